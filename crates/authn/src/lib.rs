@@ -1,0 +1,1 @@
+//! Room `authn` of kubesso.

@@ -1,0 +1,1 @@
+//! Room `authz` of kubesso.

@@ -1,0 +1,1 @@
+//! Room `directory` of kubesso.

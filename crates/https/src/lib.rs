@@ -1,0 +1,1 @@
+//! Room `https` of kubesso.

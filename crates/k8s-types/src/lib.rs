@@ -1,0 +1,1 @@
+//! Room `k8s-types` of kubesso.

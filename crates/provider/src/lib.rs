@@ -1,0 +1,1 @@
+//! Room `provider` of kubesso.

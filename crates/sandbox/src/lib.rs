@@ -1,0 +1,1 @@
+//! Room `sandbox` of kubesso.

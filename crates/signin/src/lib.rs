@@ -1,0 +1,1 @@
+//! Room `signin` of kubesso.

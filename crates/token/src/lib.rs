@@ -1,0 +1,1 @@
+//! Room `token` of kubesso.
