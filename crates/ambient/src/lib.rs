@@ -83,11 +83,9 @@ pub fn draw<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(clippy::panic, reason = "a machine without randomness can sign nobody in; going on would be worse")]
+    /// Panics when the machine has no randomness: nobody can be signed in safely then.
     fn fill(&self, bytes: &mut [u8]) {
-        if aws_lc_rs::rand::fill(bytes).is_err() {
-            panic!("the operating system gave no random bytes");
-        }
+        assert!(aws_lc_rs::rand::fill(bytes).is_ok(), "the operating system gave no random bytes");
     }
 }
 
