@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::redirect;
+
 /// Whom a client believes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Trust {
@@ -60,15 +62,27 @@ pub enum ClientError {
 
 /// An HTTP client that believes `trust`, follows at most 10 redirects and obeys `HTTPS_PROXY` and its kin.
 ///
+/// [`client_with_redirects`] makes one that treats redirects otherwise.
+///
 /// Making one reads the system's certificates (milliseconds): make it once, and not where a cached answer
 /// would do.
 pub fn client(trust: &Trust, timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
+    client_with_redirects(trust, timeouts, redirect::Policy::limited(10))
+}
+
+/// As [`client`], with another treatment of redirects: a token request must not follow any.
+pub fn client_with_redirects(
+    trust: &Trust,
+    timeouts: Timeouts,
+    redirects: redirect::Policy,
+) -> Result<reqwest::Client, ClientError> {
     crate::install_crypto_provider();
     let builder = reqwest::Client::builder()
         .user_agent(concat!("kubesso/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeouts.connect)
         .read_timeout(timeouts.read)
-        .timeout(timeouts.total);
+        .timeout(timeouts.total)
+        .redirect(redirects);
     let builder = match trust {
         Trust::System => builder,
         Trust::Only(pem) => {

@@ -23,7 +23,7 @@ pub mod pki;
 mod server;
 mod tls;
 
-pub use client::{ClientError, Timeouts, Trust, client};
+pub use client::{ClientError, Timeouts, Trust, client, client_with_redirects};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 
