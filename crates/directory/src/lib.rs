@@ -1,1 +1,87 @@
-//! Room `directory` of kubesso.
+//! The directory: people, groups, applications, authorization servers, and the rules by which they get tokens.
+//!
+//! The model is the one that Okta's administrators and Terraform code use: field names, values, statuses and the look of
+//! ids are theirs. Here are the types, the rules on them (pure functions), and the [`Store`] trait; no SQL, no HTTP, no
+//! runtime.
+//!
+//! | question | answer |
+//! |---|---|
+//! | may this person use this application? | [`assignment`] |
+//! | may it have this token, and for how long? | [`decide`] |
+//! | what does the token say? | [`claims`] |
+//! | where may the answer go? | [`Application::may_redirect_to`] |
+//! | is this refresh token good? | [`RefreshFamily::present`] |
+//! | which key signs, which is only published? | [`RotationSchedule::due`] |
+//! | may somebody try another password? | [`Throttle::attempt`] |
+//!
+//! ```
+//! use kubesso_directory::{Application, ApplicationId, Label, RedirectUri};
+//! use kubesso_ambient::SeededEntropy;
+//!
+//! let kubectl = Application::native(
+//!     ApplicationId::generate(&SeededEntropy::new(1)),
+//!     Label::parse("k8s OIDC")?,
+//!     vec![RedirectUri::parse("http://localhost:8000")?],
+//!     "2026-11-22T08:00:00Z".parse()?,
+//! );
+//! assert!(kubectl.must_use_pkce(), "a public client");
+//! assert!(kubectl.may_redirect_to("http://localhost:18000"), "a native client listens on any loopback port");
+//! assert!(!kubectl.may_redirect_to("https://localhost.evil.example:8000"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod application;
+mod audit;
+mod authorization_server;
+mod claim;
+mod code;
+mod group;
+mod id;
+mod name;
+pub mod password;
+mod policy;
+mod redirect;
+mod refresh;
+mod seal;
+mod secret;
+mod session;
+mod signing_key;
+mod snapshot;
+mod store;
+mod throttle;
+mod user;
+
+pub use application::{
+    Application, ApplicationType, Assignment, ClientAuthentication, ClientKeys, ClientSecret, GrantType,
+    GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment, assignment,
+};
+pub use audit::{AuditEvent, Outcome};
+pub use authorization_server::{AuthorizationServer, Consent, MetadataPublish, RotationMode, Scope};
+pub use claim::{
+    Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, Expression, ExpressionError, FilterError,
+    FilterType, GroupFilter, claims,
+};
+pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
+pub use group::{Group, GroupType};
+pub use id::{
+    ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId, GrantId, GroupId,
+    IdError, Kid, PolicyId, RuleId, ScopeId, SessionId, UserId,
+};
+pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
+pub use policy::{
+    AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
+    Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings,
+};
+pub use redirect::{LoopbackPorts, RedirectUri, RedirectUriError};
+pub use refresh::{
+    EndReason, FamilyKey, FamilyState, Presented, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken,
+    Rotation,
+};
+pub use seal::{Sealed, SealingKey, UnsealError};
+pub use secret::{ClientSecretValue, CodeValue, Secret, SessionToken, TokenHash};
+pub use session::{Session, SessionLifetime};
+pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
+pub use snapshot::{Configuration, Revision, Server, Snapshot};
+pub use store::{Batch, Change, Expectation, Page, Purged, Store, StoreError};
+pub use throttle::{Attempt, MOST_THROTTLES, Throttle, ThrottleKey, ThrottleRule};
+pub use user::{Person, TransitionError, User, UserProfile, UserStatus};

@@ -1,0 +1,342 @@
+//! The port to a database: what the rest of the system asks of a store, and what a store promises.
+//!
+//! - What must happen once is one method that can lose: [`Store::redeem_code`], [`Store::rotate_refresh_token`],
+//!   [`Store::attempt`].
+//! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a [`Snapshot`] shows
+//!   moves the [`Revision`].
+//! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts what is
+//!   there.
+//! - Times come in; a store has no clock.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::application::{Application, GroupAssignment, UserAssignment};
+use crate::audit::AuditEvent;
+use crate::authorization_server::{AuthorizationServer, Scope};
+use crate::claim::Claim;
+use crate::code::{AuthorizationCode, Redemption};
+use crate::group::Group;
+use crate::id::{
+    ApplicationId, AuthorizationServerId, ClaimId, GrantId, GroupId, Kid, PolicyId, RuleId, ScopeId, UserId,
+};
+use crate::name::{GroupName, Login};
+use crate::password::PasswordHash;
+use crate::policy::{Policy, Rule};
+use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken, Rotation};
+use crate::secret::TokenHash;
+use crate::session::Session;
+use crate::signing_key::SigningKeyRecord;
+use crate::snapshot::{Revision, Snapshot};
+use crate::throttle::{Attempt, ThrottleKey, ThrottleRule};
+use crate::user::{Person, User};
+
+/// One change of people or configuration. `Put…` writes the whole object under its id: new or in place of the old one.
+/// Removing what is not there changes nothing. With an object goes what is part of it or refers to it: memberships,
+/// assignments, sessions, codes and refresh families of a user; scopes, claims, policies, rules and keys of a server.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A user; the password stays as it is.
+    PutUser(User),
+    /// Removes a user.
+    RemoveUser(UserId),
+    /// A user's password.
+    SetPassword(UserId, PasswordHash),
+    /// Ends all sessions of a user.
+    EndSessions(UserId),
+    /// Ends all refresh token families of a user.
+    EndGrants(UserId),
+    /// A group.
+    PutGroup(Group),
+    /// Removes a group.
+    RemoveGroup(GroupId),
+    /// The user is in the group.
+    AddMember(GroupId, UserId),
+    /// The user is not in the group.
+    RemoveMember(GroupId, UserId),
+    /// An application.
+    PutApplication(Application),
+    /// Removes an application.
+    RemoveApplication(ApplicationId),
+    /// A group may use an application.
+    AssignGroup(GroupAssignment),
+    /// A group may not use an application.
+    UnassignGroup(ApplicationId, GroupId),
+    /// A user may use an application.
+    AssignUser(UserAssignment),
+    /// A user may not use an application by itself.
+    UnassignUser(ApplicationId, UserId),
+    /// An authorization server.
+    PutAuthorizationServer(AuthorizationServer),
+    /// Removes an authorization server.
+    RemoveAuthorizationServer(AuthorizationServerId),
+    /// A scope.
+    PutScope(Scope),
+    /// Removes a scope.
+    RemoveScope(ScopeId),
+    /// A claim.
+    PutClaim(Claim),
+    /// Removes a claim.
+    RemoveClaim(ClaimId),
+    /// A policy.
+    PutPolicy(Policy),
+    /// Removes a policy.
+    RemovePolicy(PolicyId),
+    /// A rule.
+    PutRule(Rule),
+    /// Removes a rule.
+    RemoveRule(RuleId),
+    /// A signing key.
+    PutSigningKey(SigningKeyRecord),
+    /// Removes a signing key.
+    RemoveSigningKey(AuthorizationServerId, Kid),
+    /// An entry of the audit trail.
+    Audit(AuditEvent),
+}
+
+impl Change {
+    /// Whether it changes what a [`Snapshot`] shows, and so moves the [`Revision`].
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::PutUser(_)
+            | Self::RemoveUser(_)
+            | Self::SetPassword(..)
+            | Self::EndSessions(_)
+            | Self::EndGrants(_)
+            | Self::PutGroup(_)
+            | Self::AddMember(..)
+            | Self::RemoveMember(..)
+            | Self::AssignUser(_)
+            | Self::UnassignUser(..)
+            | Self::Audit(_) => false,
+            // Its assignments go with a group, and they are in the snapshot.
+            Self::RemoveGroup(_)
+            | Self::PutApplication(_)
+            | Self::RemoveApplication(_)
+            | Self::AssignGroup(_)
+            | Self::UnassignGroup(..)
+            | Self::PutAuthorizationServer(_)
+            | Self::RemoveAuthorizationServer(_)
+            | Self::PutScope(_)
+            | Self::RemoveScope(_)
+            | Self::PutClaim(_)
+            | Self::RemoveClaim(_)
+            | Self::PutPolicy(_)
+            | Self::RemovePolicy(_)
+            | Self::PutRule(_)
+            | Self::RemoveRule(_)
+            | Self::PutSigningKey(_)
+            | Self::RemoveSigningKey(..) => true,
+        }
+    }
+}
+
+/// What must be true for a batch to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing.
+    #[default]
+    Any,
+    /// There is no user, no group, no application and no authorization server yet.
+    Empty,
+    /// The configuration is still this one: a replica that decided on an old snapshot loses.
+    Revision(Revision),
+}
+
+/// Changes that are written together or not at all, in their order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The moment of writing.
+    pub at: Timestamp,
+    /// What must be true.
+    pub expectation: Expectation,
+    /// What to write.
+    pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// A batch without expectation.
+    pub fn new(at: Timestamp, changes: Vec<Change>) -> Self {
+        Self { at, expectation: Expectation::Any, changes }
+    }
+
+    /// With an expectation.
+    #[must_use]
+    pub fn expecting(self, expectation: Expectation) -> Self {
+        Self { expectation, ..self }
+    }
+}
+
+/// A part of a list, in the order of ids.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a, Id> {
+    /// The last id of the part before.
+    pub after: Option<&'a Id>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl<Id> Page<'_, Id> {
+    /// From the beginning.
+    pub fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A name that must be unique is taken.
+    #[error("there is another {what} called `{name}` already: choose another name")]
+    Conflict {
+        /// `user`, `group` …
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Something refers to an object that is not there.
+    #[error("{what} refers to something that does not exist (any more)")]
+    Dangling {
+        /// What refers: `the membership of 00u… in 00g…`.
+        what: String,
+    },
+    /// The batch's expectation is not met.
+    #[error("the directory was changed by somebody else in the meantime: read it again and repeat")]
+    Stale,
+    /// A stored value cannot be read.
+    #[error("the stored {what} `{id}` cannot be read: {cause}")]
+    Corrupt {
+        /// `user`, `policy rule` …
+        what: &'static str,
+        /// Which.
+        id: String,
+        /// Why not.
+        cause: String,
+    },
+    /// The database did not answer.
+    #[error("the database could not {what}")]
+    Database {
+        /// What it should have done: `commit a batch`.
+        what: &'static str,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What [`Store::purge`] took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Codes.
+    pub codes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Refresh token families.
+    pub families: u64,
+    /// Throttle counters.
+    pub throttles: u64,
+}
+
+/// A store; shared as `Arc<dyn Store>`. What every store must do, the test-kit tests.
+#[async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync {
+    /// The present configuration's number; cheap, to see whether a snapshot is still good.
+    async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// The whole configuration, as of one moment.
+    async fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// Writes a batch, all or nothing; the revision afterwards.
+    async fn commit(&self, batch: Batch) -> Result<Revision, StoreError>;
+
+    /// A user.
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user with that login, whatever its case.
+    async fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
+
+    /// A user with groups and direct assignments, as of one moment.
+    async fn person(&self, id: &UserId) -> Result<Option<Person>, StoreError>;
+
+    /// Users, by id.
+    async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError>;
+
+    /// A user's password hash; `None` without a password or without a user.
+    async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError>;
+
+    /// A group.
+    async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError>;
+
+    /// The group of exactly that name.
+    async fn group_by_name(&self, name: &GroupName) -> Result<Option<Group>, StoreError>;
+
+    /// Groups, by id.
+    async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError>;
+
+    /// A group's members, by id.
+    async fn members(&self, group: &GroupId, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError>;
+
+    /// The users that an application is assigned to directly, by id.
+    async fn assigned_users(
+        &self,
+        application: &ApplicationId,
+        page: Page<'_, UserId>,
+    ) -> Result<Vec<UserAssignment>, StoreError>;
+
+    /// Stores a session of somebody who has just signed in, and the time of that sign-in with the user.
+    async fn begin_session(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// The living session with that cookie, marked as used at `now`.
+    async fn use_session(&self, token: &TokenHash, now: Timestamp) -> Result<Option<Session>, StoreError>;
+
+    /// Ends a session; whether there was one.
+    async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError>;
+
+    /// Stores a code.
+    async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
+
+    /// A code that may still be redeemed. Looking does not redeem it: that is [`Store::redeem_code`], once all else is
+    /// checked.
+    async fn code(&self, hash: &TokenHash, now: Timestamp) -> Result<Option<AuthorizationCode>, StoreError>;
+
+    /// Redeems a code and stores the refresh token family that comes of it, if any, in one step. Of two callers exactly
+    /// one gets [`Redemption::Redeemed`]; the other's call ends the family.
+    async fn redeem_code(
+        &self,
+        hash: &TokenHash,
+        family: Option<&RefreshFamily>,
+        now: Timestamp,
+    ) -> Result<Redemption, StoreError>;
+
+    /// The family that `token` proves to be of, living or not.
+    async fn refresh_family(&self, token: &RefreshToken) -> Result<Option<RefreshFamily>, StoreError>;
+
+    /// Presents a refresh token ([`RefreshFamily::present`]) and stores what comes of it, in one step.
+    async fn rotate_refresh_token(
+        &self,
+        token: &RefreshToken,
+        terms: &RefreshTerms,
+        now: Timestamp,
+    ) -> Result<Rotation, StoreError>;
+
+    /// Revokes a refresh token family; whether it lived.
+    async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Asks for and counts an attempt under `key`, in one step ([`Throttle::attempt`](crate::Throttle::attempt)).
+    async fn attempt(
+        &self,
+        key: &ThrottleKey,
+        rule: &ThrottleRule,
+        now: Timestamp,
+    ) -> Result<Attempt, StoreError>;
+
+    /// Forgets the attempts under `key`: somebody signed in.
+    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<(), StoreError>;
+
+    /// The audit trail, the latest first.
+    async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+
+    /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed), sessions,
+    /// families a day after their end, forgotten throttle counters. To be called now and then.
+    async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
+}
