@@ -159,7 +159,7 @@ fn tests(name: &str, mut command: Command, selection: &Selection) -> Result<Foun
         command.env("KUBESSO_PEERS_DIR", peers::ensure_built(|line| eprintln!("  {line}"))?);
     }
     // `--show-output`, because libtest hides what a passing test prints, and with it what it skipped.
-    command.args(["--no-fail-fast", "--", "--show-output"]);
+    command.args(["--no-fail-fast", "--", "--show-output"]).env("RUST_BACKTRACE", "0");
     let finished = run::logged(name, &mut command)?;
     let mut counts = run::test_counts(&finished.output);
     let notes: Vec<String> =

@@ -1,1 +1,38 @@
-//! The end-to-end suite.
+//! The harness of the end-to-end suite: real peers around the real binary.
+//!
+//! | module | what it starts or does |
+//! |---|---|
+//! | [`kubesso`] | the binary under test, as a child process, on free ports and a data directory of its own |
+//! | [`kubectl`] | the real kubectl, with a home, a kubeconfig and a path of its own |
+//! | [`browser`] | the real Chromium, headless, by WebDriver |
+//! | [`form`] | signs in through the real pages without a browser: the fast way for tables of cases |
+//! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
+//! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
+//! | [`reply`] | calls both clusters and reduces their answers to what must be equal |
+//! | [`forge`] | tokens that must be refused |
+//! | [`world`] | one running pair, sandbox and real, that tests take turns with |
+//!
+//! Nothing here sleeps to wait for something: [`deadline::eventually`] asks again until it is so. Everything
+//! started here ends with the test process, however that ends.
+//!
+//! ```
+//! use kubesso_e2e::reply::Reply;
+//!
+//! let table = r#"{"kind":"Table","columnDefinitions":[{"name":"Name"},{"name":"Age"}],
+//!                 "rows":[{"cells":["storefront","5m"]}]}"#;
+//! let reply = Reply { status: 200, body: table.to_owned() };
+//! assert_eq!(reply.essence()["rows"][0], serde_json::json!(["storefront", "<age>"]));
+//! ```
+
+pub mod apiserver;
+pub mod browser;
+pub mod deadline;
+pub mod environment;
+pub mod forge;
+pub mod form;
+pub mod kubectl;
+pub mod kubesso;
+pub mod plugin;
+pub mod process;
+pub mod reply;
+pub mod world;

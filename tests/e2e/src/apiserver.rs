@@ -1,0 +1,189 @@
+//! The real kube-apiserver with etcd, on loopback, with the `--oidc-*` flags on our issuer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kubesso_ambient::{Clock, SystemClock};
+use kubesso_https::pki::{CertificateAuthority, ServerNames};
+use reqwest::{Certificate, Client, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::deadline::eventually;
+use crate::environment;
+use crate::process::{Running, free_port, tied};
+
+/// A running kube-apiserver.
+#[derive(Debug)]
+pub struct ApiServer {
+    server: Running,
+    _etcd: Running,
+    folder: TempDir,
+    /// `https://127.0.0.1:PORT`
+    pub url: String,
+    /// Who signed its certificate, PEM.
+    pub ca_pem: String,
+    administrator_pem: String,
+}
+
+/// What it is told about the provider.
+#[derive(Clone, Debug)]
+pub struct Oidc<'a> {
+    /// `--oidc-issuer-url`
+    pub issuer: &'a str,
+    /// `--oidc-client-id`
+    pub client_id: &'a str,
+    /// `--oidc-ca-file`
+    pub ca: &'a Path,
+}
+
+impl ApiServer {
+    /// Starts both and waits until it is ready.
+    ///
+    /// # Errors
+    /// A program is missing, or ended, or was not ready in time; with what it said.
+    pub async fn start(oidc: &Oidc<'_>) -> Result<Self> {
+        let folder = environment::scratch("apiserver")?;
+        let (etcd, etcd_url) = start_etcd(folder.path())?;
+        let keys = Keys::make(folder.path())?;
+        let port = free_port()?;
+        let mut command = tied(&environment::peer("kube-apiserver")?);
+        let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
+        command
+            .args([format!("--etcd-servers={etcd_url}"), format!("--secure-port={port}")])
+            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+            .args([flag("tls-cert-file", &keys.server_crt), flag("tls-private-key-file", &keys.server_key)])
+            .arg(flag("client-ca-file", &keys.ca_crt))
+            // The certificate is where the public key of its private key is found.
+            .arg(flag("service-account-key-file", &keys.server_crt))
+            .arg(flag("service-account-signing-key-file", &keys.server_key))
+            .args([
+                "--service-account-issuer=https://kubernetes.default.svc",
+                "--service-cluster-ip-range=10.0.0.0/24",
+            ])
+            .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"])
+            .args([
+                format!("--oidc-issuer-url={}", oidc.issuer),
+                format!("--oidc-client-id={}", oidc.client_id),
+            ])
+            .args(["--oidc-username-claim=email", "--oidc-groups-claim=groups"])
+            .arg(flag("oidc-ca-file", oidc.ca));
+        let server = Running::start("kube-apiserver", command, folder.path())?;
+        let mut this = Self {
+            server,
+            _etcd: etcd,
+            folder,
+            url: format!("https://127.0.0.1:{port}"),
+            ca_pem: keys.ca_pem,
+            administrator_pem: keys.administrator_pem,
+        };
+        this.wait_until_ready().await?;
+        Ok(this)
+    }
+
+    /// A client that is `system:masters`.
+    ///
+    /// # Errors
+    /// Its certificates do not load.
+    pub fn administrator(&self) -> Result<Client> {
+        kubesso_https::install_crypto_provider();
+        let identity = reqwest::Identity::from_pem(self.administrator_pem.as_bytes())?;
+        let authorities = Certificate::from_pem_bundle(self.ca_pem.as_bytes())?;
+        Ok(Client::builder().tls_certs_only(authorities).identity(identity).build()?)
+    }
+
+    /// Creates `object` (with its status, if it has one) unless there is one of that name.
+    ///
+    /// # Errors
+    /// kube-apiserver refuses it.
+    pub async fn create(&self, administrator: &Client, collection: &str, object: &Value) -> Result<()> {
+        let url = format!("{}{collection}", self.url);
+        let mut new = object.clone();
+        for set_by_server in
+            ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"]
+        {
+            if let Some(metadata) = new["metadata"].as_object_mut() {
+                metadata.remove(set_by_server);
+            }
+        }
+        let answer = administrator.post(&url).json(&new).send().await?;
+        let status = answer.status();
+        let body = answer.text().await?;
+        if status == StatusCode::CONFLICT {
+            return Ok(());
+        }
+        ensure!(status == StatusCode::CREATED, "{url}: {status} {body}\n{new}");
+        let mut created: Value = serde_json::from_str(&body)?;
+        if object["status"].as_object().is_none_or(serde_json::Map::is_empty) {
+            return Ok(());
+        }
+        created["status"] = object["status"].clone();
+        let name = created["metadata"]["name"].as_str().context("a created object has a name")?;
+        let url = format!("{url}/{name}/status");
+        let answer = administrator.put(&url).json(&created).send().await?;
+        let status = answer.status();
+        ensure!(status == StatusCode::OK, "{url}: {status} {}", answer.text().await?);
+        Ok(())
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let administrator = self.administrator()?;
+        let url = format!("{}/readyz", self.url);
+        eventually("kube-apiserver is ready", Duration::from_secs(90), async || {
+            self.server.still_runs()?;
+            let answer = administrator.get(&url).send().await;
+            Ok(answer.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(()))
+        })
+        .await
+    }
+}
+
+fn start_etcd(folder: &Path) -> Result<(Running, String)> {
+    let url = format!("http://127.0.0.1:{}", free_port()?);
+    let peer_url = format!("http://127.0.0.1:{}", free_port()?);
+    let mut command = tied(&environment::peer("etcd")?);
+    command
+        .arg("--data-dir")
+        .arg(folder.join("etcd"))
+        .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
+        .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
+        .args(["--initial-cluster", &format!("default={peer_url}"), "--unsafe-no-fsync"]);
+    Ok((Running::start("etcd", command, folder)?, url))
+}
+
+/// The key material of one API server.
+struct Keys {
+    ca_crt: PathBuf,
+    server_crt: PathBuf,
+    server_key: PathBuf,
+    ca_pem: String,
+    administrator_pem: String,
+}
+
+impl Keys {
+    fn make(folder: &Path) -> Result<Self> {
+        let now = SystemClock.now();
+        let authority = CertificateAuthority::generate("a real cluster", now)?;
+        let server = authority.issue_server(&ServerNames::loopback(), now)?;
+        let administrator = authority.issue_client("administrator", "system:masters", now)?;
+        let write = |name: &str, text: &str| -> Result<PathBuf> {
+            let path = folder.join(name);
+            fs::write(&path, text)?;
+            Ok(path)
+        };
+        Ok(Self {
+            ca_crt: write("ca.crt", authority.certificate_pem())?,
+            server_crt: write("server.crt", server.chain_pem())?,
+            server_key: write("server.key", server.key_pem())?,
+            ca_pem: authority.certificate_pem().to_owned(),
+            administrator_pem: format!("{}{}", administrator.chain_pem(), administrator.key_pem()),
+        })
+    }
+}

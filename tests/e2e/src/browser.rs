@@ -1,0 +1,153 @@
+//! The real Chromium, by the W3C WebDriver protocol.
+//!
+//! A small client of our own: of the libraries, fantoccini stands on a crate under the MPL, and thirtyfour
+//! turns on `serde_json/preserve_order` for the whole workspace. Five commands are all that is needed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::deadline::eventually;
+use crate::environment;
+use crate::process::{Running, tied};
+
+/// The key under which WebDriver names an element (WebDriver §12.1).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A headless Chromium with a new profile.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    session: String,
+    _driver: Running,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts the driver and one window.
+    ///
+    /// # Errors
+    /// Chromium or its driver is not there, or does not start.
+    pub async fn start() -> Result<Self> {
+        kubesso_https::install_crypto_provider();
+        let profile = environment::scratch("chromium")?;
+        let chromium = environment::program("chromium")?;
+        let mut command = tied(&environment::program("chromedriver")?);
+        command.arg("--port=0").env("HOME", profile.path());
+        let mut driver = Running::start("chromedriver", command, profile.path())?;
+        let port = eventually("chromedriver says its port", Duration::from_secs(30), async || {
+            driver.still_runs()?;
+            let printed = driver.stdout();
+            let port = printed.split_once("started successfully on port ").map(|(_, rest)| rest);
+            Ok(port.and_then(|rest| rest.split(['.', '\n']).next()?.parse::<u16>().ok()))
+        });
+        let base = format!("http://127.0.0.1:{}", port.await?);
+        let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
+        let data = format!("--user-data-dir={}", profile.path().join("profile").display());
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            // Trust in the installation's own authority is the operating system's matter, not the pages'.
+            "acceptInsecureCerts": true,
+            "timeouts": {"pageLoad": 30_000, "script": 10_000},
+            "goog:chromeOptions": {"binary": chromium, "args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
+                "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                "--disable-sync", data,
+            ]},
+        }}});
+        let answer = client.post(format!("{base}/session")).json(&capabilities).send().await?;
+        let answer: Value = answer.json().await?;
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .with_context(|| format!("Chromium does not start: {answer}"))?;
+        Ok(Self { session: format!("{base}/session/{id}"), client, _driver: driver, _profile: profile })
+    }
+
+    /// Opens `url` and signs in by the page's form, as a person would.
+    ///
+    /// # Errors
+    /// The form is not there.
+    pub async fn sign_in(&self, url: &str, login: &str, password: &str) -> Result<()> {
+        self.open(url).await?;
+        self.type_into("username", login).await?;
+        self.type_into("password", password).await?;
+        self.click("sign-in").await
+    }
+
+    /// Opens `url`.
+    ///
+    /// # Errors
+    /// Nothing is there.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        self.call(Method::POST, "url", Some(json!({"url": url}))).await.map(drop)
+    }
+
+    /// Where the window is now.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn url(&self) -> Result<String> {
+        let url = self.call(Method::GET, "url", None).await?;
+        Ok(url.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a person reads in the element with this id, once it is there.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub async fn text(&self, id: &str) -> Result<String> {
+        let element = self.element(&format!("[id='{id}']")).await?;
+        let text = self.call(Method::GET, &format!("element/{element}/text"), None).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a person reads on the whole page.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn page_text(&self) -> Result<String> {
+        let element = self.element("body").await?;
+        let text = self.call(Method::GET, &format!("element/{element}/text"), None).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn type_into(&self, id: &str, text: &str) -> Result<()> {
+        let element = self.element(&format!("[id='{id}']")).await?;
+        self.call(Method::POST, &format!("element/{element}/clear"), Some(json!({}))).await?;
+        let keys = Some(json!({"text": text}));
+        self.call(Method::POST, &format!("element/{element}/value"), keys).await.map(drop)
+    }
+
+    async fn click(&self, id: &str) -> Result<()> {
+        let element = self.element(&format!("[id='{id}']")).await?;
+        self.call(Method::POST, &format!("element/{element}/click"), Some(json!({}))).await.map(drop)
+    }
+
+    async fn element(&self, selector: &str) -> Result<String> {
+        let query = json!({"using": "css selector", "value": selector});
+        eventually(&format!("{selector} is on the page"), Duration::from_secs(15), async || {
+            match self.call(Method::POST, "element", Some(query.clone())).await {
+                Ok(found) => Ok(found[ELEMENT].as_str().map(str::to_owned)),
+                Err(error) if error.to_string().contains("no such element") => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn call(&self, method: Method, command: &str, body: Option<Value>) -> Result<Value> {
+        let mut request = self.client.request(method, format!("{}/{command}", self.session));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let mut answer: Value = request.send().await?.json().await?;
+        let value = answer["value"].take();
+        if let Some(error) = value["error"].as_str() {
+            bail!("{command}: {error}: {}", value["message"].as_str().unwrap_or_default());
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,172 @@
+//! The binary under test as a child process.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::deadline::eventually;
+use crate::environment;
+use crate::process::{Running, last_lines, tied};
+
+/// `kubesso up -o json`, ready.
+#[derive(Debug)]
+pub struct Kubesso {
+    running: Running,
+    home: PathBuf,
+    /// What it printed when it was ready.
+    pub ready: Ready,
+    /// Its data directory.
+    pub data_dir: PathBuf,
+    /// Removed with this value, unless the directory was given by the caller.
+    _owned: Option<TempDir>,
+}
+
+/// The one line of `kubesso up -o json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ready {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// The application of the tutorial.
+    pub client_id: String,
+    /// The file with the certificate authority of provider and cluster.
+    pub ca: PathBuf,
+    /// The kubeconfig for people.
+    pub kubeconfig: PathBuf,
+    /// The URL of the sandbox cluster.
+    pub cluster: String,
+    /// The first people.
+    pub users: Vec<Person>,
+}
+
+/// Somebody of the first world.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Person {
+    /// Login and e-mail address.
+    pub email: String,
+    /// Only at the first start.
+    pub password: Option<String>,
+}
+
+/// How a command that ended by itself ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code, if it was not a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Kubesso {
+    /// Starts on a new data directory and waits until everything is ready.
+    ///
+    /// # Errors
+    /// It ended, or was not ready in time; with what it said.
+    pub async fn up() -> Result<Self> {
+        let folder = environment::scratch("kubesso")?;
+        let path = folder.path().to_owned();
+        Self::start(&path, Some(folder)).await
+    }
+
+    /// Starts with `<folder>/data`, which may be there from an earlier start.
+    ///
+    /// # Errors
+    /// As [`up`](Self::up).
+    pub async fn up_in(folder: &Path) -> Result<Self> {
+        Self::start(folder, None).await
+    }
+
+    async fn start(folder: &Path, owned: Option<TempDir>) -> Result<Self> {
+        let (data_dir, home) = (folder.join("data"), folder.join("home"));
+        fs::create_dir_all(&home)?;
+        let mut command = tied(environment::kubesso()?);
+        hermetic(&mut command, &home);
+        command.args(["up", "-o", "json", "--data-dir"]).arg(&data_dir);
+        if !data_dir.join("settings.json").exists() {
+            command.args(["--provider-port", "0", "--cluster-port", "0"]);
+        }
+        let mut running = Running::start("kubesso", command, folder)?;
+        let ready = eventually("kubesso up is ready", Duration::from_mins(1), async || {
+            running.still_runs()?;
+            let printed = running.stdout();
+            let line = printed.split_inclusive('\n').next().filter(|line| line.ends_with('\n'));
+            line.map(|line| {
+                serde_json::from_str(line).with_context(|| format!("not the promised JSON: {line}"))
+            })
+            .transpose()
+        });
+        let ready: Ready = ready.await?;
+        Ok(Self { running, home, ready, data_dir, _owned: owned })
+    }
+
+    /// The certificate authority, PEM.
+    ///
+    /// # Errors
+    /// The file is not there.
+    pub fn ca_pem(&self) -> Result<String> {
+        fs::read_to_string(&self.ready.ca).with_context(|| self.ready.ca.display().to_string())
+    }
+
+    /// The password that the first start printed for `who` (the part before the @).
+    ///
+    /// # Errors
+    /// There is no such person, or it was not the first start.
+    pub fn password(&self, who: &str) -> Result<String> {
+        let email = email(who);
+        let person = self.ready.users.iter().find(|person| person.email == email);
+        person.and_then(|person| person.password.clone()).with_context(|| format!("no password for {email}"))
+    }
+
+    /// Runs another command of the binary on the same data directory to its end.
+    ///
+    /// # Errors
+    /// It could not be started or does not end.
+    pub async fn command(&self, arguments: &[&str]) -> Result<Ended> {
+        let data_dir = self.data_dir.to_string_lossy().into_owned();
+        run(&[arguments, &["--data-dir", &data_dir]].concat(), &self.home).await
+    }
+
+    /// Ctrl-C.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.running.interrupt().await
+    }
+
+    /// What it has logged last, for the explanation of a failure.
+    pub fn log(&self) -> String {
+        last_lines(&self.running.stderr(), 40)
+    }
+}
+
+/// The address of somebody of the first world.
+pub fn email(who: &str) -> String {
+    format!("{who}@example.com")
+}
+
+/// Runs `kubesso <arguments>` to its end, with nothing of the surroundings but `home`.
+///
+/// # Errors
+/// It could not be started or does not end.
+pub async fn run<S: AsRef<OsStr>>(arguments: &[S], home: &Path) -> Result<Ended> {
+    fs::create_dir_all(home)?;
+    let folder = environment::scratch("run")?;
+    let mut command = tied(environment::kubesso()?);
+    hermetic(&mut command, home);
+    command.args(arguments);
+    let mut running = Running::start("kubesso", command, folder.path())?;
+    let status = running.wait(Duration::from_mins(1)).await?;
+    Ok(Ended { code: status.code(), stdout: running.stdout(), stderr: running.stderr() })
+}
+
+fn hermetic(command: &mut Command, home: &Path) {
+    command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+}
