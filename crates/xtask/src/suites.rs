@@ -19,7 +19,7 @@ use crate::{architecture, house_rules, peers, run, tools};
 /// What is tested, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
-    /// `cargo fmt --check`
+    /// `cargo fmt`: names the files that it would change
     Format,
     /// The arrows between the rooms
     Architecture,
@@ -98,7 +98,7 @@ impl Suite {
 
     fn run(self, selection: &Selection) -> Result<Found> {
         match self {
-            Self::Format => step("format", cargo(&["fmt", "--all", "--check"])),
+            Self::Format => step("format", cargo(&["fmt", "--all", "--", "--check", "-l"])),
             Self::Architecture => architecture::violations().map(|found| checked(&found)),
             Self::HouseRules => house_rules::violations().map(|found| checked(&found)),
             Self::Licences => step("licences", deny(&["licenses", "bans", "sources"])?),

@@ -3,6 +3,8 @@
 //! A small client of our own: of the libraries, fantoccini stands on a crate under the MPL, and thirtyfour
 //! turns on `serde_json/preserve_order` for the whole workspace. Five commands are all that is needed.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -22,6 +24,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub struct Browser {
     client: Client,
     session: String,
+    port: u16,
     _driver: Running,
     _profile: TempDir,
 }
@@ -44,7 +47,8 @@ impl Browser {
             let port = printed.split_once("started successfully on port ").map(|(_, rest)| rest);
             Ok(port.and_then(|rest| rest.split(['.', '\n']).next()?.parse::<u16>().ok()))
         });
-        let base = format!("http://127.0.0.1:{}", port.await?);
+        let port = port.await?;
+        let base = format!("http://127.0.0.1:{port}");
         let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
         let data = format!("--user-data-dir={}", profile.path().join("profile").display());
         let capabilities = json!({"capabilities": {"alwaysMatch": {
@@ -63,7 +67,7 @@ impl Browser {
         let id = answer["value"]["sessionId"]
             .as_str()
             .with_context(|| format!("Chromium does not start: {answer}"))?;
-        Ok(Self { session: format!("{base}/session/{id}"), client, _driver: driver, _profile: profile })
+        Ok(Self { session: format!("{base}/session/{id}"), client, port, _driver: driver, _profile: profile })
     }
 
     /// Opens `url` and signs in by the page's form, as a person would.
@@ -149,5 +153,22 @@ impl Browser {
             bail!("{command}: {error}: {}", value["message"].as_str().unwrap_or_default());
         }
         Ok(value)
+    }
+}
+
+impl Drop for Browser {
+    /// Ends Chromium: the driver would leave it behind when it is killed. By hand, because nothing can be
+    /// awaited here, and the runtime may be gone.
+    fn drop(&mut self) {
+        let path = self.session.split_once(&format!(":{}", self.port)).map_or("", |(_, path)| path);
+        let request = format!("DELETE {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        let ended = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut driver| {
+            driver.set_read_timeout(Some(Duration::from_secs(10)))?;
+            driver.write_all(request.as_bytes())?;
+            driver.read_to_end(&mut Vec::new())
+        });
+        if let Err(error) = ended {
+            eprintln!("Chromium may still be running: {error}");
+        }
     }
 }

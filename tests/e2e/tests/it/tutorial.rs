@@ -23,7 +23,7 @@ fn printed_command(text: &str) -> Option<String> {
     let mut command = String::new();
     for line in lines.by_ref() {
         if let Some(part) = line.trim().strip_suffix('\\') {
-            command.push_str(part)
+            command.push_str(part);
         } else {
             command.push_str(line.trim());
             return Some(command);
