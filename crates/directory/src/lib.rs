@@ -68,6 +68,7 @@ pub use id::{
     IdError, Kid, PolicyId, RuleId, ScopeId, SessionId, UserId,
 };
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
+pub use password::PasswordHash;
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
     Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings,

@@ -223,7 +223,7 @@ pub enum Presented {
         /// The successor (or the same token, where the application's tokens are static).
         token: RefreshToken,
         /// The family's new state.
-        family: RefreshFamily,
+        family: Box<RefreshFamily>,
     },
     /// Hand out `token` once more; nothing to store.
     Repeated {
@@ -233,7 +233,7 @@ pub enum Presented {
     /// Refuse as reused, and store `family`, which has ended.
     Ended {
         /// The family's new state.
-        family: RefreshFamily,
+        family: Box<RefreshFamily>,
     },
     /// Refuse; nothing to store.
     Refused(RefreshRefusal),
@@ -247,7 +247,7 @@ pub enum Rotation {
         /// The successor.
         token: RefreshToken,
         /// The family as it is stored now.
-        family: RefreshFamily,
+        family: Box<RefreshFamily>,
     },
     /// Refuse.
     Refused(RefreshRefusal),
@@ -326,7 +326,7 @@ impl RefreshFamily {
         let spent_for = self.generation - token.generation;
         match (spent_for, terms.rotation) {
             (0, RefreshRotation::Static) => {
-                Presented::Rotated { token: token.clone(), family: Self { idle_end, ..self } }
+                Presented::Rotated { token: token.clone(), family: Box::new(Self { idle_end, ..self }) }
             }
             (0, RefreshRotation::Rotate { .. }) => {
                 let token = self.successor(token);
@@ -337,12 +337,12 @@ impl RefreshFamily {
                     idle_end,
                     ..self
                 };
-                Presented::Rotated { token, family }
+                Presented::Rotated { token, family: Box::new(family) }
             }
             (1, RefreshRotation::Rotate { leeway }) if now.duration_since(self.rotated) <= leeway => {
                 Presented::Repeated { token: self.successor(token) }
             }
-            _ => Presented::Ended { family: self.ended(EndReason::Reused, now) },
+            _ => Presented::Ended { family: Box::new(self.ended(EndReason::Reused, now)) },
         }
     }
 

@@ -1,1 +1,346 @@
-//! Room `store-sqlite` of kubesso.
+//! The directory's [`Store`] on SQLite: the embedded default, one file in the data directory.
+//!
+//! One connection writes, a few read (WAL). A write takes the lock before it reads (`BEGIN IMMEDIATE`), so that what is
+//! decided on is what is changed. Whatever is wrong with the data directory is found by [`SqliteStore::open`], before
+//! anything is written, and said in one sentence ([`OpenError`]).
+//!
+//! ```
+//! use kubesso_ambient::OsEntropy;
+//! use kubesso_directory::{Revision, Store};
+//! use kubesso_store_sqlite::SqliteStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let data_directory = tempfile::tempdir()?;
+//! let (store, _sealing_key) = SqliteStore::open(data_directory.path(), &OsEntropy).await?;
+//! assert_eq!(store.revision().await?, Revision(0));
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kubesso_ambient::Entropy;
+use kubesso_directory::{
+    ApplicationId, Attempt, AuditEvent, AuthorizationCode, Batch, EndReason, GrantId, Group, GroupId,
+    GroupName, Login, Outcome, Page, PasswordHash, Person, Purged, Redemption, RefreshFamily, RefreshTerms,
+    RefreshToken, Revision, Rotation, SealingKey, Session, Snapshot, Store, StoreError, ThrottleKey,
+    ThrottleRule, TokenHash, User, UserAssignment, UserId,
+};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Sqlite, Transaction, query};
+
+mod changes;
+mod configuration;
+mod grants;
+mod master_key;
+mod open;
+mod people;
+mod row;
+mod schema;
+
+pub use open::OpenError;
+
+use row::Row;
+
+/// How many connections read.
+const READERS: u32 = 4;
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The store. Cheap to clone; [`SqliteStore::close`] it before the process ends, so that the write-ahead log is folded
+/// into the file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// The database's file name in the data directory.
+    pub const FILE: &'static str = "directory.db";
+    /// The sealing key's file name in the data directory.
+    pub const KEY_FILE: &'static str = "master.key";
+
+    /// Opens `directory.db` and `master.key` in `data_directory`, creates what is missing (files of mode 0600, the
+    /// directory of mode 0700), and brings the schema up to date. What is there is never overwritten.
+    pub async fn open(data_directory: &Path, entropy: &dyn Entropy) -> Result<(Self, SealingKey), OpenError> {
+        open::open(data_directory, entropy).await
+    }
+
+    fn options(file: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(file)
+            .busy_timeout(BUSY)
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Normal)
+            .disable_statement_logging()
+    }
+
+    async fn connect(file: &Path) -> Result<Self, sqlx::Error> {
+        let pool = || {
+            SqlitePoolOptions::new()
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .acquire_timeout(Duration::from_secs(30))
+        };
+        let writer = pool()
+            .max_connections(1)
+            .connect_with(Self::options(file).journal_mode(SqliteJournalMode::Wal))
+            .await?;
+        let readers =
+            pool().max_connections(READERS).connect_lazy_with(Self::options(file).pragma("query_only", "ON"));
+        Ok(Self { writer, readers })
+    }
+
+    /// Waits for what is under way and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(database("give a connection to read"))
+    }
+
+    /// For several queries that must see the same moment.
+    async fn read_at_once(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.readers.begin().await.map_err(database("begin to read"))
+    }
+
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(database("begin to write"))
+    }
+}
+
+/// Makes a store error of what SQLite says.
+fn database(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| StoreError::Database { what, source: Box::new(error) }
+}
+
+async fn done(transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    transaction.commit().await.map_err(database("commit"))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        configuration::revision(&mut *self.read().await?).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        configuration::snapshot(&mut *self.read_at_once().await?).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let mut transaction = self.write().await?;
+        let revision = changes::apply(&mut transaction, &batch).await?;
+        done(transaction).await?;
+        Ok(revision)
+    }
+
+    async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        query("SELECT * FROM users WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(database("read a user"))?
+            .map(|row| people::user(&row))
+            .transpose()
+    }
+
+    async fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
+        query("SELECT * FROM users WHERE login_folded = ?")
+            .bind(login.folded())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(database("read a user"))?
+            .map(|row| people::user(&row))
+            .transpose()
+    }
+
+    async fn person(&self, id: &UserId) -> Result<Option<Person>, StoreError> {
+        people::person(&mut *self.read_at_once().await?, id).await
+    }
+
+    async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
+        query("SELECT * FROM users WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(page.after.map_or("", UserId::as_str))
+            .bind(page.limit)
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(database("list users"))?
+            .iter()
+            .map(people::user)
+            .collect()
+    }
+
+    async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError> {
+        people::password_hash(&mut *self.read().await?, id).await
+    }
+
+    async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+        query("SELECT * FROM groups WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(database("read a group"))?
+            .map(|row| people::group(&row))
+            .transpose()
+    }
+
+    async fn group_by_name(&self, name: &GroupName) -> Result<Option<Group>, StoreError> {
+        query("SELECT * FROM groups WHERE name = ?")
+            .bind(name.as_str())
+            .fetch_optional(&mut *self.read().await?)
+            .await
+            .map_err(database("read a group"))?
+            .map(|row| people::group(&row))
+            .transpose()
+    }
+
+    async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError> {
+        query("SELECT * FROM groups WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(page.after.map_or("", GroupId::as_str))
+            .bind(page.limit)
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(database("list groups"))?
+            .iter()
+            .map(people::group)
+            .collect()
+    }
+
+    async fn members(&self, group: &GroupId, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
+        people::members(&mut *self.read().await?, group, page).await
+    }
+
+    async fn assigned_users(
+        &self,
+        application: &ApplicationId,
+        page: Page<'_, UserId>,
+    ) -> Result<Vec<UserAssignment>, StoreError> {
+        people::assigned_users(&mut *self.read().await?, application, page).await
+    }
+
+    async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        grants::begin_session(&mut transaction, session).await?;
+        done(transaction).await
+    }
+
+    async fn use_session(&self, token: &TokenHash, now: Timestamp) -> Result<Option<Session>, StoreError> {
+        let mut transaction = self.write().await?;
+        let session = grants::use_session(&mut transaction, token, now).await?;
+        done(transaction).await?;
+        Ok(session)
+    }
+
+    async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let ended = grants::end_session(&mut transaction, token).await?;
+        done(transaction).await?;
+        Ok(ended)
+    }
+
+    async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        grants::add_code(&mut transaction, code).await?;
+        done(transaction).await
+    }
+
+    async fn code(&self, hash: &TokenHash, now: Timestamp) -> Result<Option<AuthorizationCode>, StoreError> {
+        grants::code(&mut *self.read().await?, hash, now).await
+    }
+
+    async fn redeem_code(
+        &self,
+        hash: &TokenHash,
+        family: Option<&RefreshFamily>,
+        now: Timestamp,
+    ) -> Result<Redemption, StoreError> {
+        let mut transaction = self.write().await?;
+        let redemption = grants::redeem_code(&mut transaction, hash, family, now).await?;
+        done(transaction).await?;
+        Ok(redemption)
+    }
+
+    async fn refresh_family(&self, token: &RefreshToken) -> Result<Option<RefreshFamily>, StoreError> {
+        grants::refresh_family(&mut *self.read().await?, token).await
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        token: &RefreshToken,
+        terms: &RefreshTerms,
+        now: Timestamp,
+    ) -> Result<Rotation, StoreError> {
+        let mut transaction = self.write().await?;
+        let rotation = grants::rotate(&mut transaction, token, terms, now).await?;
+        done(transaction).await?;
+        Ok(rotation)
+    }
+
+    async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let ended = grants::end(&mut transaction, grant.as_str(), EndReason::Revoked, now).await?;
+        done(transaction).await?;
+        Ok(ended)
+    }
+
+    async fn attempt(
+        &self,
+        key: &ThrottleKey,
+        rule: &ThrottleRule,
+        now: Timestamp,
+    ) -> Result<Attempt, StoreError> {
+        let mut transaction = self.write().await?;
+        let attempt = grants::attempt(&mut transaction, key, rule, now).await?;
+        done(transaction).await?;
+        Ok(attempt)
+    }
+
+    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        grants::forget_attempts(&mut transaction, key).await?;
+        done(transaction).await
+    }
+
+    async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        query("SELECT * FROM audit_events ORDER BY published DESC, id DESC LIMIT ?")
+            .bind(limit)
+            .fetch_all(&mut *self.read().await?)
+            .await
+            .map_err(database("read the audit trail"))?
+            .iter()
+            .map(|row| {
+                let row = Row::new(row, "audit event", "id");
+                Ok(AuditEvent {
+                    id: row.parsed("id")?,
+                    published: row.time("published")?,
+                    event_type: row.text("event_type")?,
+                    actor: row.text("actor")?,
+                    target: row.optional_text("target")?,
+                    outcome: row.known("outcome", Outcome::parse)?,
+                    message: row.text("message")?,
+                    details: row.json("details")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError> {
+        let mut transaction = self.write().await?;
+        let purged = grants::purge(&mut transaction, now).await?;
+        done(transaction).await?;
+        Ok(purged)
+    }
+}

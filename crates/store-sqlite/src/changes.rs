@@ -1,0 +1,460 @@
+//! Writing a batch: one statement or two a change, in the transaction that the caller commits.
+
+use jiff::Timestamp;
+use kubesso_directory::{
+    Application, AuditEvent, AuthorizationServer, Batch, Change, Claim, ClaimValue, ClientAuthentication,
+    ClientKeys, EndReason, Expectation, Group, GroupId, KeyState, PasswordHash, Policy, RefreshRotation,
+    Revision, Rule, Scope, SigningKeyRecord, StoreError, User, UserId,
+};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqliteConnection, query, query_scalar};
+
+use crate::row::{json, micros, word};
+use crate::{configuration, database};
+
+type Query = query::Query<'static, Sqlite, SqliteArguments>;
+
+/// Writes the batch; the revision afterwards.
+pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> Result<Revision, StoreError> {
+    let revision = configuration::revision(connection).await?;
+    let met = match batch.expectation {
+        Expectation::Any => true,
+        Expectation::Revision(expected) => expected == revision,
+        Expectation::Empty => query_scalar::<_, bool>(
+            "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
+             AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers)",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(database("look whether the directory is empty"))?,
+    };
+    if !met {
+        return Err(StoreError::Stale);
+    }
+    for change in &batch.changes {
+        write(connection, change, batch.at).await?;
+    }
+    if !batch.changes.iter().any(Change::is_configuration) {
+        return Ok(revision);
+    }
+    query("UPDATE directory SET revision = revision + 1")
+        .execute(connection)
+        .await
+        .map_err(database("move the revision"))?;
+    Ok(Revision(revision.0 + 1))
+}
+
+async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+    for query in statements(change, at)? {
+        query.execute(&mut *connection).await.map_err(|error| contradiction(change, error))?;
+    }
+    Ok(())
+}
+
+/// What a refused statement means.
+fn contradiction(change: &Change, error: sqlx::Error) -> StoreError {
+    let kind = error.as_database_error().map(sqlx::error::DatabaseError::kind);
+    match kind {
+        Some(sqlx::error::ErrorKind::UniqueViolation) => {
+            let (what, name) = subject(change);
+            StoreError::Conflict { what, name }
+        }
+        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => {
+            let (what, name) = subject(change);
+            StoreError::Dangling { what: format!("the {what} `{name}`") }
+        }
+        _ => database("write a change")(error),
+    }
+}
+
+/// What a change is about, in words.
+fn subject(change: &Change) -> (&'static str, String) {
+    match change {
+        Change::PutUser(user) => ("user", user.profile.login.to_string()),
+        Change::RemoveUser(id)
+        | Change::SetPassword(id, _)
+        | Change::EndSessions(id)
+        | Change::EndGrants(id) => ("user", id.to_string()),
+        Change::PutGroup(group) => ("group", group.name.to_string()),
+        Change::RemoveGroup(id) => ("group", id.to_string()),
+        Change::AddMember(group, user) | Change::RemoveMember(group, user) => {
+            ("membership", format!("{user} in {group}"))
+        }
+        Change::PutApplication(application) => ("application", application.client_id.to_string()),
+        Change::RemoveApplication(id) => ("application", id.to_string()),
+        Change::AssignGroup(assigned) => {
+            ("assignment", format!("{} to {}", assigned.application, assigned.group))
+        }
+        Change::UnassignGroup(application, group) => ("assignment", format!("{application} to {group}")),
+        Change::AssignUser(assigned) => {
+            ("assignment", format!("{} to {}", assigned.application, assigned.user))
+        }
+        Change::UnassignUser(application, user) => ("assignment", format!("{application} to {user}")),
+        Change::PutAuthorizationServer(server) => ("authorization server", server.name.to_string()),
+        Change::RemoveAuthorizationServer(id) => ("authorization server", id.to_string()),
+        Change::PutScope(scope) => ("scope", scope.name.to_string()),
+        Change::RemoveScope(id) => ("scope", id.to_string()),
+        Change::PutClaim(claim) => ("claim", claim.name.to_string()),
+        Change::RemoveClaim(id) => ("claim", id.to_string()),
+        Change::PutPolicy(policy) => ("policy", policy.name.to_string()),
+        Change::RemovePolicy(id) => ("policy", id.to_string()),
+        Change::PutRule(rule) => ("policy rule", rule.name.to_string()),
+        Change::RemoveRule(id) => ("policy rule", id.to_string()),
+        Change::PutSigningKey(key) => ("signing key", key.kid.to_string()),
+        Change::RemoveSigningKey(_, kid) => ("signing key", kid.to_string()),
+        Change::Audit(event) => ("audit event", event.id.to_string()),
+    }
+}
+
+fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
+    let delete = |sql: &'static str, id: &str| vec![query(sql).bind(id.to_owned())];
+    Ok(match change {
+        Change::PutUser(user) => vec![put_user(user)?],
+        Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
+        Change::SetPassword(id, hash) => vec![set_password(id, hash, at)],
+        Change::EndSessions(id) => delete("DELETE FROM sessions WHERE user_id = ?", id.as_str()),
+        Change::EndGrants(id) => end_grants(id, at),
+        Change::PutGroup(group) => vec![put_group(group)?],
+        Change::RemoveGroup(id) => delete("DELETE FROM groups WHERE id = ?", id.as_str()),
+        Change::AddMember(group, user) => membership(
+            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            group,
+            user,
+            at,
+        ),
+        Change::RemoveMember(group, user) => {
+            membership("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", group, user, at)
+        }
+        Change::PutApplication(application) => put_application(application)?,
+        Change::RemoveApplication(id) => delete("DELETE FROM applications WHERE id = ?", id.as_str()),
+        Change::AssignGroup(assigned) => vec![
+            query(
+                "INSERT INTO application_groups (application_id, group_id, priority, last_updated) \
+                 VALUES (?, ?, ?, ?) ON CONFLICT (application_id, group_id) DO UPDATE SET \
+                 priority = excluded.priority, last_updated = excluded.last_updated",
+            )
+            .bind(assigned.application.to_string())
+            .bind(assigned.group.to_string())
+            .bind(assigned.priority)
+            .bind(micros(assigned.last_updated)),
+        ],
+        Change::UnassignGroup(application, group) => vec![
+            query("DELETE FROM application_groups WHERE application_id = ? AND group_id = ?")
+                .bind(application.to_string())
+                .bind(group.to_string()),
+        ],
+        Change::AssignUser(assigned) => vec![
+            query(
+                "INSERT INTO application_users (application_id, user_id, last_updated) VALUES (?, ?, ?) \
+                 ON CONFLICT (application_id, user_id) DO UPDATE SET last_updated = excluded.last_updated",
+            )
+            .bind(assigned.application.to_string())
+            .bind(assigned.user.to_string())
+            .bind(micros(assigned.last_updated)),
+        ],
+        Change::UnassignUser(application, user) => vec![
+            query("DELETE FROM application_users WHERE application_id = ? AND user_id = ?")
+                .bind(application.to_string())
+                .bind(user.to_string()),
+        ],
+        Change::PutAuthorizationServer(server) => vec![put_server(server)?],
+        Change::RemoveAuthorizationServer(id) => {
+            delete("DELETE FROM authorization_servers WHERE id = ?", id.as_str())
+        }
+        Change::PutScope(scope) => vec![put_scope(scope)?],
+        Change::RemoveScope(id) => delete("DELETE FROM scopes WHERE id = ?", id.as_str()),
+        Change::PutClaim(claim) => vec![put_claim(claim)?],
+        Change::RemoveClaim(id) => delete("DELETE FROM claims WHERE id = ?", id.as_str()),
+        Change::PutPolicy(policy) => vec![put_policy(policy)?],
+        Change::RemovePolicy(id) => delete("DELETE FROM policies WHERE id = ?", id.as_str()),
+        Change::PutRule(rule) => vec![put_rule(rule)?],
+        Change::RemoveRule(id) => delete("DELETE FROM rules WHERE id = ?", id.as_str()),
+        Change::PutSigningKey(key) => vec![put_signing_key(key)?],
+        Change::RemoveSigningKey(server, kid) => vec![
+            query("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
+                .bind(server.to_string())
+                .bind(kid.to_string()),
+        ],
+        Change::Audit(event) => vec![audit(event)?],
+    })
+}
+
+fn put_user(user: &User) -> Result<Query, StoreError> {
+    // Sign-in and password times are the store's own: a profile that was read before must not set them back.
+    Ok(query(
+        "INSERT INTO users (id, login_folded, status, profile, created, activated, status_changed, last_updated, \
+         last_login, password_changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET login_folded = excluded.login_folded, status = excluded.status, \
+         profile = excluded.profile, created = excluded.created, activated = excluded.activated, \
+         status_changed = excluded.status_changed, last_updated = excluded.last_updated",
+    )
+    .bind(user.id.to_string())
+    .bind(user.profile.login.folded())
+    .bind(user.status.as_str())
+    .bind(json(&user.profile)?)
+    .bind(micros(user.created))
+    .bind(user.activated.map(micros))
+    .bind(user.status_changed.map(micros))
+    .bind(micros(user.last_updated))
+    .bind(user.last_login.map(micros))
+    .bind(user.password_changed.map(micros)))
+}
+
+fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
+    query("UPDATE users SET password = ?, password_changed = ? WHERE id = ?")
+        .bind(hash.expose().to_owned())
+        .bind(micros(at))
+        .bind(id.to_string())
+}
+
+fn end_grants(id: &UserId, at: Timestamp) -> Vec<Query> {
+    vec![
+        query("DELETE FROM codes WHERE user_id = ? AND redeemed IS NULL").bind(id.to_string()),
+        query("UPDATE refresh_families SET ended = ?, end_reason = ? WHERE user_id = ? AND ended IS NULL")
+            .bind(micros(at))
+            .bind(EndReason::Revoked.as_str())
+            .bind(id.to_string()),
+    ]
+}
+
+fn put_group(group: &Group) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO groups (id, name, description, group_type, created, last_updated, last_membership_updated) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+         description = excluded.description, group_type = excluded.group_type, created = excluded.created, \
+         last_updated = excluded.last_updated",
+    )
+    .bind(group.id.to_string())
+    .bind(group.name.to_string())
+    .bind(group.description.clone())
+    .bind(word(&group.group_type)?)
+    .bind(micros(group.created))
+    .bind(micros(group.last_updated))
+    .bind(micros(group.last_membership_updated)))
+}
+
+/// The change of a membership, and the group's note of it if there was anything to change.
+fn membership(sql: &'static str, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Query> {
+    vec![
+        query(sql).bind(group.to_string()).bind(user.to_string()),
+        query("UPDATE groups SET last_membership_updated = ? WHERE changes() > 0 AND id = ?")
+            .bind(micros(at))
+            .bind(group.to_string()),
+    ]
+}
+
+fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> {
+    let (jwks, jwks_uri) = match &application.authentication {
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(jwks)) => (Some(json(jwks)?), None),
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::At(uri)) => (None, Some(uri.to_string())),
+        _ => (None, None),
+    };
+    let leeway = match application.refresh_rotation {
+        RefreshRotation::Rotate { leeway } => Some(i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX)),
+        RefreshRotation::Static => None,
+    };
+    let mut queries = vec![
+        query(
+            "INSERT INTO applications (id, client_id, label, status, application_type, \
+             token_endpoint_auth_method, jwks, jwks_uri, pkce_required, grant_types, response_types, \
+             redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, other, created, last_updated) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+             client_id = excluded.client_id, label = excluded.label, status = excluded.status, \
+             application_type = excluded.application_type, \
+             token_endpoint_auth_method = excluded.token_endpoint_auth_method, jwks = excluded.jwks, \
+             jwks_uri = excluded.jwks_uri, pkce_required = excluded.pkce_required, \
+             grant_types = excluded.grant_types, response_types = excluded.response_types, \
+             redirect_uris = excluded.redirect_uris, \
+             post_logout_redirect_uris = excluded.post_logout_redirect_uris, \
+             refresh_leeway_ms = excluded.refresh_leeway_ms, other = excluded.other, created = excluded.created, \
+             last_updated = excluded.last_updated",
+        )
+        .bind(application.id.to_string())
+        .bind(application.client_id.to_string())
+        .bind(application.label.to_string())
+        .bind(application.status.as_str())
+        .bind(word(&application.application_type)?)
+        .bind(application.authentication.method())
+        .bind(jwks)
+        .bind(jwks_uri)
+        .bind(application.pkce_required)
+        .bind(json(&application.grant_types)?)
+        .bind(json(&application.response_types)?)
+        .bind(json(&application.redirect_uris)?)
+        .bind(json(&application.post_logout_redirect_uris)?)
+        .bind(leeway)
+        .bind(json(&application.other)?)
+        .bind(micros(application.created))
+        .bind(micros(application.last_updated)),
+        query("DELETE FROM client_secrets WHERE application_id = ?").bind(application.id.to_string()),
+    ];
+    for secret in application.authentication.secrets() {
+        queries.push(
+            query(
+                "INSERT INTO client_secrets (id, application_id, hash, sealed, status, created) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(secret.id.to_string())
+            .bind(application.id.to_string())
+            .bind(secret.hash.as_bytes().to_vec())
+            .bind(secret.sealed.as_bytes().to_vec())
+            .bind(secret.status.as_str())
+            .bind(micros(secret.created)),
+        );
+    }
+    Ok(queries)
+}
+
+fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO authorization_servers (id, name, description, audiences, status, rotation_mode, algorithm, \
+         created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+         name = excluded.name, description = excluded.description, audiences = excluded.audiences, \
+         status = excluded.status, rotation_mode = excluded.rotation_mode, algorithm = excluded.algorithm, \
+         created = excluded.created, last_updated = excluded.last_updated",
+    )
+    .bind(server.id.to_string())
+    .bind(server.name.to_string())
+    .bind(server.description.clone())
+    .bind(json(&server.audiences)?)
+    .bind(server.status.as_str())
+    .bind(word(&server.rotation_mode)?)
+    .bind(server.algorithm.clone())
+    .bind(micros(server.created))
+    .bind(micros(server.last_updated)))
+}
+
+fn put_scope(scope: &Scope) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO scopes (id, server_id, name, display_name, description, consent, metadata_publish, \
+         is_default, optional, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+         server_id = excluded.server_id, name = excluded.name, display_name = excluded.display_name, \
+         description = excluded.description, consent = excluded.consent, \
+         metadata_publish = excluded.metadata_publish, is_default = excluded.is_default, \
+         optional = excluded.optional, system = excluded.system",
+    )
+    .bind(scope.id.to_string())
+    .bind(scope.server.to_string())
+    .bind(scope.name.to_string())
+    .bind(scope.display_name.clone())
+    .bind(scope.description.clone())
+    .bind(word(&scope.consent)?)
+    .bind(word(&scope.metadata_publish)?)
+    .bind(scope.default)
+    .bind(scope.optional)
+    .bind(scope.system))
+}
+
+fn put_claim(claim: &Claim) -> Result<Query, StoreError> {
+    let (value, filter_type) = match &claim.value {
+        ClaimValue::Expression(expression) => (expression.as_str().to_owned(), None),
+        ClaimValue::Groups(filter) => (filter.value().to_owned(), Some(filter.filter_type().as_str())),
+    };
+    Ok(query(
+        "INSERT INTO claims (id, server_id, name, status, claim_type, value, group_filter_type, \
+         always_include_in_token, scopes, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET server_id = excluded.server_id, name = excluded.name, \
+         status = excluded.status, claim_type = excluded.claim_type, value = excluded.value, \
+         group_filter_type = excluded.group_filter_type, \
+         always_include_in_token = excluded.always_include_in_token, scopes = excluded.scopes, \
+         system = excluded.system",
+    )
+    .bind(claim.id.to_string())
+    .bind(claim.server.to_string())
+    .bind(claim.name.to_string())
+    .bind(claim.status.as_str())
+    .bind(claim.claim_type.as_str())
+    .bind(value)
+    .bind(filter_type)
+    .bind(claim.always_include_in_token)
+    .bind(json(&claim.scopes)?)
+    .bind(claim.system))
+}
+
+fn put_policy(policy: &Policy) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO policies (id, server_id, name, description, status, priority, clients, system, created, \
+         last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+         server_id = excluded.server_id, name = excluded.name, description = excluded.description, \
+         status = excluded.status, priority = excluded.priority, clients = excluded.clients, \
+         system = excluded.system, created = excluded.created, last_updated = excluded.last_updated",
+    )
+    .bind(policy.id.to_string())
+    .bind(policy.server.to_string())
+    .bind(policy.name.to_string())
+    .bind(policy.description.clone())
+    .bind(policy.status.as_str())
+    .bind(policy.priority)
+    .bind(json(&policy.clients)?)
+    .bind(policy.system)
+    .bind(micros(policy.created))
+    .bind(micros(policy.last_updated)))
+}
+
+fn put_rule(rule: &Rule) -> Result<Query, StoreError> {
+    let lifetimes = &rule.lifetimes;
+    Ok(query(
+        "INSERT INTO rules (id, policy_id, name, status, priority, grant_types, people, scopes, \
+         access_token_minutes, refresh_token_minutes, refresh_window_minutes, id_token_minutes, system, created, \
+         last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+         policy_id = excluded.policy_id, name = excluded.name, status = excluded.status, \
+         priority = excluded.priority, grant_types = excluded.grant_types, people = excluded.people, \
+         scopes = excluded.scopes, access_token_minutes = excluded.access_token_minutes, \
+         refresh_token_minutes = excluded.refresh_token_minutes, \
+         refresh_window_minutes = excluded.refresh_window_minutes, id_token_minutes = excluded.id_token_minutes, \
+         system = excluded.system, created = excluded.created, last_updated = excluded.last_updated",
+    )
+    .bind(rule.id.to_string())
+    .bind(rule.policy.to_string())
+    .bind(rule.name.to_string())
+    .bind(rule.status.as_str())
+    .bind(rule.priority)
+    .bind(json(&rule.grant_types)?)
+    .bind(json(&rule.people)?)
+    .bind(json(&rule.scopes)?)
+    .bind(lifetimes.access_token().get())
+    .bind(lifetimes.refresh_token().map_or(0, kubesso_directory::Minutes::get))
+    .bind(lifetimes.refresh_window().get())
+    .bind(lifetimes.own_id_token().map(kubesso_directory::Minutes::get))
+    .bind(rule.system)
+    .bind(micros(rule.created))
+    .bind(micros(rule.last_updated)))
+}
+
+fn put_signing_key(key: &SigningKeyRecord) -> Result<Query, StoreError> {
+    let (state, time) = match key.state {
+        KeyState::Published { since } => ("PUBLISHED", since),
+        KeyState::Signing { since } => ("SIGNING", since),
+        KeyState::Retired { until } => ("RETIRED", until),
+    };
+    Ok(query(
+        "INSERT INTO signing_keys (server_id, kid, algorithm, public_jwk, sealed_pkcs8, state, state_time, \
+         created) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (server_id, kid) DO UPDATE SET \
+         algorithm = excluded.algorithm, public_jwk = excluded.public_jwk, \
+         sealed_pkcs8 = excluded.sealed_pkcs8, state = excluded.state, state_time = excluded.state_time, \
+         created = excluded.created",
+    )
+    .bind(key.server.to_string())
+    .bind(key.kid.to_string())
+    .bind(key.algorithm.clone())
+    .bind(json(&key.public_jwk)?)
+    .bind(key.sealed_pkcs8.as_bytes().to_vec())
+    .bind(state)
+    .bind(micros(time))
+    .bind(micros(key.created)))
+}
+
+fn audit(event: &AuditEvent) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO audit_events (id, published, event_type, actor, target, outcome, message, details) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(event.id.to_string())
+    .bind(micros(event.published))
+    .bind(event.event_type.clone())
+    .bind(event.actor.clone())
+    .bind(event.target.clone())
+    .bind(event.outcome.as_str())
+    .bind(event.message.clone())
+    .bind(json(&event.details)?))
+}

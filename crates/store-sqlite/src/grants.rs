@@ -1,0 +1,431 @@
+//! Sessions, authorization codes, refresh token families, throttle counters.
+//!
+//! The functions that write run in a transaction that has taken the write lock before it read.
+
+use jiff::{SignedDuration, Timestamp};
+use kubesso_directory::{
+    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyState, GrantId, MOST_THROTTLES,
+    Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken, Rotation,
+    Session, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, query, query_scalar};
+
+use crate::database;
+use crate::row::{Row, duration_micros, json, micros};
+
+/// How long a redeemed or ended code is remembered, so that a second redeeming is noticed.
+const CODE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+/// How long a family is remembered after its end, so that a refusal can say why.
+const FAMILY_MEMORY: SignedDuration = SignedDuration::from_hours(24);
+/// How long a throttle counter may matter.
+const THROTTLE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+
+fn dangling(what: &'static str, of: &str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    let of = of.to_owned();
+    move |error| match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
+        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => {
+            StoreError::Dangling { what: format!("the {what} `{of}`") }
+        }
+        Some(sqlx::error::ErrorKind::UniqueViolation) => StoreError::Conflict { what, name: of },
+        _ => database("write a session or a grant")(error),
+    }
+}
+
+pub(crate) async fn begin_session(
+    connection: &mut SqliteConnection,
+    session: &Session,
+) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO sessions (token, id, user_id, auth_time, amr, created, last_used, idle, absolute_end) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(session.token.as_bytes().as_slice())
+    .bind(session.id.as_str())
+    .bind(session.user.as_str())
+    .bind(micros(session.auth_time))
+    .bind(json(&session.amr)?)
+    .bind(micros(session.created))
+    .bind(micros(session.last_used))
+    .bind(duration_micros(session.idle))
+    .bind(micros(session.absolute_end))
+    .execute(&mut *connection)
+    .await
+    .map_err(dangling("session", session.id.as_str()))?;
+    query("UPDATE users SET last_login = ? WHERE id = ?")
+        .bind(micros(session.auth_time))
+        .bind(session.user.as_str())
+        .execute(connection)
+        .await
+        .map_err(database("note a sign-in"))?;
+    Ok(())
+}
+
+pub(crate) async fn use_session(
+    connection: &mut SqliteConnection,
+    token: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<Session>, StoreError> {
+    let found = query("SELECT * FROM sessions WHERE token = ?")
+        .bind(token.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(database("read a session"))?;
+    let Some(row) = found else { return Ok(None) };
+    let Some(session) = session(&row)?.used(now) else { return Ok(None) };
+    query("UPDATE sessions SET last_used = ? WHERE token = ?")
+        .bind(micros(session.last_used))
+        .bind(token.as_bytes().as_slice())
+        .execute(connection)
+        .await
+        .map_err(database("note the use of a session"))?;
+    Ok(Some(session))
+}
+
+fn session(row: &SqliteRow) -> Result<Session, StoreError> {
+    let row = Row::new(row, "session", "id");
+    Ok(Session {
+        id: row.parsed("id")?,
+        token: row.bytes("token", TokenHash::from_bytes)?,
+        user: row.parsed("user_id")?,
+        auth_time: row.time("auth_time")?,
+        amr: row.json("amr")?,
+        created: row.time("created")?,
+        last_used: row.time("last_used")?,
+        idle: row.duration("idle")?,
+        absolute_end: row.time("absolute_end")?,
+    })
+}
+
+pub(crate) async fn end_session(
+    connection: &mut SqliteConnection,
+    token: &TokenHash,
+) -> Result<bool, StoreError> {
+    let done = query("DELETE FROM sessions WHERE token = ?")
+        .bind(token.as_bytes().as_slice())
+        .execute(connection)
+        .await
+        .map_err(database("end a session"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(crate) async fn add_code(
+    connection: &mut SqliteConnection,
+    code: &AuthorizationCode,
+) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO codes (hash, grant_id, server_id, client_id, user_id, session_id, redirect_uri, scopes, nonce, \
+         code_challenge, auth_time, amr, other, issued) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(code.hash.as_bytes().as_slice())
+    .bind(code.grant.as_str())
+    .bind(code.server.as_str())
+    .bind(code.client.as_str())
+    .bind(code.user.as_str())
+    .bind(code.session.as_str())
+    .bind(code.redirect_uri.as_str())
+    .bind(json(&code.scopes)?)
+    .bind(code.nonce.as_deref())
+    .bind(code.code_challenge.as_deref())
+    .bind(micros(code.auth_time))
+    .bind(json(&code.amr)?)
+    .bind(json(&code.other)?)
+    .bind(micros(code.issued))
+    .execute(connection)
+    .await
+    .map_err(dangling("authorization code of grant", code.grant.as_str()))?;
+    Ok(())
+}
+
+pub(crate) async fn code(
+    connection: &mut SqliteConnection,
+    hash: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<AuthorizationCode>, StoreError> {
+    let found = query("SELECT * FROM codes WHERE hash = ? AND redeemed IS NULL")
+        .bind(hash.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("read an authorization code"))?;
+    let Some(row) = found else { return Ok(None) };
+    let row = Row::new(&row, "authorization code", "grant_id");
+    let code = AuthorizationCode {
+        hash: row.bytes("hash", TokenHash::from_bytes)?,
+        grant: row.parsed("grant_id")?,
+        server: row.parsed("server_id")?,
+        client: row.parsed("client_id")?,
+        user: row.parsed("user_id")?,
+        session: row.parsed("session_id")?,
+        redirect_uri: row.text("redirect_uri")?,
+        scopes: row.json("scopes")?,
+        nonce: row.optional_text("nonce")?,
+        code_challenge: row.optional_text("code_challenge")?,
+        auth_time: row.time("auth_time")?,
+        amr: row.json("amr")?,
+        other: row.json("other")?,
+        issued: row.time("issued")?,
+    };
+    Ok(Some(code).filter(|code| code.is_alive(now)))
+}
+
+pub(crate) async fn redeem_code(
+    connection: &mut SqliteConnection,
+    hash: &TokenHash,
+    new_family: Option<&RefreshFamily>,
+    now: Timestamp,
+) -> Result<Redemption, StoreError> {
+    let won = query("UPDATE codes SET redeemed = ? WHERE hash = ? AND redeemed IS NULL AND issued > ?")
+        .bind(micros(now))
+        .bind(hash.as_bytes().as_slice())
+        .bind(micros(before(now, CODE_LIFETIME)))
+        .execute(&mut *connection)
+        .await
+        .map_err(database("redeem an authorization code"))?;
+    if won.rows_affected() == 1 {
+        if let Some(family) = new_family {
+            insert_family(connection, family).await?;
+        }
+        return Ok(Redemption::Redeemed);
+    }
+    let replayed: Option<String> =
+        query_scalar("SELECT grant_id FROM codes WHERE hash = ? AND redeemed IS NOT NULL")
+            .bind(hash.as_bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(database("read an authorization code"))?;
+    let Some(grant) = replayed else { return Ok(Redemption::Unknown) };
+    end(connection, &grant, EndReason::CodeReplayed, now).await?;
+    Ok(Redemption::Replayed)
+}
+
+async fn insert_family(connection: &mut SqliteConnection, family: &RefreshFamily) -> Result<(), StoreError> {
+    let (ended, reason) = ending(family);
+    query(
+        "INSERT INTO refresh_families (grant_id, server_id, client_id, user_id, session_id, scopes, auth_time, amr, \
+         created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(family.grant.as_str())
+    .bind(family.server.as_str())
+    .bind(family.client.as_str())
+    .bind(family.user.as_str())
+    .bind(family.session.as_str())
+    .bind(json(&family.scopes)?)
+    .bind(micros(family.auth_time))
+    .bind(json(&family.amr)?)
+    .bind(micros(family.created))
+    .bind(family.absolute_end.map(micros))
+    .bind(micros(family.idle_end))
+    .bind(family.generation)
+    .bind(family.current.as_bytes().as_slice())
+    .bind(micros(family.rotated))
+    .bind(family.key.expose().as_slice())
+    .bind(ended)
+    .bind(reason)
+    .execute(connection)
+    .await
+    .map_err(dangling("refresh token family", family.grant.as_str()))?;
+    Ok(())
+}
+
+fn ending(family: &RefreshFamily) -> (Option<i64>, Option<&'static str>) {
+    match family.state {
+        FamilyState::Live => (None, None),
+        FamilyState::Ended { at, reason } => (Some(micros(at)), Some(reason.as_str())),
+    }
+}
+
+async fn family(
+    connection: &mut SqliteConnection,
+    grant: &GrantId,
+) -> Result<Option<RefreshFamily>, StoreError> {
+    let found = query("SELECT * FROM refresh_families WHERE grant_id = ?")
+        .bind(grant.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("read a refresh token family"))?;
+    let Some(row) = found else { return Ok(None) };
+    let row = Row::new(&row, "refresh token family", "grant_id");
+    let state = match row.optional_time("ended")? {
+        None => FamilyState::Live,
+        Some(at) => FamilyState::Ended { at, reason: row.known("end_reason", EndReason::parse)? },
+    };
+    Ok(Some(RefreshFamily {
+        grant: row.parsed("grant_id")?,
+        server: row.parsed("server_id")?,
+        client: row.parsed("client_id")?,
+        user: row.parsed("user_id")?,
+        session: row.parsed("session_id")?,
+        scopes: row.json("scopes")?,
+        auth_time: row.time("auth_time")?,
+        amr: row.json("amr")?,
+        created: row.time("created")?,
+        absolute_end: row.optional_time("absolute_end")?,
+        idle_end: row.time("idle_end")?,
+        generation: row.number("generation")?,
+        current: row.bytes("current", TokenHash::from_bytes)?,
+        rotated: row.time("rotated")?,
+        key: row.bytes("chain_key", FamilyKey::from_bytes)?,
+        state,
+    }))
+}
+
+pub(crate) async fn refresh_family(
+    connection: &mut SqliteConnection,
+    token: &RefreshToken,
+) -> Result<Option<RefreshFamily>, StoreError> {
+    Ok(family(connection, token.grant()).await?.filter(|family| family.recognises(token)))
+}
+
+pub(crate) async fn rotate(
+    connection: &mut SqliteConnection,
+    token: &RefreshToken,
+    terms: &RefreshTerms,
+    now: Timestamp,
+) -> Result<Rotation, StoreError> {
+    let Some(family) = family(connection, token.grant()).await? else {
+        return Ok(Rotation::Refused(RefreshRefusal::Unknown));
+    };
+    match family.clone().present(token, terms, now) {
+        Presented::Rotated { token, family } => {
+            update_family(connection, &family).await?;
+            Ok(Rotation::Granted { token, family })
+        }
+        Presented::Repeated { token } => Ok(Rotation::Granted { token, family: Box::new(family) }),
+        Presented::Ended { family } => {
+            update_family(connection, &family).await?;
+            Ok(Rotation::Refused(RefreshRefusal::Reused))
+        }
+        Presented::Refused(refusal) => Ok(Rotation::Refused(refusal)),
+    }
+}
+
+async fn update_family(connection: &mut SqliteConnection, family: &RefreshFamily) -> Result<(), StoreError> {
+    let (ended, reason) = ending(family);
+    query(
+        "UPDATE refresh_families SET idle_end = ?, generation = ?, current = ?, rotated = ?, ended = ?, \
+         end_reason = ? WHERE grant_id = ?",
+    )
+    .bind(micros(family.idle_end))
+    .bind(family.generation)
+    .bind(family.current.as_bytes().as_slice())
+    .bind(micros(family.rotated))
+    .bind(ended)
+    .bind(reason)
+    .bind(family.grant.as_str())
+    .execute(connection)
+    .await
+    .map_err(database("write a refresh token family"))?;
+    Ok(())
+}
+
+/// Ends a family; whether it lived.
+pub(crate) async fn end(
+    connection: &mut SqliteConnection,
+    grant: &str,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let done =
+        query("UPDATE refresh_families SET ended = ?, end_reason = ? WHERE grant_id = ? AND ended IS NULL")
+            .bind(micros(now))
+            .bind(reason.as_str())
+            .bind(grant)
+            .execute(connection)
+            .await
+            .map_err(database("end a refresh token family"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(crate) async fn attempt(
+    connection: &mut SqliteConnection,
+    key: &ThrottleKey,
+    rule: &ThrottleRule,
+    now: Timestamp,
+) -> Result<Attempt, StoreError> {
+    let found = query("SELECT hex(key) AS id, attempts, last FROM throttles WHERE key = ?")
+        .bind(key.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(database("read a throttle counter"))?;
+    let stored = match &found {
+        None => None,
+        Some(row) => {
+            let row = Row::new(row, "throttle counter", "id");
+            Some(Throttle { attempts: row.number("attempts")?, last: row.time("last")? })
+        }
+    };
+    let (attempt, after) = Throttle::attempt(stored, rule, now);
+    if stored == Some(after) {
+        return Ok(attempt);
+    }
+    if stored.is_none() {
+        query(
+            "DELETE FROM throttles WHERE (SELECT count(*) FROM throttles) >= ? AND key = \
+             (SELECT key FROM throttles ORDER BY attempts, last LIMIT 1)",
+        )
+        .bind(MOST_THROTTLES)
+        .execute(&mut *connection)
+        .await
+        .map_err(database("make room for a throttle counter"))?;
+    }
+    query(
+        "INSERT INTO throttles (key, attempts, last) VALUES (?, ?, ?) \
+         ON CONFLICT (key) DO UPDATE SET attempts = excluded.attempts, last = excluded.last",
+    )
+    .bind(key.as_bytes().as_slice())
+    .bind(after.attempts)
+    .bind(micros(after.last))
+    .execute(connection)
+    .await
+    .map_err(database("count an attempt"))?;
+    Ok(attempt)
+}
+
+pub(crate) async fn forget_attempts(
+    connection: &mut SqliteConnection,
+    key: &ThrottleKey,
+) -> Result<(), StoreError> {
+    query("DELETE FROM throttles WHERE key = ?")
+        .bind(key.as_bytes().as_slice())
+        .execute(connection)
+        .await
+        .map_err(database("forget attempts"))?;
+    Ok(())
+}
+
+pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> Result<Purged, StoreError> {
+    let failed = || database("purge what has ended");
+    let codes = query("DELETE FROM codes WHERE issued <= ?")
+        .bind(micros(before(before(now, CODE_LIFETIME), CODE_MEMORY)))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let sessions = query("DELETE FROM sessions WHERE min(last_used + idle, absolute_end) <= ?")
+        .bind(micros(now))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let families = query(
+        "DELETE FROM refresh_families WHERE coalesce(ended, min(idle_end, coalesce(absolute_end, idle_end))) <= ?",
+    )
+    .bind(micros(before(now, FAMILY_MEMORY)))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed())?;
+    let throttles = query("DELETE FROM throttles WHERE last <= ?")
+        .bind(micros(before(now, THROTTLE_MEMORY)))
+        .execute(connection)
+        .await
+        .map_err(failed())?;
+    Ok(Purged {
+        codes: codes.rows_affected(),
+        sessions: sessions.rows_affected(),
+        families: families.rows_affected(),
+        throttles: throttles.rows_affected(),
+    })
+}
+
+fn before(now: Timestamp, duration: SignedDuration) -> Timestamp {
+    now.saturating_sub(duration).unwrap_or(Timestamp::MIN)
+}
