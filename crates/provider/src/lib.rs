@@ -1,1 +1,64 @@
-//! Room `provider` of kubesso.
+//! The OpenID Connect provider: signs people in and gives their kubectl tokens.
+//!
+//! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID Connect
+//! Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636, RFC 9207), refresh
+//! tokens, userinfo, revocation (RFC 7009) and RP-initiated logout; besides, `/healthz` and the pages. One file an
+//! endpoint, under `endpoint`.
+//!
+//! # What defends what
+//!
+//! - *Nothing is stored before somebody has signed in.* The pending request travels sealed with the browser (module
+//!   `sealed`), so that anonymous traffic fills nothing but attempt counters, of which the store keeps a fixed number.
+//! - *Forms* are bound to the browser that was given them (module `csrf`); *cookies* to the host (module `cookies`).
+//! - *Passwords* are looked at after the attempt is counted, by as many threads as there are processors; a login that
+//!   does not exist costs the same and is answered the same.
+//! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
+//! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave. *Refresh tokens*
+//!   rotate, with a grace for parallel kubectl; reuse after it ends the family.
+//! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it; *people*
+//!   (status, groups, assignments) are read at every sign-in and every refresh.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     store: std::sync::Arc<dyn kubesso_directory::Store>,
+//! #     sealing_key: kubesso_directory::SealingKey,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use kubesso_ambient::{OsEntropy, SystemClock};
+//! use kubesso_provider::{Provider, ProviderConfig};
+//!
+//! let provider = Provider::new(ProviderConfig {
+//!     base_url: "https://localhost:8443".parse()?,
+//!     store,
+//!     clock: Arc::new(SystemClock),
+//!     entropy: Arc::new(OsEntropy),
+//!     sealing_key,
+//! })
+//! .await?;
+//! let router: axum::Router = provider.router();
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorization_request;
+mod authorization_response;
+mod browser_session;
+mod client_address;
+mod client_authentication;
+mod context;
+mod cookies;
+mod csrf;
+mod endpoint;
+mod keys;
+mod oauth_error;
+mod pages;
+mod parameters;
+mod pkce;
+mod provider;
+mod response_headers;
+mod sealed;
+mod tokens;
+
+pub use client_address::ClientAddress;
+pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, rotate_keys, rotate_promptly};
+pub use provider::{Provider, ProviderConfig, ProviderError};

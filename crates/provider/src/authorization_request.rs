@@ -1,0 +1,234 @@
+//! The authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1), read in two steps: first the client
+//! and where it may be answered, which can go wrong only with a page; then the rest, whose errors go back to the
+//! client.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use kubesso_directory::{
+    Application, AuthorizationServerId, ClientId, GrantType, ResponseType, ScopeName, parse_scopes,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::oauth_error::{ErrorCode, OAuthError};
+use crate::parameters::Parameters;
+use crate::pkce::{CodeChallenge, PkceError};
+
+/// Where the answer goes, and with which `state`: checked against the registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReturnAddress {
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+}
+
+/// Everything that is asked for, checked as far as it can be before anybody has signed in. This is what
+/// travels sealed in the sign-in form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) server: AuthorizationServerId,
+    pub(crate) client: ClientId,
+    pub(crate) return_to: ReturnAddress,
+    pub(crate) scopes: Vec<ScopeName>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) code_challenge: Option<CodeChallenge>,
+    pub(crate) prompts: BTreeSet<Prompt>,
+    /// In seconds: how long ago the person may have signed in at most.
+    pub(crate) max_age: Option<u32>,
+    pub(crate) login_hint: Option<String>,
+}
+
+/// A value of `prompt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Prompt {
+    /// Given by the administrators, for everybody: there is nothing to ask.
+    Consent,
+    Login,
+    None,
+    SelectAccount,
+}
+
+/// An authorization request that cannot be answered with a redirect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error("the parameter {0} is missing")]
+    Missing(&'static str),
+    #[error("the parameter {0} is given more than once")]
+    Repeated(&'static str),
+    #[error("there is no application with the client id {0}")]
+    UnknownClient(String),
+    #[error("the application {0} is deactivated")]
+    InactiveClient(String),
+    #[error("the redirect URI {uri} is not registered for the application {application}")]
+    UnregisteredRedirect { uri: String, application: String },
+}
+
+/// The client that asks.
+pub(crate) fn client<'a>(
+    parameters: &Parameters,
+    find: impl FnOnce(&ClientId) -> Option<&'a Application>,
+) -> Result<&'a Application, Unanswerable> {
+    let given = required(parameters, "client_id")?;
+    let application = ClientId::parse(given).ok().and_then(|id| find(&id));
+    let application = application.ok_or_else(|| Unanswerable::UnknownClient(shortened(given)))?;
+    if application.status.is_active() {
+        Ok(application)
+    } else {
+        Err(Unanswerable::InactiveClient(application.label.to_string()))
+    }
+}
+
+impl ReturnAddress {
+    /// The redirect URI of the request, which must be there (OpenID Connect Core §3.1.2.1) and registered.
+    pub(crate) fn read(parameters: &Parameters, application: &Application) -> Result<Self, Unanswerable> {
+        let redirect_uri = required(parameters, "redirect_uri")?;
+        if !application.may_redirect_to(redirect_uri) {
+            return Err(Unanswerable::UnregisteredRedirect {
+                uri: shortened(redirect_uri),
+                application: application.label.to_string(),
+            });
+        }
+        let state = parameters.lenient("state").map(str::to_owned);
+        Ok(Self { redirect_uri: redirect_uri.to_owned(), state })
+    }
+}
+
+impl AuthorizationRequest {
+    /// The rest of the request, once it is known where an error goes. `server_scopes` are the scopes that the
+    /// server knows, with whether each is given unasked.
+    pub(crate) fn read(
+        parameters: &Parameters,
+        server: &AuthorizationServerId,
+        application: &Application,
+        server_scopes: &[(ScopeName, bool)],
+        return_to: ReturnAddress,
+    ) -> Result<Self, OAuthError> {
+        if let Some(repeated) = parameters.first_repeated() {
+            return Err(repeated.into());
+        }
+        let given = |name| parameters.lenient(name);
+        for (name, code) in [
+            ("request", ErrorCode::RequestNotSupported),
+            ("request_uri", ErrorCode::RequestUriNotSupported),
+            ("registration", ErrorCode::RegistrationNotSupported),
+        ] {
+            if given(name).is_some() {
+                return Err(OAuthError::new(code, format!("The parameter {name} is not supported.")));
+            }
+        }
+        check_response(given("response_type"), given("response_mode"), application)?;
+        let code_challenge = CodeChallenge::from_request(given("code_challenge"), given("code_challenge_method"))
+            .and_then(|challenge| match challenge {
+                None if application.must_use_pkce() => Err(PkceError::Missing),
+                challenge => Ok(challenge),
+            })
+            .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        Ok(Self {
+            server: server.clone(),
+            client: application.client_id.clone(),
+            return_to,
+            scopes: read_scopes(given("scope"), server, server_scopes)?,
+            nonce: given("nonce").map(str::to_owned),
+            code_challenge,
+            prompts: read_prompts(given("prompt"))?,
+            max_age: given("max_age").map(read_max_age).transpose()?,
+            login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
+        })
+    }
+
+    /// Whether a sign-in at `auth_time` is recent enough at `now`. `prompt=login` asks for a new one in any case.
+    pub(crate) fn accepts_sign_in_at(&self, auth_time: Timestamp, now: Timestamp) -> bool {
+        if self.prompts.contains(&Prompt::Login) {
+            return false;
+        }
+        let age = now.duration_since(auth_time);
+        self.max_age.is_none_or(|max_age| age <= SignedDuration::from_secs(i64::from(max_age)))
+    }
+
+    /// Whether the person must not be asked anything.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.prompts.contains(&Prompt::None)
+    }
+}
+
+fn check_response(
+    response_type: Option<&str>,
+    response_mode: Option<&str>,
+    application: &Application,
+) -> Result<(), OAuthError> {
+    match response_type {
+        None => return Err(OAuthError::invalid_request("The parameter response_type is missing.")),
+        Some("code") => {}
+        Some(_) => {
+            let description = "Only the response type code is supported.";
+            return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, description));
+        }
+    }
+    if !matches!(response_mode, None | Some("query")) {
+        return Err(OAuthError::invalid_request("Only the response mode query is supported."));
+    }
+    if !application.grant_types.contains(&GrantType::AuthorizationCode)
+        || !application.response_types.contains(&ResponseType::Code)
+    {
+        let description = "The client is not allowed to use the authorization code flow.";
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
+    }
+    Ok(())
+}
+
+fn read_scopes(
+    given: Option<&str>,
+    server: &AuthorizationServerId,
+    known: &[(ScopeName, bool)],
+) -> Result<Vec<ScopeName>, OAuthError> {
+    let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
+    let Some(given) = given else {
+        let defaults: Vec<_> =
+            known.iter().filter(|(_, is_default)| *is_default).map(|(name, _)| name.clone()).collect();
+        return if defaults.is_empty() { Err(invalid("The parameter scope is missing.".to_owned())) } else { Ok(defaults) };
+    };
+    let scopes = parse_scopes(given).map_err(|_| invalid("The scope is malformed.".to_owned()))?;
+    match scopes.iter().find(|scope| !known.iter().any(|(name, _)| name == *scope)) {
+        Some(unknown) => {
+            Err(invalid(format!("The authorization server {server} has no scope {unknown}.")))
+        }
+        None if scopes.is_empty() => Err(invalid("The scope is empty.".to_owned())),
+        None => Ok(scopes),
+    }
+}
+
+fn read_prompts(given: Option<&str>) -> Result<BTreeSet<Prompt>, OAuthError> {
+    let mut prompts = BTreeSet::new();
+    for word in given.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        prompts.insert(match word {
+            "consent" => Prompt::Consent,
+            "login" => Prompt::Login,
+            "none" => Prompt::None,
+            "select_account" => Prompt::SelectAccount,
+            _ => return Err(OAuthError::invalid_request(format!("The prompt {word} is unknown."))),
+        });
+    }
+    if prompts.contains(&Prompt::None) && prompts.len() > 1 {
+        return Err(OAuthError::invalid_request("The prompt none cannot be combined with another."));
+    }
+    Ok(prompts)
+}
+
+fn read_max_age(given: &str) -> Result<u32, OAuthError> {
+    let is_number = given.bytes().all(|byte| byte.is_ascii_digit());
+    // More than u32 holds is a hundred years, and no limit.
+    let seconds = given.parse::<u64>().ok().filter(|_| is_number);
+    let seconds = seconds.ok_or_else(|| OAuthError::invalid_request("max_age must be a number of seconds."))?;
+    Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+fn required<'a>(parameters: &'a Parameters, name: &'static str) -> Result<&'a str, Unanswerable> {
+    parameters.optional(name).map_err(|_| Unanswerable::Repeated(name))?.ok_or(Unanswerable::Missing(name))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests;

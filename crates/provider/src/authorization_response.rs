@@ -1,0 +1,165 @@
+//! The authorization response (RFC 6749 §4.1.2): a code or an error, sent through the browser to the client, always
+//! with the issuer (RFC 9207), so that a client of several providers cannot be made to mix them up.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use kubesso_directory::{
+    AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, Server, Session,
+    StoreError, assignment, decide,
+};
+use serde_json::Value;
+use url::Url;
+
+use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::context::{Configuration, Context};
+use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
+use crate::pkce::CodeChallenge;
+
+/// What the client gets for an error.
+pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, error: &OAuthError) -> Response {
+    tracing::info!(
+        server = %server.server.id,
+        error = error.code.as_str(),
+        description = error.description,
+        "authorization refused"
+    );
+    let parameters =
+        [("error", error.code.as_str()), ("error_description", error.description.as_str())];
+    redirect(to, &context.issuer(&server.server.id), &parameters)
+}
+
+/// What the client gets for a person who is signed in: a code, or why not.
+pub(crate) async fn answer(
+    context: &Context,
+    configuration: &Configuration,
+    server: &Server,
+    request: &AuthorizationRequest,
+    session: &Session,
+    person: &Person,
+) -> Result<Response, StoreError> {
+    let Some(application) = configuration.snapshot.application(&request.client) else {
+        let error = OAuthError::new(ErrorCode::UnauthorizedClient, "The client does not exist any more.");
+        return Ok(refuse(context, server, &request.return_to, &error));
+    };
+    if let Err(error) = may_have(configuration, server, application, request, person) {
+        return Ok(refuse(context, server, &request.return_to, &error));
+    }
+    let code = CodeValue::generate(&*context.entropy);
+    let record = AuthorizationCode {
+        hash: code.hash(),
+        grant: GrantId::generate(&*context.entropy),
+        server: server.server.id.clone(),
+        client: request.client.clone(),
+        user: person.user.id.clone(),
+        session: session.id.clone(),
+        redirect_uri: request.return_to.redirect_uri.clone(),
+        scopes: granted_scopes(application, request),
+        nonce: request.nonce.clone(),
+        code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        other: Value::Null,
+        issued: context.now(),
+    };
+    context.store.add_code(&record).await?;
+    tracing::info!(
+        user = %person.user.id,
+        client = %request.client,
+        server = %server.server.id,
+        grant = %record.grant,
+        session = %session.id,
+        "authorization code issued"
+    );
+    Ok(redirect(&request.return_to, &context.issuer(&server.server.id), &[("code", code.expose())]))
+}
+
+/// Whether `person` may have what is asked for: assigned to the application, and allowed by a rule.
+pub(crate) fn may_have(
+    configuration: &Configuration,
+    server: &Server,
+    application: &Application,
+    request: &AuthorizationRequest,
+    person: &Person,
+) -> Result<(), OAuthError> {
+    let denied = |description: &str| OAuthError::new(ErrorCode::AccessDenied, description);
+    if assignment(&configuration.snapshot, &application.id, person).is_none() {
+        tracing::info!(user = %person.user.id, client = %application.client_id, "not assigned");
+        return Err(denied(NOT_ASSIGNED));
+    }
+    let scopes = granted_scopes(application, request);
+    let asked = AccessRequest {
+        client: &application.client_id,
+        grant_type: GrantType::AuthorizationCode,
+        person: Some(person),
+        scopes: &scopes,
+    };
+    match decide(server, &asked) {
+        Ok(_) => Ok(()),
+        Err(refusal) => {
+            tracing::info!(user = %person.user.id, client = %application.client_id, reason = %refusal, "no rule allows it");
+            Err(match refusal {
+                Refusal::UnknownScope { .. } => OAuthError::new(ErrorCode::InvalidScope, refusal.to_string()),
+                Refusal::NoMatch { .. } | Refusal::ServerInactive(_) => denied(NO_RULE),
+            })
+        }
+    }
+}
+
+/// Okta's words, which people and tools know.
+pub(crate) const NOT_ASSIGNED: &str = "User is not assigned to the client application.";
+/// What is told of a policy decision; the reasons are in the log.
+pub(crate) const NO_RULE: &str = "No access policy of the authorization server allows this; its log says why.";
+
+/// What is granted of the scopes that were asked for: `offline_access` only to a client that may refresh, because
+/// it would do nothing (OpenID Connect Core §11 has it ignored then).
+fn granted_scopes(application: &Application, request: &AuthorizationRequest) -> Vec<kubesso_directory::ScopeName> {
+    let may_refresh = application.grant_types.contains(&GrantType::RefreshToken);
+    request.scopes.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
+}
+
+/// Sends the browser to the client. 303, so that it comes with GET whatever it came to us with (RFC 9700 §4.12).
+fn redirect(to: &ReturnAddress, issuer: &str, parameters: &[(&str, &str)]) -> Response {
+    let state = to.state.as_deref().map(|state| ("state", state));
+    let parameters = parameters.iter().copied().chain(state).chain([("iss", issuer)]);
+    see_other(&to.redirect_uri, parameters)
+}
+
+/// A 303 to `uri` with `parameters` added to its query.
+pub(crate) fn see_other<'a>(uri: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Response {
+    let location = Url::parse(uri).ok().and_then(|mut location| {
+        let mut parameters = parameters.into_iter().peekable();
+        if parameters.peek().is_some() {
+            location.query_pairs_mut().extend_pairs(parameters);
+        }
+        HeaderValue::try_from(String::from(location)).ok()
+    });
+    let mut response = match location {
+        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        None => {
+            tracing::error!("a registered redirect URI cannot stand in a header");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    };
+    never_stored(&mut response);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_added_to_the_query_that_is_there_and_encoded() {
+        let cases = [
+            ("http://localhost:8000", "http://localhost:8000/?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
+            ("https://app.example/cb?x=1", "https://app.example/cb?x=1&code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
+            ("com.example.app:/cb", "com.example.app:/cb?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
+        ];
+        for (redirect_uri, expected) in cases {
+            let to = ReturnAddress { redirect_uri: redirect_uri.into(), state: Some("x y".into()) };
+            let response = redirect(&to, "https://i", &[("code", "a&b")]);
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
+            assert_eq!(response.headers()[header::LOCATION], expected);
+        }
+    }
+}

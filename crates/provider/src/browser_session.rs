@@ -1,0 +1,57 @@
+//! The session of the browser that makes a request.
+
+use axum_extra::extract::CookieJar;
+use kubesso_directory::{Person, Session, SessionId, SessionToken, StoreError, UserId};
+
+use crate::context::Context;
+use crate::cookies::{self, SESSION};
+
+/// A living session of a person who may sign in.
+pub(crate) struct BrowserSession {
+    pub(crate) session: Session,
+    pub(crate) person: Person,
+}
+
+impl BrowserSession {
+    /// The session that `jar` names, marked as used; `None` if it has ended or its person may not sign in any
+    /// more.
+    pub(crate) async fn find(context: &Context, jar: &CookieJar) -> Result<Option<Self>, StoreError> {
+        let Some(token) = token(jar) else { return Ok(None) };
+        let Some(session) = context.store.use_session(&token.hash(), context.now()).await? else {
+            return Ok(None);
+        };
+        let person = context.store.person(&session.user).await?;
+        let person = person.filter(|person| person.user.status.may_sign_in());
+        Ok(person.map(|person| Self { session, person }))
+    }
+
+    /// A new session for `user`, who has just proved who it is by `amr`. The browser's old session, if it had
+    /// one, ends: a session is never taken over by a sign-in (session fixation).
+    pub(crate) async fn begin(
+        context: &Context,
+        jar: CookieJar,
+        user: UserId,
+        amr: Vec<String>,
+    ) -> Result<(Session, CookieJar), StoreError> {
+        if let Some(old) = token(&jar) {
+            context.store.end_session(&old.hash()).await?;
+        }
+        let value = SessionToken::generate(&*context.entropy);
+        let id = SessionId::generate(&*context.entropy);
+        let session = Session::begin(id, value.hash(), user, amr, context.session_lifetime, context.now());
+        context.store.begin_session(&session).await?;
+        Ok((session, jar.add(cookies::host_cookie(SESSION, value.expose().to_owned()))))
+    }
+
+    /// Ends the browser's session; whether there was one.
+    pub(crate) async fn end(context: &Context, jar: CookieJar) -> Result<(bool, CookieJar), StoreError> {
+        let Some(token) = token(&jar) else { return Ok((false, jar)) };
+        let ended = context.store.end_session(&token.hash()).await?;
+        Ok((ended, cookies::dropped(jar, SESSION)))
+    }
+}
+
+fn token(jar: &CookieJar) -> Option<SessionToken> {
+    let value = jar.get(SESSION)?.value();
+    (value.len() == 43).then(|| SessionToken::presented(value))
+}

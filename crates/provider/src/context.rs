@@ -1,0 +1,250 @@
+//! What every endpoint works with: the configuration at this moment, the store, time and randomness.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use axum::response::Response;
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::{Clock, Entropy};
+use kubesso_directory::password::PasswordHasher;
+use kubesso_directory::{
+    AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
+};
+use kubesso_token::SigningKey;
+use tokio::sync::{Mutex, Semaphore};
+use url::Url;
+
+use crate::keys::{KeyError, ServerKeys, rotate_keys};
+use crate::pages::{self, ErrorPage};
+use crate::response_headers::RequestId;
+
+/// How old the knowledge of the configuration may be: so often is the store asked for its revision.
+const REVISION_CHECK: SignedDuration = SignedDuration::from_millis(250);
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Context(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) base_url: Url,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) sealing_key: SealingKey,
+    pub(crate) session_lifetime: SessionLifetime,
+    pub(crate) rotation: RotationSchedule,
+    pub(crate) password_hasher: PasswordHasher,
+    /// One permit a password that is being hashed, each of which takes 19 MiB.
+    pub(crate) hashing: Semaphore,
+    /// One permit a person who waits for a permit of `hashing`.
+    pub(crate) waiting_to_hash: Semaphore,
+    configuration: ArcSwap<Configuration>,
+    /// In milliseconds; when the revision was last asked for.
+    checked: AtomicI64,
+    loading: Mutex<()>,
+}
+
+/// The configuration at one moment, with its keys opened.
+#[derive(Default)]
+pub(crate) struct Configuration {
+    pub(crate) snapshot: Snapshot,
+    keys: BTreeMap<AuthorizationServerId, ServerKeys>,
+}
+
+/// What a context is made of.
+pub(crate) struct Parts {
+    pub(crate) base_url: Url,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) sealing_key: SealingKey,
+    pub(crate) session_lifetime: SessionLifetime,
+    pub(crate) rotation: RotationSchedule,
+    pub(crate) password_hasher: PasswordHasher,
+}
+
+impl Context {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let at_once = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
+        Self(Arc::new(Inner {
+            base_url: parts.base_url,
+            store: parts.store,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            sealing_key: parts.sealing_key,
+            session_lifetime: parts.session_lifetime,
+            rotation: parts.rotation,
+            password_hasher: parts.password_hasher,
+            hashing: Semaphore::new(at_once),
+            waiting_to_hash: Semaphore::new(at_once * 32),
+            configuration: ArcSwap::default(),
+            checked: AtomicI64::new(i64::MIN),
+            loading: Mutex::new(()),
+        }))
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The configuration, at most [`REVISION_CHECK`] old. If the store does not answer, the last one that it
+    /// gave: who has a good session or a good token keeps working as far as that goes.
+    pub(crate) async fn configuration(&self) -> Arc<Configuration> {
+        let now = self.now().as_millisecond();
+        let age = now.saturating_sub(self.checked.load(Ordering::Relaxed));
+        let is_fresh = (0..i64::try_from(REVISION_CHECK.as_millis()).unwrap_or(0)).contains(&age);
+        // One asks, the others go on with what is there.
+        if !is_fresh && let Ok(loading) = self.loading.try_lock() {
+            if let Err(error) = self.load_if_changed().await {
+                tracing::error!(%error, cause = ?error, "the configuration could not be read; the last one stays in force");
+            }
+            self.checked.store(now, Ordering::Relaxed);
+            drop(loading);
+        }
+        self.configuration.load_full()
+    }
+
+    /// Reads the configuration now, whatever the last check said.
+    pub(crate) async fn reload(&self) -> Result<(), KeyError> {
+        let _loading = self.loading.lock().await;
+        self.load_if_changed().await?;
+        self.checked.store(self.now().as_millisecond(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn load_if_changed(&self) -> Result<(), KeyError> {
+        let present = self.configuration.load();
+        if self.store.revision().await? == present.snapshot.revision() {
+            return Ok(());
+        }
+        let mut snapshot = self.store.snapshot().await?;
+        if snapshot.servers().any(|server| server.keys.is_empty()) {
+            self.rotate_keys(&self.rotation).await?;
+            snapshot = self.store.snapshot().await?;
+        }
+        let keys = ServerKeys::open(&snapshot, &self.sealing_key, &present.keys)?;
+        self.configuration.store(Arc::new(Configuration { snapshot, keys }));
+        Ok(())
+    }
+
+    pub(crate) async fn rotate_keys(
+        &self,
+        schedule: &RotationSchedule,
+    ) -> Result<Vec<crate::keys::KeyChange>, KeyError> {
+        rotate_keys(&*self.store, &self.sealing_key, &*self.entropy, schedule, self.now()).await
+    }
+
+    /// The issuer of a server: `<base URL>/oauth2/<id>`.
+    pub(crate) fn issuer(&self, server: &AuthorizationServerId) -> String {
+        format!("{}/oauth2/{server}", self.origin())
+    }
+
+    /// The base URL without a slash at its end.
+    pub(crate) fn origin(&self) -> &str {
+        self.base_url.as_str().trim_end_matches('/')
+    }
+
+    /// Host and port, as the address bar shows them.
+    pub(crate) fn host(&self) -> String {
+        let host = self.base_url.host_str().unwrap_or_default();
+        self.base_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// A page that says what is wrong and what to do.
+    pub(crate) fn error_page(&self, request: &RequestId, error: &PageError) -> Response {
+        let status = error.status;
+        tracing::info!(%status, what = error.what, "answered with an error page");
+        let page = ErrorPage {
+            assets: pages::assets(),
+            host: &self.host(),
+            heading: error.heading,
+            what: &error.what,
+            advice: error.advice,
+            details: error.details.clone(),
+            request_id: &request.0,
+        };
+        pages::render(status, &page)
+    }
+}
+
+/// What an error page says.
+#[derive(Clone, Debug)]
+pub(crate) struct PageError {
+    pub(crate) status: StatusCode,
+    pub(crate) heading: &'static str,
+    pub(crate) what: String,
+    pub(crate) advice: &'static str,
+    pub(crate) details: Vec<(&'static str, String)>,
+}
+
+impl PageError {
+    /// The fault is ours; the log says which.
+    pub(crate) fn internal() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            heading: "Something went wrong",
+            what: "The sign-in service met a problem of its own.".to_owned(),
+            advice: "Try again in a moment. If it stays, give your administrator the request id below: the log \
+                     says under it what happened.",
+            details: Vec::new(),
+        }
+    }
+
+    /// There is no such authorization server.
+    pub(crate) fn no_server(id: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            heading: "No such issuer",
+            what: format!("There is no active authorization server {id} here."),
+            advice: "Check the issuer URL that kubectl was given (--oidc-issuer-url): the issuers of this service are \
+                     listed on its front page.",
+            details: Vec::new(),
+        }
+    }
+}
+
+/// Logs why, and says that something is wrong.
+impl<E: std::error::Error> From<E> for PageError {
+    fn from(error: E) -> Self {
+        tracing::error!(%error, cause = ?error, "a request failed");
+        Self::internal()
+    }
+}
+
+impl Configuration {
+    /// The server of that id, if it is active.
+    pub(crate) fn server(&self, id: &str) -> Option<&Server> {
+        let id = AuthorizationServerId::parse(id).ok()?;
+        self.snapshot.server(&id).filter(|server| server.server.status.is_active())
+    }
+
+    /// The keys of `server`.
+    pub(crate) fn keys(&self, server: &Server) -> Option<&ServerKeys> {
+        self.keys.get(&server.server.id)
+    }
+
+    /// The key that `server` signs with.
+    pub(crate) fn signing_key(&self, server: &Server) -> Option<&Arc<SigningKey>> {
+        self.keys(server)?.signing()
+    }
+}
+
+impl Deref for Context {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("base_url", &self.base_url.as_str()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! The endpoints, one file each, and the routes to them.
+
+pub(crate) mod authorize;
+pub(crate) mod discovery;
+pub(crate) mod healthz;
+pub(crate) mod keys;
+pub(crate) mod landing;
+pub(crate) mod logout;
+pub(crate) mod revoke;
+pub(crate) mod sign_in;
+pub(crate) mod token;
+pub(crate) mod userinfo;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::context::Context;
+use crate::{pages, response_headers};
+
+/// Forms, with the sealed request inside, are a few kilobytes long.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// Everything that the provider serves.
+pub(crate) fn routes(context: Context) -> Router {
+    // What scripts of any origin may call: public documents, and endpoints at which no cookie counts.
+    let open = Router::new()
+        .route("/.well-known/oauth-authorization-server/oauth2/{server}", get(discovery::metadata))
+        .route("/oauth2/{server}/.well-known/oauth-authorization-server", get(discovery::metadata))
+        .route("/oauth2/{server}/.well-known/openid-configuration", get(discovery::openid))
+        .route("/oauth2/{server}/v1/keys", get(keys::jwk_set))
+        .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
+        .route("/oauth2/{server}/v1/token", post(token::token))
+        .route("/oauth2/{server}/v1/userinfo", get(userinfo::get).post(userinfo::post))
+        .layer(middleware::from_fn(cross_origin));
+    Router::new()
+        .route("/", get(landing::landing))
+        .route("/healthz", get(healthz::healthz))
+        .route("/oauth2/{server}/v1/authorize", get(authorize::get).post(authorize::post))
+        .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
+        .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
+        .route(logout::CONFIRM_PATH, post(logout::confirm))
+        .merge(pages::asset_routes())
+        .merge(open)
+        .fallback(landing::not_found)
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn_with_state(context.clone(), response_headers::add))
+        .with_state(context)
+}
+
+/// Cross-origin resource sharing without credentials, preflight included.
+async fn cross_origin(request: Request, next: Next) -> Response {
+    let mut response = if request.method() == Method::OPTIONS {
+        let allowed = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+            (header::ACCESS_CONTROL_MAX_AGE, "3600"),
+        ];
+        (StatusCode::NO_CONTENT, allowed).into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate, x-request-id"));
+    response
+}
+
+/// Whether the body is a form.
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

@@ -1,0 +1,169 @@
+//! The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
+//!
+//! Nothing is stored here for somebody who is not signed in. An error that may go back to the client does; the
+//! others end on a page, because a redirect to a URI that is not registered would make us an open redirector and
+//! hand codes or errors to strangers.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use axum_extra::extract::CookieJar;
+use http::{HeaderMap, StatusCode};
+use kubesso_directory::{Server, UserId, assignment};
+use kubesso_token::Algorithm;
+
+use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
+use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
+use crate::browser_session::BrowserSession;
+use crate::context::{Configuration, Context, PageError};
+use crate::endpoint::is_form;
+use crate::endpoint::sign_in::{self, Current};
+use crate::oauth_error::{ErrorCode, OAuthError};
+use crate::parameters::Parameters;
+use crate::response_headers::RequestId;
+
+/// The parameters in the query.
+pub(crate) async fn get(
+    State(context): State<Context>,
+    Extension(request_id): Extension<RequestId>,
+    Path(server): Path<String>,
+    RawQuery(query): RawQuery,
+    jar: CookieJar,
+) -> Response {
+    let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
+    let answered = authorize(&context, &server, &parameters, jar).await;
+    answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
+}
+
+/// The parameters in the body.
+pub(crate) async fn post(
+    State(context): State<Context>,
+    Extension(request_id): Extension<RequestId>,
+    Path(server): Path<String>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    body: Bytes,
+) -> Response {
+    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let answered = authorize(&context, &server, &parameters, jar).await;
+    answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
+}
+
+async fn authorize(
+    context: &Context,
+    server_id: &str,
+    parameters: &Parameters,
+    jar: CookieJar,
+) -> Result<Response, PageError> {
+    let configuration = context.configuration().await;
+    let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
+    let application =
+        authorization_request::client(parameters, |id| configuration.snapshot.application(id)).map_err(page_for)?;
+    let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
+
+    let scopes: Vec<_> = server.scopes.values().map(|scope| (scope.name.clone(), scope.default)).collect();
+    let read =
+        AuthorizationRequest::read(parameters, &server.server.id, application, &scopes, return_to.clone());
+    let request = match read {
+        Ok(request) => request,
+        Err(error) => return Ok(refuse(context, server, &return_to, &error)),
+    };
+    let hinted = match parameters.lenient("id_token_hint") {
+        None => None,
+        Some(hint) => match hinted_user(context, &configuration, server, hint) {
+            Some(user) => Some(user),
+            None => {
+                let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
+                return Ok(refuse(context, server, &return_to, &error));
+            }
+        },
+    };
+
+    let session = BrowserSession::find(context, &jar).await?;
+    let session = session.filter(|found| hinted.as_ref().is_none_or(|user| *user == found.session.user));
+    let Some(BrowserSession { session, person }) = session else {
+        return if request.is_silent() {
+            let error = OAuthError::new(ErrorCode::LoginRequired, "Nobody is signed in with this browser.");
+            Ok(refuse(context, server, &return_to, &error))
+        } else {
+            sign_in::ask(context, application, server, &request, jar, None)
+        };
+    };
+    let is_assigned = assignment(&configuration.snapshot, &application.id, &person).is_some();
+    let is_recent = request.accepts_sign_in_at(session.auth_time, context.now());
+    if request.is_silent() {
+        let error = if !is_recent {
+            OAuthError::new(ErrorCode::LoginRequired, "The person has to sign in again.")
+        } else if !is_assigned {
+            OAuthError::new(ErrorCode::AccessDenied, NOT_ASSIGNED)
+        } else {
+            return Ok(answer(context, &configuration, server, &request, &session, &person).await?);
+        };
+        return Ok(refuse(context, server, &return_to, &error));
+    }
+    if is_recent && is_assigned && !request.prompts.contains(&Prompt::SelectAccount) {
+        return Ok(answer(context, &configuration, server, &request, &session, &person).await?);
+    }
+    let current = if !is_assigned {
+        Current::Unassigned(&person)
+    } else if is_recent {
+        Current::MayContinue(&person)
+    } else {
+        Current::MustSignInAgain(&person)
+    };
+    sign_in::ask(context, application, server, &request, jar, Some(current))
+}
+
+/// The person of an ID token that we gave, however long ago (OpenID Connect Core §3.1.2.1).
+pub(crate) fn hinted_user(
+    context: &Context,
+    configuration: &Configuration,
+    server: &Server,
+    id_token: &str,
+) -> Option<UserId> {
+    let verified = configuration.keys(server)?.jwk_set(context.now()).verify(id_token, &Algorithm::ALL).ok()?;
+    let claim = |name: &str| verified.payload.get(name)?.as_str();
+    let is_ours = verified.header.typ.as_deref() == Some("JWT") && claim("iss") == Some(&context.issuer(&server.server.id));
+    claim("sub").filter(|_| is_ours).and_then(|user| UserId::parse(user).ok())
+}
+
+fn page_for(error: Unanswerable) -> PageError {
+    let what = error.to_string();
+    let page = |heading, what, advice, details| PageError {
+        status: StatusCode::BAD_REQUEST,
+        heading,
+        what,
+        advice,
+        details,
+    };
+    match error {
+        Unanswerable::Missing(name) | Unanswerable::Repeated(name) => page(
+            "The sign-in link is broken",
+            format!("In the request that brought you here {what}."),
+            "Start again from kubectl or from your application. If you are setting it up, look at how it builds its \
+             authorization request.",
+            vec![("Parameter", name.to_owned())],
+        ),
+        Unanswerable::UnknownClient(id) => page(
+            "Unknown application",
+            "There is no application with this client id.".to_owned(),
+            "Check the client id that kubectl was given (--oidc-client-id), or ask your administrator for it. Client \
+             ids belong to one installation: one from another provider does not work here.",
+            vec![("Client id", id)],
+        ),
+        Unanswerable::InactiveClient(name) => page(
+            "Application not active",
+            format!("The application {name} is deactivated."),
+            "Ask your administrator to activate it.",
+            vec![("Application", name)],
+        ),
+        Unanswerable::UnregisteredRedirect { uri, application } => page(
+            "Redirect not allowed",
+            format!("The application {application} may not be answered at this redirect URI, so nothing was sent there."),
+            "If you expected this address, ask your administrator to add it to the application's redirect URIs, written \
+             exactly so. If you did not, somebody may have sent you a forged link: close this page.",
+            vec![("Application", application), ("Redirect URI", uri)],
+        ),
+    }
+}

@@ -1,0 +1,81 @@
+//! `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0) and `/.well-known/oauth-authorization-server`
+//! (RFC 8414), the same document.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use kubesso_directory::{ClaimType, MetadataPublish, Server};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::oauth_error::OAuthError;
+
+/// The OpenID provider's metadata.
+pub(crate) async fn openid(context: State<Context>, server: Path<String>) -> Response {
+    metadata(context, server).await
+}
+
+/// The authorization server's metadata; also at the path of RFC 8414 §3.1, in front of the issuer's own.
+pub(crate) async fn metadata(State(context): State<Context>, Path(id): Path<String>) -> Response {
+    let configuration = context.configuration().await;
+    let Some(server) = configuration.server(&id) else { return no_server(&id) };
+    ([(header::CACHE_CONTROL, "public, max-age=60")], Json(document(&context, server))).into_response()
+}
+
+/// The answer of every machine's endpoint under an issuer that is none.
+pub(crate) fn no_server(id: &str) -> Response {
+    let error = OAuthError::invalid_request(format!("There is no active authorization server {id} here."));
+    (StatusCode::NOT_FOUND, error).into_response()
+}
+
+fn document(context: &Context, server: &Server) -> Value {
+    let issuer = context.issuer(&server.server.id);
+    let endpoint = |name: &str| format!("{issuer}/v1/{name}");
+    let client_authentication = ["none", "client_secret_basic", "client_secret_post"];
+    let scopes: Vec<_> = server
+        .scopes
+        .values()
+        .filter(|scope| scope.metadata_publish == MetadataPublish::AllClients)
+        .map(|scope| scope.name.as_str())
+        .collect();
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": endpoint("authorize"),
+        "token_endpoint": endpoint("token"),
+        "userinfo_endpoint": endpoint("userinfo"),
+        "jwks_uri": endpoint("keys"),
+        "end_session_endpoint": endpoint("logout"),
+        "revocation_endpoint": endpoint("revoke"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [server.server.algorithm],
+        "scopes_supported": scopes,
+        "claims_supported": claims(server),
+        "token_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_methods_supported": client_authentication,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "authorization_response_iss_parameter_supported": true,
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}
+
+fn claims(server: &Server) -> Vec<&str> {
+    let standard = [
+        "iss", "sub", "aud", "iat", "exp", "auth_time", "amr", "jti", "at_hash", "nonce", "email", "email_verified",
+        "name", "given_name", "family_name", "preferred_username",
+    ];
+    let configured = server
+        .claims
+        .iter()
+        .filter(|claim| claim.status.is_active() && claim.claim_type == ClaimType::Identity)
+        .map(|claim| claim.name.as_str());
+    let mut claims: Vec<_> = standard.into_iter().collect();
+    claims.extend(configured.filter(|name| !standard.contains(name)));
+    claims
+}

@@ -1,0 +1,76 @@
+//! Token revocation (RFC 7009): whoever holds a refresh token, or an access token, ends what it came from.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use kubesso_directory::{Application, GrantId, RefreshToken, Server, StoreError};
+
+use crate::client_authentication::authenticate;
+use crate::context::{Configuration, Context};
+use crate::endpoint::userinfo::AccessToken;
+use crate::endpoint::{discovery, is_form};
+use crate::oauth_error::{OAuthError, never_stored};
+use crate::parameters::Parameters;
+
+/// Ends the grant of a token. A token that is unknown or another client's is answered like one that was revoked
+/// (§2.2): there is nothing that the client could do about it.
+pub(crate) async fn revoke(
+    State(context): State<Context>,
+    Path(server_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let configuration = context.configuration().await;
+    let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
+    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    if let Some(repeated) = parameters.first_repeated() {
+        return OAuthError::from(repeated).into_response();
+    }
+    let application =
+        match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
+            Ok(application) => application,
+            Err(refused) => return refused.into_response(),
+        };
+    let Some(token) = parameters.lenient("token") else {
+        return OAuthError::invalid_request("The parameter token is missing.").into_response();
+    };
+    let ended = match grant_of(&context, &configuration, server, application, token).await {
+        Ok(Some(grant)) => context.store.end_family(&grant, context.now()).await.map(|lived| (grant, lived)),
+        Ok(None) => return done(),
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok((grant, lived)) => {
+            tracing::info!(client = %application.client_id, %grant, lived, "grant revoked by its client");
+            done()
+        }
+        Err(error) => {
+            tracing::error!(%error, cause = ?error, "a revocation failed");
+            OAuthError::server_error().into_response()
+        }
+    }
+}
+
+/// The grant that `token` came from, if it is a token of `application`. `token_type_hint` is not needed to tell
+/// which kind it is.
+async fn grant_of(
+    context: &Context,
+    configuration: &Configuration,
+    server: &Server,
+    application: &Application,
+    token: &str,
+) -> Result<Option<GrantId>, StoreError> {
+    if let Some(token) = RefreshToken::parse(token) {
+        let family = context.store.refresh_family(&token).await?;
+        return Ok(family.filter(|family| family.client == application.client_id).map(|family| family.grant));
+    }
+    let token = AccessToken::read(context, configuration, server, token, context.now());
+    Ok(token.filter(|token| token.client == application.client_id).map(|token| token.grant))
+}
+
+fn done() -> Response {
+    let mut response = StatusCode::OK.into_response();
+    never_stored(&mut response);
+    response
+}

@@ -1,0 +1,164 @@
+//! The userinfo endpoint (OpenID Connect Core §5.3), with the errors of RFC 6750 §3.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use kubesso_directory::{ClaimsFor, ClientId, GrantId, ScopeName, Server, UserId, assignment, claims};
+use kubesso_token::Algorithm;
+use serde_json::{Map, Value};
+
+use crate::context::{Configuration, Context};
+use crate::endpoint::{discovery, is_form};
+use crate::oauth_error::{OAuthError, never_stored};
+use crate::parameters::Parameters;
+use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM};
+
+/// The token in the `Authorization` header.
+pub(crate) async fn get(
+    State(context): State<Context>,
+    Path(server): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    respond(&context, &server, bearer(&headers).map(str::to_owned)).await
+}
+
+/// The token in the header or in the body (RFC 6750 §2.2).
+pub(crate) async fn post(
+    State(context): State<Context>,
+    Path(server): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let in_form = form.lenient("access_token");
+    match (bearer(&headers), in_form) {
+        (Some(_), Some(_)) => Refused::TwoTokens.into_response(),
+        (token, in_form) => respond(&context, &server, token.or(in_form).map(str::to_owned)).await,
+    }
+}
+
+/// An access token that we signed and that has not ended.
+pub(crate) struct AccessToken {
+    pub(crate) user: UserId,
+    pub(crate) client: ClientId,
+    pub(crate) grant: GrantId,
+    pub(crate) scopes: Vec<ScopeName>,
+}
+
+impl AccessToken {
+    /// Reads a token that `server` gave and that is good at `now`.
+    pub(crate) fn read(
+        context: &Context,
+        configuration: &Configuration,
+        server: &Server,
+        token: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let verified = configuration.keys(server)?.jwk_set(now).verify(token, &Algorithm::ALL).ok()?;
+        let text = |name: &str| verified.payload.get(name).and_then(Value::as_str);
+        let is_ours = verified.header.typ.as_deref() == Some(ACCESS_TOKEN_TYPE)
+            && text("iss") == Some(&context.issuer(&server.server.id))
+            && verified.payload.get("exp").and_then(Value::as_i64).is_some_and(|end| now.as_second() < end);
+        if !is_ours {
+            return None;
+        }
+        Some(Self {
+            user: UserId::parse(text("sub")?).ok()?,
+            client: ClientId::parse(text("client_id")?).ok()?,
+            grant: GrantId::parse(text(GRANT_CLAIM)?).ok()?,
+            scopes: kubesso_directory::parse_scopes(text("scope")?).ok()?,
+        })
+    }
+}
+
+/// Why nothing is told.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// RFC 6750 §3.1: no error code for somebody who did not know that a token is needed.
+    NoToken,
+    TwoTokens,
+    InvalidToken,
+    InsufficientScope,
+    Internal,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, challenge) = match self {
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "Bearer realm=\"kubesso\""),
+            Self::TwoTokens => (
+                StatusCode::BAD_REQUEST,
+                "Bearer realm=\"kubesso\", error=\"invalid_request\", error_description=\"There are two access tokens.\"",
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                "Bearer realm=\"kubesso\", error=\"invalid_token\", error_description=\"The access token is unknown, \
+                 expired or revoked.\"",
+            ),
+            Self::InsufficientScope => (
+                StatusCode::FORBIDDEN,
+                "Bearer realm=\"kubesso\", error=\"insufficient_scope\", error_description=\"The scope openid is \
+                 needed.\", scope=\"openid\"",
+            ),
+            Self::Internal => return OAuthError::server_error().into_response(),
+        };
+        let mut response = status.into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        never_stored(&mut response);
+        response
+    }
+}
+
+async fn respond(context: &Context, server_id: &str, token: Option<String>) -> Response {
+    let configuration = context.configuration().await;
+    let Some(server) = configuration.server(server_id) else { return discovery::no_server(server_id) };
+    match userinfo(context, &configuration, server, token).await {
+        Ok(claims) => {
+            let mut response = Json(claims).into_response();
+            never_stored(&mut response);
+            response
+        }
+        Err(refused) => {
+            tracing::info!(server = %server.server.id, reason = ?refused, "userinfo refused");
+            refused.into_response()
+        }
+    }
+}
+
+async fn userinfo(
+    context: &Context,
+    configuration: &Configuration,
+    server: &Server,
+    token: Option<String>,
+) -> Result<Map<String, Value>, Refused> {
+    let token = token.ok_or(Refused::NoToken)?;
+    let token = AccessToken::read(context, configuration, server, &token, context.now())
+        .ok_or(Refused::InvalidToken)?;
+    if !token.scopes.iter().any(|scope| scope.as_str() == "openid") {
+        return Err(Refused::InsufficientScope);
+    }
+    let application = configuration.snapshot.application(&token.client);
+    let application =
+        application.filter(|application| application.status.is_active()).ok_or(Refused::InvalidToken)?;
+    let person = context.store.person(&token.user).await.map_err(|error| {
+        tracing::error!(%error, cause = ?error, "userinfo failed");
+        Refused::Internal
+    })?;
+    let person = person
+        .filter(|person| person.user.status.may_sign_in())
+        .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some())
+        .ok_or(Refused::InvalidToken)?;
+    let mut values =
+        claims(&server.claims, ClaimsFor::UserInfo, &token.scopes, &person, application).values;
+    values.insert("sub".to_owned(), person.user.id.as_str().into());
+    Ok(values)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

@@ -1,0 +1,267 @@
+//! Signing keys: made, published, exchanged and removed when the schedule says so, and held ready for use.
+//!
+//! A key is published before it signs and stays published until the last token that it signed has ended. The
+//! JWK set may be cached for [`JWK_SET_MAX_AGE`] only: kube-apiserver fetches it again for an unknown `kid`,
+//! but not while its copy is good for another 30 seconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::Entropy;
+use kubesso_directory::{
+    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, RotationMode, RotationSchedule,
+    SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
+};
+use kubesso_token::{Algorithm, Jwk, JwkSet, SigningKey, TokenError};
+
+/// How long the JWK set may be cached.
+pub const JWK_SET_MAX_AGE: SignedDuration = SignedDuration::from_secs(15);
+
+/// How often a rotation is tried again after another process was faster.
+const ATTEMPTS: usize = 5;
+
+/// Why keys could not be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A server is set to an algorithm that is none.
+    #[error("the authorization server {server} is set to the algorithm {algorithm}: use RS256, ES256 or another of their kind")]
+    Algorithm {
+        /// The server.
+        server: AuthorizationServerId,
+        /// What it is set to.
+        algorithm: String,
+    },
+    /// A key that was generated has no place in the directory.
+    #[error("the new signing key cannot be stored: {0}")]
+    Record(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The generation was cut off.
+    #[error("the generation of a signing key was cut off")]
+    Task(#[from] tokio::task::JoinError),
+    /// The cryptography failed.
+    #[error("a signing key cannot be used")]
+    Token(#[from] TokenError),
+    /// A stored key does not open.
+    #[error("the signing key {kid} of {server} does not open: the sealing key is another than the one it was stored with")]
+    Unsealed {
+        /// The server.
+        server: AuthorizationServerId,
+        /// The key.
+        kid: Kid,
+    },
+}
+
+/// A step that [`rotate_keys`] took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Whose key it is.
+    pub server: AuthorizationServerId,
+    /// Which key.
+    pub kid: Kid,
+    /// Where it stands now; `None`: it was removed.
+    pub state: Option<KeyState>,
+}
+
+/// A schedule for exchanging keys at once: the next key is published, and signs at the first call after
+/// everybody's copy of the JWK set has run out.
+pub fn rotate_promptly() -> RotationSchedule {
+    RotationSchedule {
+        signs_for: SignedDuration::ZERO,
+        published_ahead: JWK_SET_MAX_AGE * 2,
+        ..RotationSchedule::default()
+    }
+}
+
+/// Does what `schedule` says is due at `now` for the keys of every authorization server; the first key of a
+/// server among it. Of a server whose keys an administrator rotates (`MANUAL`) only the first key is made and
+/// ended keys are removed, unless `schedule` is [`rotate_promptly`]'s.
+///
+/// Safe to call from several processes at once: each key is decided on by one of them. Generating takes some
+/// ten to hundred milliseconds a key, on a thread for blocking work.
+pub async fn rotate_keys(
+    store: &dyn Store,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    schedule: &RotationSchedule,
+    now: Timestamp,
+) -> Result<Vec<KeyChange>, KeyError> {
+    let mut done = Vec::new();
+    let mut lost = 0;
+    loop {
+        let snapshot = store.snapshot().await?;
+        let changes = due_changes(&snapshot, sealing_key, entropy, schedule, now).await?;
+        if changes.is_empty() {
+            return Ok(done);
+        }
+        let batch = Batch::new(now, changes.iter().map(|(change, _)| change.clone()).collect())
+            .expecting(Expectation::Revision(snapshot.revision()));
+        match store.commit(batch).await {
+            Ok(_) => {
+                for (_, change) in changes {
+                    tracing::info!(server = %change.server, kid = %change.kid, state = ?change.state, "signing key");
+                    done.push(change);
+                }
+            }
+            Err(StoreError::Stale) if lost < ATTEMPTS => lost += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn due_changes(
+    snapshot: &Snapshot,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    schedule: &RotationSchedule,
+    now: Timestamp,
+) -> Result<Vec<(Change, KeyChange)>, KeyError> {
+    let is_asked_for = schedule.signs_for.is_zero();
+    let mut changes = Vec::new();
+    for server in snapshot.servers() {
+        let is_automatic = is_asked_for || server.server.rotation_mode == RotationMode::Auto;
+        for step in schedule.due(&server.keys, now) {
+            match step {
+                KeyStep::MakeSigning => {
+                    let record = new_key(server, KeyState::Signing { since: now }, sealing_key, entropy, now).await?;
+                    changes.push(put(record));
+                }
+                KeyStep::PublishNext if is_automatic => {
+                    let state = KeyState::Published { since: now };
+                    changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
+                }
+                KeyStep::Exchange { signs } if is_automatic || !has_signing_key(server) => {
+                    for key in &server.keys {
+                        if key.kid == signs {
+                            changes.push(put(key.clone().promoted(now)));
+                        } else if matches!(key.state, KeyState::Signing { .. }) {
+                            changes.push(put(key.clone().retired(now, schedule.longest_token)));
+                        }
+                    }
+                }
+                KeyStep::PublishNext | KeyStep::Exchange { .. } => {}
+                KeyStep::Remove(kid) => {
+                    let server = server.server.id.clone();
+                    let change = Change::RemoveSigningKey(server.clone(), kid.clone());
+                    changes.push((change, KeyChange { server, kid, state: None }));
+                }
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn has_signing_key(server: &Server) -> bool {
+    server.keys.iter().any(|key| matches!(key.state, KeyState::Signing { .. }))
+}
+
+fn put(record: SigningKeyRecord) -> (Change, KeyChange) {
+    let change =
+        KeyChange { server: record.server.clone(), kid: record.kid.clone(), state: Some(record.state) };
+    (Change::PutSigningKey(record), change)
+}
+
+async fn new_key(
+    server: &Server,
+    state: KeyState,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<SigningKeyRecord, KeyError> {
+    let algorithm = algorithm(server)?;
+    let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await??;
+    let id = &server.server.id;
+    let kid = Kid::parse(key.kid().as_str()).map_err(|error| KeyError::Record(error.to_string()))?;
+    let public_jwk =
+        serde_json::to_value(key.public_jwk()).map_err(|error| KeyError::Record(error.to_string()))?;
+    let sealed_pkcs8 = sealing_key.seal(&SigningKeyRecord::purpose(id, &kid), &key.to_pkcs8()?, entropy);
+    let algorithm = algorithm.as_str().to_owned();
+    Ok(SigningKeyRecord { kid, server: id.clone(), algorithm, public_jwk, sealed_pkcs8, state, created: now })
+}
+
+fn algorithm(server: &Server) -> Result<Algorithm, KeyError> {
+    let given = &server.server.algorithm;
+    given.parse().map_err(|_| KeyError::Algorithm { server: server.server.id.clone(), algorithm: given.clone() })
+}
+
+/// The keys of one authorization server, opened.
+#[derive(Debug, Default)]
+pub(crate) struct ServerKeys {
+    signing: Option<Arc<SigningKey>>,
+    published: Vec<PublishedKey>,
+}
+
+#[derive(Clone, Debug)]
+struct PublishedKey {
+    jwk: Jwk,
+    /// When it leaves the set, if that is known.
+    until: Option<Timestamp>,
+}
+
+impl ServerKeys {
+    /// Opens the keys of every server of `snapshot`, taking from `before` those that are open already.
+    pub(crate) fn open(
+        snapshot: &Snapshot,
+        sealing_key: &SealingKey,
+        before: &BTreeMap<AuthorizationServerId, Self>,
+    ) -> Result<BTreeMap<AuthorizationServerId, Self>, KeyError> {
+        let open_server = |server: &Server| {
+            let id = server.server.id.clone();
+            let keys = Self::open_one(server, sealing_key, before.get(&id))?;
+            Ok((id, keys))
+        };
+        snapshot.servers().map(open_server).collect()
+    }
+
+    fn open_one(server: &Server, sealing_key: &SealingKey, before: Option<&Self>) -> Result<Self, KeyError> {
+        let mut keys = Self::default();
+        let mut signing_since = Timestamp::MIN;
+        for record in &server.keys {
+            let jwk: Jwk = serde_json::from_value(record.public_jwk.clone())
+                .map_err(|error| KeyError::Record(error.to_string()))?;
+            let until = match record.state {
+                KeyState::Retired { until } => Some(until),
+                KeyState::Published { .. } | KeyState::Signing { .. } => None,
+            };
+            keys.published.push(PublishedKey { jwk, until });
+            if let KeyState::Signing { since } = record.state
+                && since >= signing_since
+            {
+                signing_since = since;
+                let open_already = before
+                    .and_then(|before| before.signing.as_ref())
+                    .filter(|signing| signing.kid().as_str() == record.kid.as_str());
+                keys.signing = Some(match open_already {
+                    Some(signing) => Arc::clone(signing),
+                    None => Arc::new(open_record(record, sealing_key)?),
+                });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The key that signs.
+    pub(crate) fn signing(&self) -> Option<&Arc<SigningKey>> {
+        self.signing.as_ref()
+    }
+
+    /// What is published at `now`, which is also what our own tokens are verified with.
+    pub(crate) fn jwk_set(&self, now: Timestamp) -> JwkSet {
+        let is_published = |key: &&PublishedKey| key.until.is_none_or(|until| now < until);
+        JwkSet::new(self.published.iter().filter(is_published).map(|key| key.jwk.clone()).collect())
+    }
+}
+
+fn open_record(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<SigningKey, KeyError> {
+    let purpose = SigningKeyRecord::purpose(&record.server, &record.kid);
+    let unsealed = || KeyError::Unsealed { server: record.server.clone(), kid: record.kid.clone() };
+    let pkcs8 = sealing_key.open(&purpose, &record.sealed_pkcs8).map_err(|_| unsealed())?;
+    let algorithm = record.algorithm.parse().map_err(|_| KeyError::Algorithm {
+        server: record.server.clone(),
+        algorithm: record.algorithm.clone(),
+    })?;
+    Ok(SigningKey::from_pkcs8(algorithm, &pkcs8)?)
+}

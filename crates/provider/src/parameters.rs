@@ -1,0 +1,97 @@
+//! Request parameters as RFC 6749 §3.1 and §3.2 read them: `application/x-www-form-urlencoded`, one without a
+//! value counts as left out, one that comes twice is an error.
+
+use std::collections::BTreeMap;
+
+use url::form_urlencoded;
+
+/// The parameters of a query or of a form body.
+#[derive(Clone, Default)]
+pub(crate) struct Parameters {
+    values: BTreeMap<String, Value>,
+}
+
+#[derive(Clone)]
+enum Value {
+    Once(String),
+    Repeated,
+}
+
+/// A parameter that came more than once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parameter {0} is given more than once")]
+pub(crate) struct Repeated(pub(crate) String);
+
+impl Parameters {
+    /// Reads `encoded`, which may be anything: what is not UTF-8 becomes U+FFFD.
+    pub(crate) fn parse(encoded: &[u8]) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(encoded) {
+            if value.is_empty() {
+                continue;
+            }
+            values
+                .entry(name.into_owned())
+                .and_modify(|value| *value = Value::Repeated)
+                .or_insert_with(|| Value::Once(value.into_owned()));
+        }
+        Self { values }
+    }
+
+    /// The value of `name`, if it was given.
+    pub(crate) fn optional(&self, name: &str) -> Result<Option<&str>, Repeated> {
+        match self.values.get(name) {
+            None => Ok(None),
+            Some(Value::Once(value)) => Ok(Some(value)),
+            Some(Value::Repeated) => Err(Repeated(name.to_owned())),
+        }
+    }
+
+    /// The value of `name`, or nothing when it is missing or repeated.
+    pub(crate) fn lenient(&self, name: &str) -> Option<&str> {
+        self.optional(name).ok().flatten()
+    }
+
+    /// The first parameter, in alphabetical order, that came more than once.
+    pub(crate) fn first_repeated(&self) -> Option<Repeated> {
+        let (name, _) = self.values.iter().find(|(_, value)| matches!(value, Value::Repeated))?;
+        Some(Repeated(name.clone()))
+    }
+}
+
+/// Names only: values are passwords, codes and tokens.
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_given_missing_empty_or_repeated() {
+        let parameters = Parameters::parse(b"a=1&b=&c=x%20y&d=1&d=1&e=p+q&f");
+        let cases = [
+            ("a", Ok(Some("1"))),
+            ("b", Ok(None)),
+            ("c", Ok(Some("x y"))),
+            ("d", Err(Repeated("d".into()))),
+            ("e", Ok(Some("p q"))),
+            ("f", Ok(None)),
+            ("g", Ok(None)),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(parameters.optional(name), expected, "{name}");
+        }
+        assert_eq!(parameters.first_repeated(), Some(Repeated("d".into())));
+        assert_eq!(parameters.lenient("d"), None);
+    }
+
+    #[test]
+    fn values_do_not_print() {
+        let printed = format!("{:?}", Parameters::parse(b"password=hunter2"));
+        assert_eq!(printed, r#"{"password"}"#);
+    }
+}

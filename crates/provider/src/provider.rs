@@ -1,0 +1,117 @@
+//! The provider as its owner sees it: made, served, kept in order.
+
+use std::sync::Arc;
+
+use axum::Router;
+use kubesso_ambient::{Clock, Entropy};
+use kubesso_directory::password::PasswordHasher;
+use kubesso_directory::{
+    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, Store, StoreError,
+};
+use url::Url;
+
+use crate::context::{Context, Parts};
+use crate::endpoint;
+use crate::keys::{KeyChange, KeyError};
+
+/// What a provider needs.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// Where people and clusters reach it: `https://`, host and port, no path. Issuers begin with it.
+    pub base_url: Url,
+    /// The directory.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Opens the signing keys in the store, and seals what travels with the browser. The same in every replica.
+    pub sealing_key: SealingKey,
+}
+
+/// Why there is no provider.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// The base URL cannot be one.
+    #[error("{0} cannot be the provider's base URL: use https, a host and perhaps a port, without a path")]
+    BaseUrl(Url),
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An OpenID Connect provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    context: Context,
+}
+
+impl Provider {
+    /// A provider over the directory as it is. Authorization servers without a signing key get one.
+    pub async fn new(config: ProviderConfig) -> Result<Self, ProviderError> {
+        let url = &config.base_url;
+        let is_origin = url.scheme() == "https"
+            && url.host().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if !is_origin {
+            return Err(ProviderError::BaseUrl(config.base_url));
+        }
+        let context = Context::new(Parts {
+            base_url: config.base_url,
+            store: config.store,
+            clock: config.clock,
+            entropy: config.entropy,
+            sealing_key: config.sealing_key,
+            session_lifetime: SessionLifetime::default(),
+            rotation: RotationSchedule::default(),
+            password_hasher: PasswordHasher::default(),
+        });
+        let provider = Self { context };
+        provider.context.rotate_keys(&RotationSchedule::default()).await?;
+        provider.context.reload().await?;
+        Ok(provider)
+    }
+
+    /// Everything that it serves, for a listener with TLS. Set [`ClientAddress`](crate::ClientAddress) on the requests,
+    /// so that attempts are counted by network too.
+    pub fn router(&self) -> Router {
+        endpoint::routes(self.context.clone())
+    }
+
+    /// The issuer of an authorization server: `<base URL>/oauth2/<id>`.
+    pub fn issuer(&self, server: &AuthorizationServerId) -> String {
+        self.context.issuer(server)
+    }
+
+    /// Does what is due: exchanges signing keys by the schedule, and removes from the store what has ended. To be
+    /// called every minute or so, by every replica.
+    pub async fn maintain(&self) -> Result<(Vec<KeyChange>, Purged), ProviderError> {
+        let changes = self.context.rotate_keys(&self.context.rotation).await?;
+        if !changes.is_empty() {
+            self.context.reload().await?;
+        }
+        let purged = self.context.store.purge(self.context.now()).await?;
+        Ok((changes, purged))
+    }
+
+    /// Rotates the signing keys of all servers by another schedule, [`rotate_promptly`](crate::rotate_promptly) say, and
+    /// takes the result into use.
+    pub async fn rotate_keys(&self, schedule: &RotationSchedule) -> Result<Vec<KeyChange>, KeyError> {
+        let changes = self.context.rotate_keys(schedule).await?;
+        self.context.reload().await?;
+        Ok(changes)
+    }
+
+    /// Reads the configuration now instead of within 250 ms.
+    pub async fn reload(&self) -> Result<(), KeyError> {
+        self.context.reload().await
+    }
+}

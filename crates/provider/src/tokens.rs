@@ -1,0 +1,159 @@
+//! ID tokens (OpenID Connect Core §2) and access tokens (RFC 9068), signed.
+
+use aws_lc_rs::digest::{Algorithm as Digest, SHA256, SHA384, SHA512, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::{Entropy, draw};
+use kubesso_directory::{
+    Application, Claims, ClaimsFor, GrantId, Lifetimes, Person, ScopeName, Server, claims,
+};
+use kubesso_token::{Algorithm, SigningKey, TokenError};
+use serde_json::{Map, Value, json};
+
+/// The `typ` of an access token (RFC 9068 §2.1); it keeps one from being taken for an ID token.
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+/// The claim of an access token that names the grant from which it came, so that it ends with it.
+pub(crate) const GRANT_CLAIM: &str = "grant_id";
+
+/// For whom tokens are, and why.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) server: &'a Server,
+    pub(crate) application: &'a Application,
+    pub(crate) person: &'a Person,
+    pub(crate) scopes: &'a [ScopeName],
+    pub(crate) lifetimes: &'a Lifetimes,
+    pub(crate) grant: &'a GrantId,
+    pub(crate) auth_time: Timestamp,
+    pub(crate) amr: &'a [String],
+    /// Of the authorization request; a refreshed ID token does not repeat it (OpenID Connect Core §12.2).
+    pub(crate) nonce: Option<&'a str>,
+}
+
+/// The tokens of one response.
+pub(crate) struct IssuedTokens {
+    pub(crate) access_token: String,
+    pub(crate) expires_in: SignedDuration,
+    /// Only for requests with the scope `openid`.
+    pub(crate) id_token: Option<String>,
+    /// The ids of the two, for the log.
+    pub(crate) token_ids: [String; 2],
+}
+
+/// Signs both tokens.
+pub(crate) fn issue(
+    subject: &Subject<'_>,
+    key: &SigningKey,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<IssuedTokens, TokenError> {
+    let [access_id, id_token_id] =
+        ["AT.", "ID."].map(|prefix| format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy))));
+    let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(&access_id, now))?;
+    let id_token = subject
+        .scopes
+        .iter()
+        .any(|scope| scope.as_str() == "openid")
+        .then(|| key.sign("JWT", &subject.id_token(&id_token_id, &access_token, key.algorithm(), now)))
+        .transpose()?;
+    Ok(IssuedTokens {
+        access_token,
+        expires_in: subject.lifetimes.access_token().duration(),
+        id_token,
+        token_ids: [access_id, id_token_id],
+    })
+}
+
+impl Subject<'_> {
+    /// The claims of the ID token. Types are those that kube-apiserver insists on: lists of text for groups,
+    /// booleans and whole numbers as such.
+    fn id_token(&self, id: &str, access_token: &str, algorithm: Algorithm, now: Timestamp) -> Map<String, Value> {
+        let own = json!({
+            "iss": self.issuer,
+            "sub": self.person.user.id,
+            "aud": self.application.client_id,
+            "iat": now.as_second(),
+            "exp": end(now, self.lifetimes.id_token().duration()),
+            "auth_time": self.auth_time.as_second(),
+            "amr": self.amr,
+            "jti": id,
+            "at_hash": half_hash(access_token, algorithm),
+        });
+        let mut payload = self.configured(ClaimsFor::IdToken, own);
+        if let Some(nonce) = self.nonce {
+            payload.insert("nonce".to_owned(), nonce.into());
+        }
+        payload
+    }
+
+    fn access_token(&self, id: &str, now: Timestamp) -> Map<String, Value> {
+        let audiences: Vec<_> = self.server.server.audiences.iter().map(|audience| audience.as_str()).collect();
+        let audience = match audiences.as_slice() {
+            [one] => json!(one),
+            several => json!(several),
+        };
+        let scopes: Vec<_> = self.scopes.iter().map(ScopeName::as_str).collect();
+        let own = json!({
+            "iss": self.issuer,
+            "sub": self.person.user.id,
+            "aud": audience,
+            "iat": now.as_second(),
+            "exp": end(now, self.lifetimes.access_token().duration()),
+            "auth_time": self.auth_time.as_second(),
+            "jti": id,
+            "client_id": self.application.client_id,
+            "scope": scopes.join(" "),
+            // Okta's names for the same, which resource servers written for it read.
+            "cid": self.application.client_id,
+            "uid": self.person.user.id,
+            "scp": scopes,
+            GRANT_CLAIM: self.grant,
+        });
+        self.configured(ClaimsFor::AccessToken, own)
+    }
+
+    /// What the server's configuration says of the person, and over it the protocol's own claims.
+    fn configured(&self, wanted: ClaimsFor, own: Value) -> Map<String, Value> {
+        let Claims { mut values, problems } =
+            claims(&self.server.claims, wanted, self.scopes, self.person, self.application);
+        for problem in problems {
+            tracing::warn!(%problem, user = %self.person.user.id, "a claim could not be computed");
+        }
+        if let Value::Object(own) = own {
+            values.extend(own);
+        }
+        values
+    }
+}
+
+/// The NumericDate of the moment `lifetime` after `now`.
+fn end(now: Timestamp, lifetime: SignedDuration) -> i64 {
+    now.as_second().saturating_add(lifetime.as_secs())
+}
+
+/// `at_hash`: the left half of the hash that the signature algorithm uses (OpenID Connect Core §3.1.3.6).
+fn half_hash(access_token: &str, algorithm: Algorithm) -> String {
+    let hash: &Digest = match algorithm {
+        Algorithm::Es256 | Algorithm::Ps256 | Algorithm::Rs256 => &SHA256,
+        Algorithm::Es384 | Algorithm::Ps384 | Algorithm::Rs384 => &SHA384,
+        Algorithm::Es512 | Algorithm::Ps512 | Algorithm::Rs512 => &SHA512,
+    };
+    let hash = digest(hash, access_token.as_bytes());
+    let half = hash.as_ref().len() / 2;
+    URL_SAFE_NO_PAD.encode(hash.as_ref().split_at(half).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_hash_is_that_of_the_specifications_example() {
+        // OpenID Connect Core, appendix A.4.
+        let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(half_hash(access_token, Algorithm::Rs256), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(half_hash(access_token, Algorithm::Es512).len(), 43);
+    }
+}
