@@ -1,1 +1,122 @@
-//! Room `signin` of kubesso.
+//! `kubectl oidc-login`: signs people in with OpenID Connect and gives kubectl their tokens.
+//!
+//! It takes kubelogin's commands and flags, so that a kubeconfig written for that works unchanged. The binary parses
+//! [`OidcLogin`], describes the world as an [`Environment`] and calls [`run`]; this room itself reads no environment
+//! variable, asks no clock and draws no randomness of its own.
+//!
+//! The way of nearly every call is [`cached_token`], which reads one file. Everything else (the event loop, TLS, the
+//! lock that lets one process sign in while others wait for its result) is only started when that finds nothing.
+//!
+//! ```
+//! use clap::Parser;
+//! use kubesso_signin::{Command, Plugin};
+//!
+//! let plugin = Plugin::parse_from([
+//!     "kubectl-oidc_login",
+//!     "get-token",
+//!     "--oidc-issuer-url=https://login.example.com",
+//!     "--oidc-client-id=kubernetes",
+//!     "--oidc-extra-scope=email offline_access profile openid",
+//! ]);
+//! let Command::GetToken(arguments) = plugin.oidc_login.command else { unreachable!() };
+//! assert_eq!(arguments.oidc_issuer_url.as_str(), "https://login.example.com");
+//! ```
+
+mod arguments;
+mod browser;
+mod cache;
+mod clean;
+mod environment;
+mod error;
+mod exec_credential;
+mod flow;
+mod get_token;
+mod http;
+mod issuer;
+mod key;
+mod lock;
+mod options;
+mod provider;
+mod relying_party;
+mod runtime;
+mod scopes;
+mod secret;
+mod setup;
+mod shell;
+mod terminal;
+#[cfg(test)]
+mod testing;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+pub use arguments::{
+    AuthenticationArguments, CacheArguments, CacheDirectory, CacheStorage, Command, GetTokenArguments,
+    GrantType, OidcLogin, PkceMethod, Plugin, ProviderArguments, SetupArguments, TlsArguments,
+};
+pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
+pub use environment::{Environment, Interrupt, Output, Pacing, Terminal, Variables};
+pub use error::Error;
+pub use get_token::cached_token;
+pub use issuer::{IssuerError, IssuerUrl};
+pub use secret::Secret;
+pub use terminal::SystemTerminal;
+
+/// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
+///
+/// An event loop is started only if the cache does not answer; call it outside of any.
+pub fn run(arguments: &OidcLogin, environment: &Environment) -> u8 {
+    let mut environment = environment.clone();
+    environment.verbosity = environment.verbosity.max(arguments.verbosity);
+    let (name, result) = match &arguments.command {
+        Command::Setup(arguments) => ("setup", setup::run(arguments, &environment)),
+        Command::GetToken(arguments) => ("get-token", get_token::run(arguments, &environment)),
+        Command::Clean(arguments) => ("clean", clean::run(arguments, &environment)),
+        Command::Version => {
+            environment.say(&version());
+            return 0;
+        }
+    };
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            environment.say(&format!("error: {name}: {error}"));
+            1
+        }
+    }
+}
+
+/// Parses the whole command line of the plugin (the program's name first) and runs it. Help and `--version` go to
+/// standard output with exit code 0; every mistake in the arguments is exit code 1, as in kubelogin.
+pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
+    match Plugin::try_parse_from(command_line) {
+        Ok(plugin) => run(&plugin.oidc_login, environment),
+        Err(answer) => {
+            let text = answer.render().to_string();
+            if answer.use_stderr() {
+                let _ = environment.stderr.write(&text);
+                1
+            } else {
+                u8::from(environment.stdout.write(&text).is_err())
+            }
+        }
+    }
+}
+
+/// The help of one of the plugin's commands.
+fn help_of(command: &str) -> String {
+    let mut plugin = Plugin::command();
+    plugin.build();
+    plugin.find_subcommand_mut(command).map(|command| command.render_help().to_string()).unwrap_or_default()
+}
+
+fn version() -> String {
+    format!(
+        "kubectl-oidc_login version v{} (kubesso {}_{})",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}

@@ -1,0 +1,221 @@
+//! Tokens on disk: one file an entry, that only its owner can read.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::{Entropy, draw};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::arguments::{CacheArguments, CacheDirectory, CacheStorage};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::key::CacheKey;
+use crate::secret::Secret;
+use crate::values::expand_home;
+
+/// What one sign-in left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What kubectl sends to the cluster.
+    pub(crate) token: Secret,
+    /// When that token was issued, if it says so.
+    pub(crate) issued_at: Option<Timestamp>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) refresh_token: Option<Secret>,
+    /// The scopes that were granted, if the provider said so: a refresh must not ask for more.
+    pub(crate) scope: Option<String>,
+}
+
+/// A token is renewed this long before its end, so that it does not end on its way to the cluster …
+const EARLY: SignedDuration = SignedDuration::from_secs(30);
+/// … but no token loses more than this part of its life.
+const EARLY_PART: i32 = 10;
+
+impl Entry {
+    /// Whether the token may still be handed out.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        let life = self.issued_at.map(|issued_at| self.expires_at.duration_since(issued_at));
+        let early = life.map_or(EARLY, |life| (life / EARLY_PART).clamp(SignedDuration::ZERO, EARLY));
+        self.expires_at.duration_since(now) > early
+    }
+}
+
+/// An entry as it is stored. Fields may be added; a file of another version is a miss.
+#[derive(Deserialize, Serialize)]
+struct Stored<'a> {
+    version: u8,
+    token: &'a str,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued_at: Option<i64>,
+    expires_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Cow<'a, str>>,
+}
+
+const FORMAT_VERSION: u8 = 1;
+
+/// The files of one entry.
+#[derive(Clone, Debug)]
+pub(crate) struct EntryPaths {
+    directory: PathBuf,
+    stem: String,
+}
+
+impl EntryPaths {
+    /// Where the entry for `key` is, or `None` when nothing is to be kept.
+    pub(crate) fn find(
+        arguments: &CacheArguments,
+        key: &CacheKey,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Error> {
+        match arguments.token_cache_storage {
+            CacheStorage::None => Ok(None),
+            CacheStorage::Keyring => Err(Error::Flag {
+                flag: "--token-cache-storage",
+                problem: "the keyring is not supported yet; use disk (files that only you can read) or none"
+                    .to_owned(),
+            }),
+            CacheStorage::Disk => {
+                let directory = directory(&arguments.directory, environment)?;
+                Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}") }))
+            }
+        }
+    }
+
+    /// The lock, separate from the token so that the token can be replaced while it is held.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.file(LOCK)
+    }
+
+    /// What is known of the latest sign-in for this entry.
+    pub(crate) fn attempt(&self) -> PathBuf {
+        self.file(ATTEMPT)
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn token(&self) -> PathBuf {
+        self.file(TOKEN)
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        self.directory.join(format!("{}{extension}", self.stem))
+    }
+
+    /// Creates the directory, for its owner only.
+    pub(crate) fn create_directory(&self) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.directory)
+    }
+
+    /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none.
+    pub(crate) fn load(&self) -> Option<Entry> {
+        let text = Zeroizing::new(fs::read_to_string(self.token()).ok()?);
+        let stored: Stored<'_> = serde_json::from_str(&text).ok()?;
+        if stored.version != FORMAT_VERSION || !is_header_safe(stored.token) {
+            return None;
+        }
+        Some(Entry {
+            token: Secret::from(stored.token.to_owned()),
+            issued_at: stored.issued_at.and_then(|second| Timestamp::from_second(second).ok()),
+            expires_at: Timestamp::from_second(stored.expires_at).ok()?,
+            refresh_token: stored.refresh_token.map(|token| Secret::from(token.to_owned())),
+            scope: stored.scope.map(Cow::into_owned),
+        })
+    }
+
+    /// Replaces the entry, at once or not at all.
+    pub(crate) fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
+        let stored = Stored {
+            version: FORMAT_VERSION,
+            token: entry.token.expose(),
+            issued_at: entry.issued_at.map(Timestamp::as_second),
+            expires_at: entry.expires_at.as_second(),
+            refresh_token: entry.refresh_token.as_ref().map(Secret::expose),
+            scope: entry.scope.as_deref().map(Cow::Borrowed),
+        };
+        let text = Zeroizing::new(serde_json::to_vec(&stored)?);
+        self.create_directory()?;
+        replace(&self.token(), &text, entropy)
+    }
+}
+
+/// Writes `bytes` beside `path` and renames them onto it, so that a reader sees the old or the new, never a part.
+pub(crate) fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+    let unique = u64::from_le_bytes(draw(entropy));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!("{TEMPORARY}{unique:016x}"));
+    let temporary = path.with_file_name(name);
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Best effort: the first error is the one that tells.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = private(fs::File::options().write(true).create_new(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// New files are for their owner only.
+pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// A token goes into an HTTP header; anything that could not is no token.
+fn is_header_safe(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The directory of the cache: `--token-cache-dir`, else `$KUBECACHEDIR/oidc-login` if that variable is set, else
+/// `~/.kube/cache/oidc-login`.
+pub(crate) fn directory(arguments: &CacheDirectory, environment: &Environment) -> Result<PathBuf, Error> {
+    let home = environment.home.as_deref();
+    if let Some(given) = arguments.token_cache_dir.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+        return Ok(expand_home(given, home));
+    }
+    if let Some(kube_cache) = environment.variable("KUBECACHEDIR") {
+        return Ok(Path::new(&kube_cache).join("oidc-login"));
+    }
+    let home = home.ok_or(Error::NoCacheDirectory)?;
+    Ok(home.join(".kube").join("cache").join("oidc-login"))
+}
+
+/// Whether a file name is one that this module makes.
+pub(crate) fn is_our_name(name: &str) -> bool {
+    let Some((key, rest)) = name.split_at_checked(64) else { return false };
+    let Some(kind) = rest.strip_prefix(SUFFIX) else { return false };
+    let kind = kind.split_once(TEMPORARY).map_or(kind, |(kind, _)| kind);
+    is_key(key) && [TOKEN, LOCK, ATTEMPT].contains(&kind)
+}
+
+/// 64 lower-case hexadecimal digits.
+pub(crate) fn is_key(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Tells our files from kubelogin's, which share the directory and are named by a bare key.
+const SUFFIX: &str = ".kubesso";
+const TOKEN: &str = ".json";
+pub(crate) const LOCK: &str = ".lock";
+const ATTEMPT: &str = ".attempt";
+const TEMPORARY: &str = ".new-";
+
+#[cfg(test)]
+mod tests;

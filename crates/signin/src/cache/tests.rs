@@ -1,0 +1,134 @@
+use kubesso_ambient::SeededEntropy;
+
+use super::*;
+use crate::testing;
+
+fn entry(expires_at: &str) -> Entry {
+    Entry {
+        token: Secret::from("header.payload.signature".to_owned()),
+        issued_at: None,
+        expires_at: expires_at.parse().unwrap(),
+        refresh_token: Some(Secret::from("refresh".to_owned())),
+        scope: Some("openid email".to_owned()),
+    }
+}
+
+fn paths(directory: &Path) -> EntryPaths {
+    EntryPaths { directory: directory.to_owned(), stem: format!("{}{SUFFIX}", "a".repeat(64)) }
+}
+
+#[test]
+fn an_entry_reads_back_and_only_its_owner_can_read_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let paths = paths(&parent.path().join("deep/cache"));
+    assert_eq!(paths.load(), None);
+    let mut first = entry("2026-11-22T09:00:00Z");
+    first.issued_at = Some("2026-11-22T08:00:00Z".parse().unwrap());
+    paths.save(&first, &SeededEntropy::new(1)).unwrap();
+    assert_eq!(paths.load(), Some(first));
+    let mut second = entry("2026-11-22T10:00:00Z");
+    second.refresh_token = None;
+    paths.save(&second, &SeededEntropy::new(2)).unwrap();
+    assert_eq!(paths.load(), Some(second));
+
+    let names: Vec<_> = fs::read_dir(&paths.directory)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 1, "no temporary file stays: {names:?}");
+    assert!(is_our_name(&names[0]));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&paths.token()), 0o600);
+        assert_eq!(mode(&paths.directory), 0o700);
+    }
+}
+
+#[test]
+fn a_broken_entry_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = paths(directory.path());
+    for text in [
+        "",
+        "{}",
+        "null",
+        "not json",
+        r#"{"version":1,"token":"a.b.c"}"#,
+        r#"{"version":2,"token":"a.b.c","expires_at":1}"#,
+        r#"{"version":1,"token":"","expires_at":1}"#,
+        r#"{"version":1,"token":"a b","expires_at":1}"#,
+        r#"{"version":1,"token":"a\nb","expires_at":1}"#,
+        r#"{"version":1,"token":"a.b.c","expires_at":99999999999999}"#,
+        r#"{"version":1,"token":"a.b.c","expires_at":"1"}"#,
+        r#"{"version":1,"token":"a.b"#,
+    ] {
+        fs::write(paths.token(), text).unwrap();
+        assert_eq!(paths.load(), None, "{text}");
+    }
+    fs::write(paths.token(), [0xff, 0xfe, 0x00]).unwrap();
+    assert_eq!(paths.load(), None);
+    fs::write(paths.token(), r#"{"version":1,"token":"a.b.c","expires_at":1,"later":{}}"#).unwrap();
+    assert!(paths.load().is_some(), "fields may be added");
+}
+
+#[test]
+fn a_token_is_renewed_a_little_before_its_end() {
+    let fresh = |issued_at: Option<&str>, now: &str| {
+        let mut entry = entry("2026-11-22T09:00:00Z");
+        entry.issued_at = issued_at.map(|t| t.parse().unwrap());
+        entry.is_fresh(now.parse().unwrap())
+    };
+    for (issued_at, now, is_fresh) in [
+        (None, "2026-11-22T08:59:29Z", true),
+        (None, "2026-11-22T08:59:30Z", false),
+        (Some("2026-11-22T08:00:00Z"), "2026-11-22T08:59:29Z", true),
+        (Some("2026-11-22T08:00:00Z"), "2026-11-22T08:59:30Z", false),
+        // A token that lives for a minute is good for 54 seconds.
+        (Some("2026-11-22T08:59:00Z"), "2026-11-22T08:59:53Z", true),
+        (Some("2026-11-22T08:59:00Z"), "2026-11-22T08:59:54Z", false),
+        // An absurd issue time takes nothing away.
+        (Some("2026-11-22T12:00:00Z"), "2026-11-22T08:59:59Z", true),
+        (Some("2026-11-22T12:00:00Z"), "2026-11-22T09:00:00Z", false),
+    ] {
+        assert_eq!(fresh(issued_at, now), is_fresh, "{issued_at:?} {now}");
+    }
+}
+
+#[test]
+fn the_directory_is_the_flag_then_the_variable_then_the_home() {
+    let find = |flag: Option<&str>, variable: Option<&'static str>, home: Option<&str>| {
+        let mut environment = testing::environment();
+        environment.variables = testing::variables(variable.map(|value| ("KUBECACHEDIR", value)));
+        environment.home = home.map(PathBuf::from);
+        let arguments = CacheDirectory { token_cache_dir: flag.map(PathBuf::from) };
+        directory(&arguments, &environment).ok().map(|path| path.display().to_string())
+    };
+    let home = Some("/home/dev");
+    assert_eq!(find(None, None, home).as_deref(), Some("/home/dev/.kube/cache/oidc-login"));
+    assert_eq!(find(None, Some("/var/kube"), home).as_deref(), Some("/var/kube/oidc-login"));
+    assert_eq!(find(None, Some(""), home).as_deref(), Some("oidc-login"), "set to nothing is set");
+    assert_eq!(find(Some("~/c"), Some("/var/kube"), home).as_deref(), Some("/home/dev/c"));
+    assert_eq!(find(None, None, None), None);
+    assert_eq!(find(Some("/c"), None, None).as_deref(), Some("/c"));
+}
+
+#[test]
+fn names_that_are_not_ours_are_told_apart() {
+    let key = "0123456789abcdef".repeat(4);
+    for (name, ours) in [
+        (format!("{key}.kubesso.json"), true),
+        (format!("{key}.kubesso.lock"), true),
+        (format!("{key}.kubesso.attempt"), true),
+        (format!("{key}.kubesso.json.new-0000000000000001"), true),
+        (key.clone(), false),
+        (format!("{key}.lock"), false),
+        (format!("{key}.kubesso.txt"), false),
+        (format!("{}.kubesso.json", key.to_uppercase()), false),
+        ("config".to_owned(), false),
+        ("é".repeat(40), false),
+    ] {
+        assert_eq!(is_our_name(&name), ours, "{name}");
+    }
+}

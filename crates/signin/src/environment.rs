@@ -1,0 +1,133 @@
+//! Everything outside the process that a sign-in touches, as one value.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kubesso_ambient::{Clock, Entropy};
+use tokio_util::sync::CancellationToken;
+
+use crate::browser::OpenBrowser;
+
+/// The world around one run of the plugin. The binary builds it from the operating system, a test from doubles.
+#[derive(Clone)]
+pub struct Environment {
+    /// Looks an environment variable up: `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`, `DISPLAY`,
+    /// `WAYLAND_DISPLAY`. A set but empty variable is `Some("")`.
+    pub variables: Variables,
+    /// The home directory, for `~` and the default cache directory.
+    pub home: Option<PathBuf>,
+    /// Where the credential goes, and nothing else.
+    pub stdout: Output,
+    /// Where everything for people goes.
+    pub stderr: Output,
+    /// The person at the keyboard.
+    pub terminal: Arc<dyn Terminal>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for state, nonce and code verifier.
+    pub entropy: Arc<dyn Entropy>,
+    /// Opens the browser.
+    pub browser: Arc<dyn OpenBrowser>,
+    /// What stops a run before its end.
+    pub interrupt: Interrupt,
+    /// How long to pause in loops.
+    pub pacing: Pacing,
+    /// How much to say: 0 what people need, 1 what is done as well. [`run`](crate::run) raises it for `-v`.
+    pub verbosity: u8,
+}
+
+/// Looks an environment variable up.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A stream to write to, shared between tasks.
+#[derive(Clone)]
+pub struct Output(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Output {
+    /// Writes to `writer`.
+    pub fn new(writer: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(writer))))
+    }
+
+    /// Writes `text` and flushes it.
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(text.as_bytes())?;
+        writer.flush()
+    }
+}
+
+/// The person at the keyboard.
+pub trait Terminal: Send + Sync {
+    /// Waits for one line of standard input, without its line break. `None` when the input has ended.
+    fn read_line(&self) -> io::Result<Option<String>>;
+
+    /// Whether a person types, so that the line ends on the screen when they press Enter.
+    fn is_terminal(&self) -> bool;
+
+    /// Stops showing what is typed until the returned value is dropped. On an input that is not a terminal
+    /// there is nothing to do.
+    fn hide_input(&self) -> io::Result<Box<dyn Send>>;
+}
+
+/// What stops a run before its end.
+#[derive(Clone, Debug)]
+pub enum Interrupt {
+    /// Ctrl-C and, where it exists, SIGTERM.
+    Signals,
+    /// Somebody else, who cancels this.
+    Token(CancellationToken),
+}
+
+/// How long to pause in loops, and when to speak of waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Pacing {
+    /// Between two tries to take the lock of a cache entry.
+    pub lock_poll: Duration,
+    /// How long to wait for a lock in silence.
+    pub quiet_wait: Duration,
+    /// Before the first repetition of a failed request; each further one waits twice as long.
+    pub retry: Duration,
+    /// How long the browser may take to collect its last page.
+    pub farewell: Duration,
+    /// The unit of the device flow's polling interval: one second.
+    pub device_second: Duration,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self {
+            lock_poll: Duration::from_millis(50),
+            quiet_wait: Duration::from_secs(1),
+            retry: Duration::from_millis(300),
+            farewell: Duration::from_millis(500),
+            device_second: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Environment {
+    /// An environment variable that is set, possibly to nothing.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        (self.variables)(name)
+    }
+
+    /// Tells the person something: one line on standard error. That nobody may be listening is no failure.
+    pub(crate) fn say(&self, line: &str) {
+        let _ = self.stderr.write(&format!("{line}\n"));
+    }
+
+    /// Tells what is done, to those who asked for it with `-v`.
+    pub(crate) fn explain(&self, line: &str) {
+        if self.verbosity > 0 {
+            self.say(line);
+        }
+    }
+
+    /// Tells the person that something is not as it should be.
+    pub(crate) fn warn(&self, line: &str) {
+        self.say(&format!("warning: {line}"));
+    }
+}

@@ -1,0 +1,147 @@
+//! What can go wrong, in words for the person at the keyboard.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::browser::BrowserError;
+
+/// Why a command of the plugin failed. Every message is one line that says what to do; none holds a token, a
+/// password, a code or a client secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `KUBERNETES_EXEC_INFO` is not JSON.
+    #[error(
+        "KUBERNETES_EXEC_INFO is not a JSON object ({0}); kubectl sets it, so do not set it by hand, or unset it"
+    )]
+    ExecInfo(#[source] serde_json::Error),
+    /// A version of the ExecCredential that does not exist here.
+    #[error(
+        "kubectl asks for apiVersion {0}; set client.authentication.k8s.io/v1 as apiVersion of the user's exec section"
+    )]
+    ExecApiVersion(String),
+    /// A flag's value cannot be used.
+    #[error("{flag}: {problem}")]
+    Flag {
+        /// The flag, with its dashes.
+        flag: &'static str,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// A file that a flag names cannot be read.
+    #[error("{flag}: {} cannot be read ({source})", path.display())]
+    FlagFile {
+        /// The flag, with its dashes.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No home directory, so no default place for tokens.
+    #[error(
+        "no home directory is known for the token cache; give --token-cache-dir, or --token-cache-storage=none"
+    )]
+    NoCacheDirectory,
+    /// The HTTPS client refuses its configuration.
+    #[error("{0}; check --certificate-authority and --certificate-authority-data")]
+    HttpClient(#[from] kubesso_https::ClientError),
+    /// A request did not get through.
+    #[error("{what} at {url} failed: {cause}")]
+    Unreachable {
+        /// What was asked for: "discovery", "the token request".
+        what: &'static str,
+        /// The address.
+        url: String,
+        /// Why, and what may mend it.
+        cause: String,
+    },
+    /// The answer is not what the protocol says.
+    #[error("{what} at {url} was answered {problem}")]
+    Answer {
+        /// What was asked for.
+        what: &'static str,
+        /// The address.
+        url: String,
+        /// How the answer differs.
+        problem: String,
+    },
+    /// The discovery document belongs to another issuer.
+    #[error(
+        "the provider calls itself {found:?}, not {expected:?}; give --oidc-issuer-url exactly as the provider writes it"
+    )]
+    IssuerMismatch {
+        /// The issuer that was asked for.
+        expected: String,
+        /// The issuer in the document.
+        found: String,
+    },
+    /// The provider cannot do what is asked for.
+    #[error("the provider {0}")]
+    Unsupported(String),
+    /// The provider refuses, with an OAuth error code (RFC 6749, sections 4.1.2.1 and 5.2).
+    #[error("the provider refused {what}: {code}{}", description.as_deref().map(|d| format!(": {d}")).unwrap_or_default())]
+    Refused {
+        /// What it refused.
+        what: &'static str,
+        /// The error code.
+        code: String,
+        /// The provider's own words.
+        description: Option<String>,
+    },
+    /// The ID token, or the authorization answer, is not to be believed.
+    #[error("the provider's answer was refused: {0}")]
+    Untrusted(String),
+    /// The answer has no ID token.
+    #[error(
+        "the provider gave no ID token; have the scope openid allowed for the application, or give --oidc-use-access-token"
+    )]
+    NoIdToken,
+    /// The answer has no access token.
+    #[error("the provider gave no access token; leave --oidc-use-access-token away")]
+    NoAccessToken,
+    /// No address to wait on.
+    #[error(
+        "no address to wait for the browser on: {0}; give a free one with --listen-address=127.0.0.1:PORT"
+    )]
+    Listen(String),
+    /// The certificate of the local server cannot be used.
+    #[error("--local-server-cert and --local-server-key cannot be used: {0}")]
+    LocalServer(#[from] kubesso_https::TlsError),
+    /// The browser command cannot be read.
+    #[error(transparent)]
+    Browser(#[from] BrowserError),
+    /// Nobody signed in.
+    #[error(
+        "nobody signed in within {0} seconds; run the command again, or give more with --authentication-timeout-sec"
+    )]
+    LoginTimeout(u32),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+    /// Standard input ended where an answer was needed.
+    #[error(
+        "standard input ended before {0} was given; run it in a terminal, with `interactiveMode: IfAvailable` in the user's exec section"
+    )]
+    InputEnded(&'static str),
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read: {0}")]
+    Input(#[source] io::Error),
+    /// The sign-in that this call waited for failed, in another process.
+    #[error("{0}")]
+    Leader(String),
+    /// The credential cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[source] io::Error),
+    /// The cache cannot be cleaned.
+    #[error("{} cannot be deleted ({source})", path.display())]
+    Clean {
+        /// What could not be deleted.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The runtime cannot be started.
+    #[error("the program could not start its event loop: {0}")]
+    Runtime(#[source] io::Error),
+}

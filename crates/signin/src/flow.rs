@@ -1,0 +1,27 @@
+//! The ways to sign in: one file a grant.
+
+mod authorization_code;
+mod callback_page;
+mod client_credentials;
+mod device_code;
+mod keyboard;
+mod loopback;
+mod password;
+mod prompt;
+
+use crate::error::Error;
+use crate::options::Grant;
+use crate::relying_party::{RelyingParty, SignIn};
+
+/// Signs the person in by the chosen grant.
+pub(crate) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
+    match &party.options.grant {
+        Grant::AuthorizationCode(login) => loopback::sign_in(party, login).await,
+        Grant::AuthorizationCodeByKeyboard => keyboard::sign_in(party).await,
+        Grant::ClientCredentials => client_credentials::sign_in(party).await,
+        Grant::DeviceCode(start) => device_code::sign_in(party, start).await,
+        Grant::Password { username, password } => {
+            password::sign_in(party, username.as_deref(), password.as_ref()).await
+        }
+    }
+}

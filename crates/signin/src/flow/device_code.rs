@@ -1,0 +1,118 @@
+//! The device authorization grant (RFC 8628), with PKCE where the provider takes it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::Url;
+
+use super::authorization_code::random_text;
+use super::loopback::open_browser;
+use crate::arguments::PkceMethod;
+use crate::error::Error;
+use crate::http::{ClientAuthentication, Repeat};
+use crate::options::BrowserStart;
+use crate::relying_party::{RelyingParty, SignIn, refusal};
+use crate::secret::Secret;
+use crate::values::printable;
+
+/// RFC 8628, section 3.2.
+#[derive(Deserialize)]
+struct DeviceAuthorization {
+    device_code: String,
+    user_code: String,
+    /// Google writes `verification_url`.
+    #[serde(alias = "verification_url")]
+    verification_uri: Url,
+    verification_uri_complete: Option<Url>,
+    /// Seconds.
+    #[serde(default = "default_lifetime")]
+    expires_in: u32,
+    /// Seconds between two questions.
+    #[serde(default = "default_interval")]
+    interval: u32,
+}
+
+fn default_lifetime() -> u32 {
+    600
+}
+
+fn default_interval() -> u32 {
+    5
+}
+
+const WHAT: &str = "the device authorization request";
+
+/// Shows the code and asks the token endpoint until the person has entered it somewhere.
+pub(super) async fn sign_in(party: &RelyingParty<'_>, start: &BrowserStart) -> Result<SignIn, Error> {
+    let environment = party.environment;
+    let proves = party.options.pkce == PkceMethod::S256
+        || (party.options.pkce == PkceMethod::Auto && party.metadata.offers_s256());
+    let verifier = proves.then(|| Secret::from(random_text(&*environment.entropy)));
+    let device = authorize(party, verifier.as_ref()).await?;
+    let page = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
+    environment.say(&format!(
+        "Please enter the following code when asked in your browser: {}",
+        printable(&device.user_code)
+    ));
+    open_browser(party, start, page);
+
+    let deadline = Instant::now() + environment.pacing.device_second * device.expires_in;
+    let mut interval = device.interval;
+    loop {
+        match poll(party, &device.device_code, verifier.as_ref()).await {
+            Err(Error::Refused { code, .. }) if code == "authorization_pending" => {}
+            // RFC 8628, section 3.5: five seconds more for this and all further requests.
+            Err(Error::Refused { code, .. }) if code == "slow_down" => interval += 5,
+            other => return other,
+        }
+        let pause: Duration = environment.pacing.device_second * interval;
+        if Instant::now() + pause > deadline {
+            return Err(Error::LoginTimeout(device.expires_in));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn authorize(
+    party: &RelyingParty<'_>,
+    verifier: Option<&Secret>,
+) -> Result<DeviceAuthorization, Error> {
+    let url = party.metadata.device_authorization_endpoint()?;
+    let scopes = party.options.scopes.to_string();
+    let challenge =
+        verifier.map(|v| URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, v.expose().as_bytes())));
+    let mut form: BTreeMap<&str, &str> =
+        party.options.extra_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    form.insert("scope", &scopes);
+    if let Some(challenge) = &challenge {
+        form.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")]);
+    }
+    // In the form, as kubelogin has it: device endpoints that know HTTP Basic are rare.
+    let client = ClientAuthentication::Form(party.options.client_secret.clone());
+    let answer = party.post_as_client(WHAT, url, &form, &client, Repeat::IfUnavailable).await?;
+    if !answer.status.is_success() {
+        return Err(refusal(&answer, "the device sign-in").unwrap_or_else(|| answer.unexpected(WHAT, url)));
+    }
+    answer.json(WHAT, url)
+}
+
+async fn poll(
+    party: &RelyingParty<'_>,
+    device_code: &str,
+    verifier: Option<&Secret>,
+) -> Result<SignIn, Error> {
+    let mut form = BTreeMap::from([
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("device_code", device_code),
+    ]);
+    if let Some(verifier) = verifier {
+        form.insert("code_verifier", verifier.expose());
+    }
+    let answer = party.request_token("the device sign-in", form, Repeat::IfUnavailable).await?;
+    party.accept(answer, None).await
+}

@@ -1,0 +1,169 @@
+//! `get-token`: the credential plugin.
+
+use crate::arguments::GetTokenArguments;
+use crate::cache::{Entry, EntryPaths};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::exec_credential::{self, ApiVersion};
+use crate::flow;
+use crate::key::CacheKey;
+use crate::lock::{Outcome, Turn};
+use crate::options::{Options, warn_of_old_flags};
+use crate::relying_party::RelyingParty;
+use crate::runtime::block_on;
+use crate::secret::Secret;
+
+/// The credential line for kubectl from the cache, if there is one that may still be handed out.
+///
+/// This is the way of nearly every call, so it does nothing else: no lock, no event loop, no TLS, no network, not a
+/// word to the person. Whatever is wrong (with the flags, too) is for [`run`](crate::run) to say.
+pub fn cached_token(arguments: &GetTokenArguments, environment: &Environment) -> Option<Secret> {
+    let call = Call::new(arguments, environment).ok()?;
+    if arguments.force_refresh {
+        return None;
+    }
+    let entry = call.paths?.load()?;
+    let fresh = entry.is_fresh(environment.clock.now());
+    fresh.then(|| exec_credential::render(call.version, &entry.token, entry.expires_at))
+}
+
+/// Prints a token, signing in if there is no valid one.
+pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
+    let credential = match cached_token(arguments, environment) {
+        Some(credential) => credential,
+        None => {
+            let call = Call::new(arguments, environment)?;
+            warn_of_old_flags(&arguments.provider, &arguments.tls, &arguments.authentication, environment);
+            call.options.warn_of_exposure(environment);
+            let entry = block_on(environment, call.obtain(arguments.force_refresh, environment))?;
+            exec_credential::render(call.version, &entry.token, entry.expires_at)
+        }
+    };
+    environment.stdout.write(credential.expose()).map_err(Error::Output)
+}
+
+/// One call, as far as it can be known without looking anything up.
+struct Call {
+    version: ApiVersion,
+    options: Options,
+    /// None when nothing is kept.
+    paths: Option<EntryPaths>,
+}
+
+impl Call {
+    fn new(arguments: &GetTokenArguments, environment: &Environment) -> Result<Self, Error> {
+        let exec_info = environment.variable("KUBERNETES_EXEC_INFO");
+        let version = exec_credential::requested_version(exec_info.as_deref())?;
+        let options = Options::new(
+            &arguments.oidc_issuer_url,
+            &arguments.oidc_client_id,
+            &arguments.provider,
+            &arguments.tls,
+            &arguments.authentication,
+            environment,
+        )?;
+        let paths = EntryPaths::find(&arguments.cache, &CacheKey::new(&options), environment)?;
+        Ok(Self { version, options, paths })
+    }
+
+    async fn obtain(&self, force: bool, environment: &Environment) -> Result<Entry, Error> {
+        let Some(paths) = &self.paths else { return self.sign_in(None, environment).await };
+        match Turn::take(paths, environment).await {
+            Ok(turn) => self.obtain_in_turn(turn, paths, force, environment).await,
+            Err(error) => {
+                warn_of_unsaved(paths, &error, environment);
+                let known = paths.load();
+                if let Some(entry) =
+                    known.as_ref().filter(|entry| !force && entry.is_fresh(environment.clock.now()))
+                {
+                    return Ok(entry.clone());
+                }
+                let entry = self.sign_in(known.as_ref(), environment).await?;
+                // It was warned of already.
+                let _ = paths.save(&entry, &*environment.entropy);
+                Ok(entry)
+            }
+        }
+    }
+
+    async fn obtain_in_turn(
+        &self,
+        turn: Turn,
+        paths: &EntryPaths,
+        force: bool,
+        environment: &Environment,
+    ) -> Result<Entry, Error> {
+        if let Some(Outcome::Failed(message)) = &turn.awaited {
+            return Err(Error::Leader(message.clone()));
+        }
+        let renewed_meanwhile = turn.awaited == Some(Outcome::Succeeded);
+        let known = paths.load();
+        if let Some(entry) = &known
+            && (!force || renewed_meanwhile)
+            && entry.is_fresh(environment.clock.now())
+        {
+            return Ok(entry.clone());
+        }
+        let running = turn.begin(environment);
+        let result = self.sign_in(known.as_ref(), environment).await;
+        let outcome = match &result {
+            Ok(entry) => {
+                if let Err(error) = paths.save(entry, &*environment.entropy) {
+                    warn_of_unsaved(paths, &error, environment);
+                }
+                Outcome::Succeeded
+            }
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        running.end(outcome, environment);
+        result
+    }
+
+    /// The refresh token has ended: the next call need not try it, should the sign-in that follows fail.
+    fn forget_refresh_token(&self, known: &Entry, environment: &Environment) {
+        if let Some(paths) = &self.paths {
+            // If it stays, the next call asks the provider in vain, and that is all.
+            let _ = paths.save(&Entry { refresh_token: None, ..known.clone() }, &*environment.entropy);
+        }
+    }
+
+    /// Refreshes if there is something to refresh with; signs in anew only if the provider says that this has ended.
+    async fn sign_in(&self, known: Option<&Entry>, environment: &Environment) -> Result<Entry, Error> {
+        let party = RelyingParty::discover(&self.options, environment).await?;
+        if let Some(known) = known
+            && let Some(refresh_token) = &known.refresh_token
+        {
+            environment.explain("refreshing the token");
+            match party.refresh(refresh_token, known.scope.as_deref()).await {
+                Ok(renewed) => return Ok(renewed.entry),
+                Err(error @ Error::Refused { .. }) if is_invalid_grant(&error) => {
+                    environment.explain(&format!("{error}; signing in anew"));
+                    self.forget_refresh_token(known, environment);
+                }
+                // Some providers never give an ID token for a refresh.
+                Err(error @ Error::NoIdToken) => {
+                    environment.warn(&format!("the token could not be refreshed: {error}; signing in anew"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let signed_in = flow::sign_in(&party).await?;
+        if environment.verbosity > 0 {
+            let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
+            environment.say(&format!("the token has these claims:\n{claims}"));
+        }
+        Ok(signed_in.entry)
+    }
+}
+
+fn is_invalid_grant(error: &Error) -> bool {
+    matches!(error, Error::Refused { code, .. } if code == "invalid_grant")
+}
+
+fn warn_of_unsaved(paths: &EntryPaths, error: &std::io::Error, environment: &Environment) {
+    environment.warn(&format!(
+        "tokens cannot be kept in {} ({error}), so that each call signs in; make it writable, or give another \
+         --token-cache-dir, or --token-cache-storage=none",
+        paths.directory().display()
+    ));
+}

@@ -1,0 +1,231 @@
+//! Requests to the provider, with an end to every wait, and errors that say what to do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kubesso_https::{Timeouts, Trust};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use zeroize::Zeroizing;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::options::Options;
+use crate::secret::Secret;
+use crate::values::printable;
+
+/// The provider, reached over HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: Client,
+    headers: HeaderMap,
+    first_retry: Duration,
+}
+
+/// Whether a failed request may be sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Twice more, if the provider could not be reached or had a fault of its own (5xx).
+    IfUnavailable,
+    /// Never: what it spends can be spent once.
+    Never,
+}
+
+/// A complete answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    content_type: String,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// How a client says who it is at the token endpoint (OpenID Connect Core 1.0, section 9).
+#[derive(Clone)]
+pub(crate) enum ClientAuthentication {
+    /// The client ID in the form, and the secret if there is one.
+    Form(Option<Secret>),
+    /// HTTP Basic.
+    Basic(Secret),
+}
+
+const TRIES: u32 = 3;
+/// No document of this protocol comes near.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+impl Http {
+    /// Reads the certificate authorities and makes the client.
+    pub(crate) fn new(options: &Options, environment: &Environment) -> Result<Self, Error> {
+        let client = kubesso_https::client(&trust(options)?, Timeouts::default())?;
+        Ok(Self { client, headers: options.header_map()?, first_retry: environment.pacing.retry })
+    }
+
+    /// Fetches a document.
+    pub(crate) async fn get(&self, what: &'static str, url: &str) -> Result<Answer, Error> {
+        self.send(what, url, Repeat::IfUnavailable, || self.client.get(url)).await
+    }
+
+    /// Posts a form.
+    pub(crate) async fn post(
+        &self,
+        what: &'static str,
+        url: &str,
+        form: &BTreeMap<&str, &str>,
+        basic: Option<(&str, &Secret)>,
+        repeat: Repeat,
+    ) -> Result<Answer, Error> {
+        let request = || {
+            let request = self.client.post(url).form(form);
+            match basic {
+                // RFC 6749, section 2.3.1: both parts are form-encoded first.
+                Some((id, secret)) => {
+                    request.basic_auth(form_encoded(id), Some(form_encoded(secret.expose())))
+                }
+                None => request,
+            }
+        };
+        self.send(what, url, repeat, request).await
+    }
+
+    async fn send(
+        &self,
+        what: &'static str,
+        url: &str,
+        repeat: Repeat,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let mut pause = self.first_retry;
+        for further in (0..TRIES).rev() {
+            let last = further == 0 || repeat == Repeat::Never;
+            match self.try_once(what, url, request()).await {
+                Ok(answer) if last || !answer.status.is_server_error() => return Ok(answer),
+                Err(error) if last || !matches!(error, Error::Unreachable { .. }) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        // The last round always returns.
+        Err(Error::Unreachable { what, url: url.to_owned(), cause: "it was never sent".to_owned() })
+    }
+
+    async fn try_once(
+        &self,
+        what: &'static str,
+        url: &str,
+        request: RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let unreachable = |error: reqwest::Error| Error::Unreachable {
+            what,
+            url: url.to_owned(),
+            cause: describe(&error.without_url()),
+        };
+        let request = request.header(ACCEPT, "application/json").headers(self.headers.clone());
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or("no content type").to_owned();
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > LONGEST_BODY {
+                let problem = "with more than 1 MiB; check the URL".to_owned();
+                return Err(Error::Answer { what, url: url.to_owned(), problem });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, content_type, body })
+    }
+}
+
+impl Answer {
+    /// The JSON body of a successful answer.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &'static str,
+        url: &str,
+    ) -> Result<T, Error> {
+        if !self.status.is_success() {
+            return Err(self.unexpected(what, url));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let problem = if self.content_type.starts_with("text/html") {
+                "with an HTML page instead of JSON; check the URL, and whether a proxy or a login page is in between"
+                    .to_owned()
+            } else {
+                // The reason may quote the body, which may hold a token.
+                let (line, column) = (error.line(), error.column());
+                format!("with {}, which is not as the protocol asks (line {line}, column {column})", printable(&self.content_type))
+            };
+            Error::Answer { what, url: url.to_owned(), problem }
+        })
+    }
+
+    /// The error for an answer whose status says that it failed.
+    pub(crate) fn unexpected(&self, what: &'static str, url: &str) -> Error {
+        let mend = match self.status {
+            StatusCode::NOT_FOUND => "; check the issuer URL",
+            status if status.is_server_error() => "; the provider has a fault, try again later",
+            _ => "",
+        };
+        Error::Answer {
+            what,
+            url: url.to_owned(),
+            problem: format!("with HTTP status {}{mend}", self.status),
+        }
+    }
+}
+
+/// The certificate authorities to believe. Any that is given replaces the system's.
+fn trust(options: &Options) -> Result<Trust, Error> {
+    if options.trust.skip_verify {
+        return Ok(Trust::DangerouslyAnybody);
+    }
+    let mut pem = String::new();
+    for path in &options.trust.files {
+        pem += &fs::read_to_string(path).map_err(|source| Error::FlagFile {
+            flag: "--certificate-authority",
+            path: path.clone(),
+            source,
+        })?;
+        pem.push('\n');
+    }
+    for data in &options.trust.data {
+        let broken = |problem: &str| Error::Flag {
+            flag: "--certificate-authority-data",
+            problem: format!("{problem}; give the PEM file as base64 on one line"),
+        };
+        let bytes = STANDARD.decode(data.trim()).map_err(|_| broken("it is not base64"))?;
+        pem += &String::from_utf8(bytes).map_err(|_| broken("its content is not PEM text"))?;
+        pem.push('\n');
+    }
+    Ok(if pem.is_empty() { Trust::System } else { Trust::Only(pem) })
+}
+
+/// The innermost reason, and what may mend it.
+fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        let waited = if error.is_connect() { "no connection" } else { "no complete answer" };
+        return format!("{waited} in time; check the network, HTTPS_PROXY and NO_PROXY, then try again");
+    }
+    if error.is_redirect() {
+        return "it redirects in a circle; check the URL".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let cause = printable(&cause.to_string());
+    let mend = if cause.contains("UnknownIssuer") {
+        "; give the provider's certificate authority with --certificate-authority"
+    } else if cause.contains("certificate") {
+        "; the provider's certificate is not for this name or time"
+    } else {
+        ""
+    };
+    format!("{cause}{mend}")
+}
+
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}

@@ -1,0 +1,268 @@
+//! What the flags mean, checked: the second step after [`arguments`](crate::arguments).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::arguments::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments, TlsArguments};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::issuer::IssuerUrl;
+use crate::scopes::Scopes;
+use crate::secret::Secret;
+use crate::values::{expand_home, key_values};
+
+/// Everything one sign-in needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) issuer: IssuerUrl,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) redirect_url: Option<RedirectUrl>,
+    pub(crate) scopes: Scopes,
+    pub(crate) use_access_token: bool,
+    pub(crate) request_headers: BTreeMap<String, String>,
+    pub(crate) pkce: PkceMethod,
+    pub(crate) trust: TrustOptions,
+    pub(crate) grant: Grant,
+    /// Parameters for the authorization request, or the token request of client credentials.
+    pub(crate) extra_parameters: BTreeMap<String, String>,
+}
+
+/// A redirect URL. It is sent as it was written, since providers compare it as text.
+#[derive(Clone, Debug)]
+pub(crate) struct RedirectUrl {
+    text: String,
+    url: Url,
+}
+
+impl RedirectUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+/// Whom to believe; the files are not read yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrustOptions {
+    pub(crate) files: Vec<PathBuf>,
+    /// Base64 of PEM.
+    pub(crate) data: Vec<String>,
+    pub(crate) skip_verify: bool,
+}
+
+/// The way to sign in, with what only that way needs.
+#[derive(Clone, Debug)]
+pub(crate) enum Grant {
+    AuthorizationCode(BrowserLogin),
+    AuthorizationCodeByKeyboard,
+    ClientCredentials,
+    DeviceCode(BrowserStart),
+    Password { username: Option<String>, password: Option<Secret> },
+}
+
+/// How the browser gets to the first page.
+#[derive(Clone, Debug)]
+pub(crate) struct BrowserStart {
+    pub(crate) skip: bool,
+    pub(crate) command: Option<String>,
+}
+
+/// A sign-in where the browser comes back to a port of ours.
+#[derive(Clone, Debug)]
+pub(crate) struct BrowserLogin {
+    pub(crate) start: BrowserStart,
+    pub(crate) listen_addresses: Vec<String>,
+    /// Certificate and key files for a local server with TLS.
+    pub(crate) local_server: Option<(PathBuf, PathBuf)>,
+    pub(crate) success_url: Option<String>,
+    pub(crate) timeout_seconds: u32,
+}
+
+impl BrowserLogin {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.into())
+    }
+}
+
+/// kubelogin's addresses, tried in order.
+const LISTEN_ADDRESSES: [&str; 2] = ["127.0.0.1:8000", "127.0.0.1:18000"];
+
+impl Options {
+    /// Checks the flags. Reads no file and says nothing, so that a cache hit can use it.
+    pub(crate) fn new(
+        issuer: &IssuerUrl,
+        client_id: &str,
+        provider: &ProviderArguments,
+        tls: &TlsArguments,
+        authentication: &AuthenticationArguments,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let pairs =
+            |flag, values: &[String]| key_values(values).map_err(|problem| Error::Flag { flag, problem });
+        let request_headers = pairs("--oidc-request-header", &provider.oidc_request_header)?;
+        headers(&request_headers)?;
+        Ok(Self {
+            issuer: issuer.clone(),
+            client_id: client_id.to_owned(),
+            client_secret: provider.oidc_client_secret.clone().filter(|secret| !secret.is_empty()),
+            redirect_url: redirect_url(provider.oidc_redirect_url.as_deref())?,
+            scopes: Scopes::from_flags(&provider.oidc_extra_scope),
+            use_access_token: provider.oidc_use_access_token,
+            request_headers,
+            pkce: if provider.oidc_use_pkce { PkceMethod::S256 } else { provider.oidc_pkce_method },
+            trust: trust(tls, environment),
+            grant: grant(authentication, environment)?,
+            extra_parameters: pairs(
+                "--oidc-auth-request-extra-params",
+                &authentication.oidc_auth_request_extra_params,
+            )?,
+        })
+    }
+
+    /// Says so when tokens could be read, or forged, on the way.
+    pub(crate) fn warn_of_exposure(&self, environment: &Environment) {
+        if self.issuer.is_exposed() {
+            environment.warn(&format!(
+                "{} is not https: anybody on the way can read and take the tokens",
+                self.issuer
+            ));
+        }
+        if self.trust.skip_verify {
+            environment
+                .warn("--insecure-skip-tls-verify: whoever answers is believed, and can take the tokens");
+        }
+    }
+
+    /// The headers for every request to the provider.
+    pub(crate) fn header_map(&self) -> Result<HeaderMap, Error> {
+        headers(&self.request_headers)
+    }
+}
+
+/// Speaks of flags that are taken for the sake of old kubeconfigs and change nothing, or soon will not be.
+pub(crate) fn warn_of_old_flags(
+    provider: &ProviderArguments,
+    tls: &TlsArguments,
+    authentication: &AuthenticationArguments,
+    environment: &Environment,
+) {
+    let old = [
+        (provider.oidc_use_pkce, "--oidc-use-pkce is deprecated; write --oidc-pkce-method=S256"),
+        (
+            provider.oidc_redirect_url_hostname.is_some(),
+            "--oidc-redirect-url-hostname has no effect any more; write --oidc-redirect-url",
+        ),
+        (
+            provider.oidc_redirect_url_authcode_keyboard.is_some(),
+            "--oidc-redirect-url-authcode-keyboard has no effect any more; write --oidc-redirect-url",
+        ),
+        (
+            tls.tls_renegotiation_once || tls.tls_renegotiation_freely,
+            "TLS renegotiation is never done; leave --tls-renegotiation-once and --tls-renegotiation-freely away",
+        ),
+        (
+            !authentication.listen_port.is_empty(),
+            "--listen-port is deprecated; write --listen-address=127.0.0.1:PORT",
+        ),
+    ];
+    for (_, line) in old.iter().filter(|(used, _)| *used) {
+        environment.warn(line);
+    }
+}
+
+fn headers(pairs: &BTreeMap<String, String>) -> Result<HeaderMap, Error> {
+    let wrong = |name: &str| Error::Flag {
+        flag: "--oidc-request-header",
+        problem: format!("the header {name:?} has characters that HTTP does not allow"),
+    };
+    pairs
+        .iter()
+        .map(|(name, value)| {
+            let mut header = HeaderValue::from_str(value).map_err(|_| wrong(name))?;
+            header.set_sensitive(true);
+            Ok((HeaderName::try_from(name).map_err(|_| wrong(name))?, header))
+        })
+        .collect()
+}
+
+fn redirect_url(text: Option<&str>) -> Result<Option<RedirectUrl>, Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match Url::parse(text) {
+        Ok(url) => Ok(Some(RedirectUrl { text: text.to_owned(), url })),
+        Err(error) => Err(Error::Flag {
+            flag: "--oidc-redirect-url",
+            problem: format!(
+                "{text:?} is not a URL ({error}); write it in full, like http://localhost:8000/callback"
+            ),
+        }),
+    }
+}
+
+fn trust(tls: &TlsArguments, environment: &Environment) -> TrustOptions {
+    let home = environment.home.as_deref();
+    TrustOptions {
+        files: tls.certificate_authority.iter().map(|path| expand_home(path, home)).collect(),
+        data: tls.certificate_authority_data.clone(),
+        skip_verify: tls.insecure_skip_tls_verify,
+    }
+}
+
+fn grant(arguments: &AuthenticationArguments, environment: &Environment) -> Result<Grant, Error> {
+    let start =
+        BrowserStart { skip: arguments.skip_open_browser, command: arguments.browser_command.clone() };
+    let username = arguments.username.clone().filter(|name| !name.is_empty());
+    let grant_type = match (arguments.grant_type, &username) {
+        (GrantType::Auto, Some(_)) => GrantType::Password,
+        (GrantType::Auto, None) => GrantType::Authcode,
+        (chosen, _) => chosen,
+    };
+    Ok(match grant_type {
+        GrantType::Auto | GrantType::Authcode => Grant::AuthorizationCode(BrowserLogin {
+            start,
+            listen_addresses: listen_addresses(arguments),
+            local_server: local_server(arguments, environment)?,
+            success_url: arguments.open_url_after_authentication.clone().filter(|url| !url.is_empty()),
+            timeout_seconds: arguments.authentication_timeout_sec,
+        }),
+        GrantType::AuthcodeKeyboard => Grant::AuthorizationCodeByKeyboard,
+        GrantType::ClientCredentials => Grant::ClientCredentials,
+        GrantType::DeviceCode => Grant::DeviceCode(start),
+        GrantType::Password => Grant::Password {
+            username,
+            password: arguments.password.clone().filter(|password| !password.is_empty()),
+        },
+    })
+}
+
+fn listen_addresses(arguments: &AuthenticationArguments) -> Vec<String> {
+    let ports = arguments.listen_port.iter().map(|port| format!("127.0.0.1:{port}"));
+    let given: Vec<_> = arguments.listen_address.iter().cloned().chain(ports).collect();
+    if given.is_empty() { LISTEN_ADDRESSES.map(str::to_owned).to_vec() } else { given }
+}
+
+fn local_server(
+    arguments: &AuthenticationArguments,
+    environment: &Environment,
+) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+    let home = environment.home.as_deref();
+    match (&arguments.local_server_cert, &arguments.local_server_key) {
+        (Some(cert), Some(key)) => Ok(Some((expand_home(cert, home), expand_home(key, home)))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Error::Flag {
+            flag: "--local-server-cert",
+            problem: "it needs --local-server-key beside it".to_owned(),
+        }),
+        (None, Some(_)) => Err(Error::Flag {
+            flag: "--local-server-key",
+            problem: "it needs --local-server-cert beside it".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,14 @@
+//! The plugin from outside: command lines in, streams and exit codes out, against a provider on this machine and a
+//! browser that follows redirects.
+
+#![cfg(test)]
+
+mod cache;
+mod concurrency;
+mod errors;
+mod grants;
+mod login;
+mod refresh;
+mod setup;
+mod stub;
+mod world;
