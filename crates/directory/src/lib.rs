@@ -2,7 +2,7 @@
 //!
 //! The model is the one that Okta's administrators and Terraform code use: field names, values, statuses and the look of
 //! ids are theirs. Here are the types, the rules on them (pure functions), and the [`Store`] trait; no SQL, no HTTP, no
-//! runtime.
+//! runtime. An adapter of the trait proves itself with [`testkit`].
 //!
 //! | question | answer |
 //! |---|---|
@@ -44,10 +44,12 @@ mod redirect;
 mod refresh;
 mod seal;
 mod secret;
+mod seed;
 mod session;
 mod signing_key;
 mod snapshot;
 mod store;
+pub mod testkit;
 mod throttle;
 mod user;
 
@@ -80,6 +82,7 @@ pub use refresh::{
 };
 pub use seal::{Sealed, SealingKey, UnsealError};
 pub use secret::{ClientSecretValue, CodeValue, Secret, SessionToken, TokenHash};
+pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Session, SessionLifetime};
 pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
 pub use snapshot::{Configuration, Revision, Server, Snapshot};

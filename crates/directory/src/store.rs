@@ -237,7 +237,7 @@ pub struct Purged {
     pub throttles: u64,
 }
 
-/// A store; shared as `Arc<dyn Store>`. What every store must do, the test-kit tests.
+/// A store; shared as `Arc<dyn Store>`. What every store must do, [`testkit`](crate::testkit) tests.
 #[async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync {
     /// The present configuration's number; cheap, to see whether a snapshot is still good.

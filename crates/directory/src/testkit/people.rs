@@ -1,0 +1,218 @@
+//! People, groups, passwords, the audit trail.
+
+use jiff::SignedDuration;
+use kubesso_ambient::SeededEntropy;
+use serde_json::Map;
+
+use super::{Outcome, Replicas, TERMS, World, some};
+use crate::application::UserAssignment;
+use crate::audit::{AuditEvent, Outcome as AuditOutcome};
+use crate::group::Group;
+use crate::id::{AuditEventId, GroupId, UserId};
+use crate::name::{Email, GroupName, Login};
+use crate::password::PasswordHash;
+use crate::policy::Lifetimes;
+use crate::refresh::{EndReason, RefreshRefusal, Rotation};
+use crate::secret::{CodeValue, SessionToken};
+use crate::store::{Batch, Change, Page};
+use crate::user::{User, UserProfile};
+
+/// Groups sorted by name whatever the order of joining; what one replica writes the other reads.
+pub async fn a_person_comes_with_groups_by_name_and_direct_assignments(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let early = Group::new(GroupId::generate(&world.entropy), GroupName::parse("a-team")?, "", world.now);
+    let guest = world.guest.id.clone();
+    let changes = vec![
+        Change::AddMember(world.admins.id.clone(), guest.clone()),
+        Change::PutGroup(early.clone()),
+        Change::AddMember(early.id.clone(), guest.clone()),
+    ];
+    replicas.one.commit(Batch::new(world.now, changes)).await?;
+    let person = some(replicas.other.person(&guest).await?)?;
+    let names: Vec<_> = person.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["a-team", "k8s-admins"]);
+    assert_eq!(person.applications, [world.application.id.clone()].into());
+
+    let leave = vec![
+        Change::RemoveMember(world.admins.id.clone(), guest.clone()),
+        Change::UnassignUser(world.application.id.clone(), guest.clone()),
+    ];
+    replicas.other.commit(Batch::new(world.now, leave)).await?;
+    let person = some(replicas.one.person(&guest).await?)?;
+    assert_eq!((person.groups.len(), person.applications.len()), (1, 0));
+    assert_eq!(replicas.one.person(&UserId::parse("nobody")?).await?, None);
+    Ok(())
+}
+
+/// Logins are compared folded and kept as written.
+pub async fn a_login_is_found_in_any_case(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let found = replicas.one.user_by_login(&Login::parse("ADMIN@Example.COM")?).await?;
+    assert_eq!(found.as_ref(), Some(&world.admin));
+    assert_eq!(replicas.one.user(&world.admin.id).await?, found);
+    assert_eq!(replicas.one.user_by_login(&Login::parse("nobody@example.com")?).await?, None);
+    assert_eq!(replicas.one.user(&UserId::parse("nobody")?).await?, None);
+    assert_eq!(replicas.one.group(&world.admins.id).await?, Some(world.admins.clone()));
+    assert_eq!(
+        replicas.one.group_by_name(&GroupName::parse("K8S-admins")?).await?,
+        None,
+        "group names have case"
+    );
+    Ok(())
+}
+
+/// Every object once, in the order of ids, whatever the size of a page.
+pub async fn lists_come_in_pages(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let entropy = SeededEntropy::new(99);
+    let mut changes = Vec::new();
+    for number in 0..20 {
+        let profile = UserProfile::with_email(Email::parse(&format!("u{number}@example.com"))?)?;
+        let user = User::new(UserId::generate(&entropy), profile, world.now);
+        changes.push(Change::PutUser(user.clone()));
+        changes.push(Change::AddMember(world.admins.id.clone(), user.id.clone()));
+        changes.push(Change::AssignUser(UserAssignment {
+            application: world.application.id.clone(),
+            user: user.id,
+            last_updated: world.now,
+        }));
+    }
+    replicas.one.commit(Batch::new(world.now, changes)).await?;
+
+    for limit in [1, 7, 100] {
+        let mut users: Vec<UserId> = Vec::new();
+        loop {
+            let page = replicas.one.users(Page { after: users.last(), limit }).await?;
+            assert!(page.len() <= 100_usize.min(usize::try_from(limit)?));
+            if page.is_empty() {
+                break;
+            }
+            users.extend(page.into_iter().map(|user| user.id));
+        }
+        assert_eq!(users.len(), 24);
+        assert!(users.is_sorted());
+    }
+    let first = replicas.one.members(&world.admins.id, Page::first(15)).await?;
+    let rest = replicas
+        .one
+        .members(&world.admins.id, Page { after: first.last().map(|user| &user.id), limit: 15 })
+        .await?;
+    assert_eq!((first.len(), rest.len()), (15, 6));
+    let assigned = replicas.one.assigned_users(&world.application.id, Page::first(100)).await?;
+    assert_eq!(assigned.len(), 21);
+    assert_eq!(replicas.one.groups(Page::first(100)).await?.len(), 2);
+    Ok(())
+}
+
+/// A profile that was read earlier and written later brings back neither an old password nor an old sign-in time.
+pub async fn a_password_is_kept_apart_from_the_profile(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let admin = &world.admin.id;
+    assert_eq!(store.password_hash(admin).await?, None);
+
+    let hash = some(PasswordHash::parse(
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ))?;
+    store.commit(Batch::new(world.after(5), vec![Change::SetPassword(admin.clone(), hash.clone())])).await?;
+    let token = SessionToken::generate(&world.entropy);
+    store.begin_session(&world.session(&token)).await?;
+    store.commit(Batch::new(world.after(9), vec![Change::PutUser(world.admin.clone())])).await?;
+
+    let user = some(store.user(admin).await?)?;
+    assert_eq!(user.password_changed, Some(world.after(5)));
+    assert_eq!(user.last_login, Some(world.now));
+    assert_eq!(replicas.other.password_hash(admin).await?, Some(hash));
+    assert_eq!(store.password_hash(&UserId::parse("nobody")?).await?, None);
+    Ok(())
+}
+
+/// The group remembers when somebody joined or left; joining twice is no change.
+pub async fn a_membership_is_noted_when_it_changes(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let noted = async |seconds, change| {
+        replicas.one.commit(Batch::new(world.after(seconds), vec![change])).await?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(
+            some(replicas.one.group(&world.admins.id).await?)?.last_membership_updated,
+        )
+    };
+    let (group, admin, guest) = (&world.admins.id, &world.admin.id, &world.guest.id);
+    assert_eq!(noted(1, Change::AddMember(group.clone(), admin.clone())).await?, world.now, "was in it");
+    assert_eq!(noted(2, Change::AddMember(group.clone(), guest.clone())).await?, world.after(2));
+    assert_eq!(noted(3, Change::RemoveMember(group.clone(), guest.clone())).await?, world.after(3));
+    assert_eq!(
+        noted(4, Change::RemoveMember(group.clone(), guest.clone())).await?,
+        world.after(3),
+        "was gone"
+    );
+    Ok(())
+}
+
+/// Whoever is removed is out everywhere at once.
+pub async fn with_a_user_go_sessions_codes_and_grants(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let token = SessionToken::generate(&world.entropy);
+    store.begin_session(&world.session(&token)).await?;
+    let value = CodeValue::generate(&world.entropy);
+    store.add_code(&world.code(&value)?).await?;
+    let (_, refresh) = world.family(&**store, &Lifetimes::default()).await?;
+
+    store.commit(Batch::new(world.now, vec![Change::RemoveUser(world.admin.id.clone())])).await?;
+    assert_eq!(store.use_session(&token.hash(), world.now).await?, None);
+    assert_eq!(store.code(&value.hash(), world.now).await?, None);
+    assert_eq!(store.refresh_family(&refresh).await?, None);
+    assert_eq!(
+        store.rotate_refresh_token(&refresh, &TERMS, world.now).await?,
+        Rotation::Refused(RefreshRefusal::Unknown)
+    );
+    assert!(store.members(&world.admins.id, Page::first(10)).await?.is_empty());
+    Ok(())
+}
+
+/// Signing somebody out everywhere leaves the user, and other people, as they are.
+pub async fn sessions_and_grants_of_a_user_can_be_ended(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let (token, others) = (SessionToken::generate(&world.entropy), SessionToken::generate(&world.entropy));
+    store.begin_session(&world.session(&token)).await?;
+    let mut session = world.session(&others);
+    session.user = world.guest.id.clone();
+    store.begin_session(&session).await?;
+    let value = CodeValue::generate(&world.entropy);
+    store.add_code(&world.code(&value)?).await?;
+    let (_, refresh) = world.family(&**store, &Lifetimes::default()).await?;
+
+    let admin = world.admin.id.clone();
+    let changes = vec![Change::EndSessions(admin.clone()), Change::EndGrants(admin)];
+    store.commit(Batch::new(world.after(1), changes)).await?;
+    assert_eq!(store.use_session(&token.hash(), world.after(1)).await?, None);
+    assert!(store.use_session(&others.hash(), world.after(1)).await?.is_some());
+    assert_eq!(store.code(&value.hash(), world.after(1)).await?, None);
+    assert_eq!(
+        store.rotate_refresh_token(&refresh, &TERMS, world.after(1)).await?,
+        Rotation::Refused(RefreshRefusal::Ended(EndReason::Revoked))
+    );
+    Ok(())
+}
+
+/// Entries come back as they were written, the latest first.
+pub async fn the_audit_trail_shows_the_latest_first(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let event = |seconds, event_type: &str| AuditEvent {
+        id: AuditEventId::generate(&world.entropy),
+        published: world.after(seconds),
+        event_type: event_type.to_owned(),
+        actor: world.admin.id.to_string(),
+        target: Some(world.guest.id.to_string()),
+        outcome: AuditOutcome::Success,
+        message: "Suspended the user".to_owned(),
+        details: Map::from_iter([("client".to_owned(), "127.0.0.1".into())]),
+    };
+    let (later, earlier) = (event(60, "user.lifecycle.suspend"), event(0, "user.session.start"));
+    let changes = vec![Change::Audit(later.clone()), Change::Audit(earlier.clone())];
+    replicas.one.commit(Batch::new(world.now + SignedDuration::from_secs(60), changes)).await?;
+    assert_eq!(replicas.other.audit_events(10).await?, [later.clone(), earlier]);
+    assert_eq!(replicas.other.audit_events(1).await?, [later]);
+    Ok(())
+}
