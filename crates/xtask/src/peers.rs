@@ -52,6 +52,17 @@ pub(crate) fn ensure_built(progress: impl Fn(&str)) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// kubectl 1.32 for a machine that has none, under its plain name in `folder`.
+pub(crate) fn ensure_kubectl(folder: &Path, progress: impl Fn(&str)) -> Result<()> {
+    let kubectl = Peer {
+        name: "kubectl".to_owned(),
+        module: workspace().join("tests/peers/kubectl"),
+        package: "k8s.io/kubernetes/cmd/kubectl".to_owned(),
+        sources: None,
+    };
+    replace_link(&build(&kubectl, &progress)?, &folder.join(&kubectl.name))
+}
+
 /// How many programs there are.
 pub(crate) fn count() -> Result<u32> {
     Ok(u32::try_from(all()?.len())?)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::environment::is_ci;
+use crate::environment::{find_program, is_ci};
 use crate::report::{Counts, Report, Row, Verdict};
 use crate::{architecture, house_rules, peers, run, tools};
 
@@ -130,7 +130,10 @@ impl Suite {
                 Ok(skipped("--skip-peers: it needs kube-apiserver and etcd"))
             }
             Self::E2e => {
-                tools::kubectl()?;
+                if find_program("kubectl").is_none() {
+                    let progress = |line: &str| eprintln!("  {line}");
+                    peers::ensure_kubectl(&peers::ensure_built(progress)?, progress)?;
+                }
                 tools::browser()?;
                 tools::succeed("build-kubesso", &mut cargo(&["build", "--locked", "--package=kubesso-cli"]))?;
                 tests(

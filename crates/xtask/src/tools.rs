@@ -57,13 +57,6 @@ pub(crate) fn browser() -> Result<()> {
     succeed("apt-install", &mut apt(&packages)).context(HOW)
 }
 
-/// kubectl must be there: it is what the suite is about, and everybody who works with clusters has one.
-pub(crate) fn kubectl() -> Result<()> {
-    find_program("kubectl").map(drop).context(
-        "kubectl (1.32 or newer) is missing: https://kubernetes.io/docs/tasks/tools/ tells how to install it",
-    )
-}
-
 /// Go, for the peers.
 pub(crate) fn go() -> Result<PathBuf> {
     find_program("go")

@@ -71,13 +71,14 @@ fn build_kubesso() -> Result<PathBuf> {
     Ok(target().join("debug/kubesso"))
 }
 
-/// The kubectl to test with: the one on the path. Where that is Google's dispatcher, which runs another client
-/// for another server, the 1.32 client beside it, so that both clusters meet the same one.
+/// The kubectl to test with: the one on the path, else the one that `cargo xtask test` has built. Where it is
+/// Google's dispatcher, which runs another client for another server, the 1.32 client beside it, so that both
+/// clusters meet the same one.
 ///
 /// # Errors
 /// kubectl is not there.
 pub fn kubectl() -> Result<PathBuf> {
-    let found = program("kubectl")?;
+    let found = program("kubectl").or_else(|_| peer("kubectl"))?;
     let real = fs::canonicalize(&found).unwrap_or(found);
     let fixed = real.with_file_name("kubectl.1.32");
     Ok(if fixed.is_file() { fixed } else { real })

@@ -22,7 +22,7 @@ async fn used_directory() -> Result<(TempDir, PathBuf)> {
 }
 
 /// Every file below `folder` with its mode and content.
-fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, (u32, Vec<u8>)>> {
+pub(crate) fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, (u32, Vec<u8>)>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();

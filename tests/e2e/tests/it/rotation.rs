@@ -1,11 +1,10 @@
-//! The provider changes while clusters are running: its keys rotate, it is not there yet.
+//! The provider's signing keys change while clusters are running.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use kubesso_e2e::apiserver::{ApiServer, Oidc};
 use kubesso_e2e::deadline::eventually;
-use kubesso_e2e::environment::scratch;
 use kubesso_e2e::forge;
 use kubesso_e2e::form::FormClient;
 use kubesso_e2e::kubesso::{Kubesso, email};
@@ -13,12 +12,12 @@ use kubesso_e2e::reply::{Call, Cluster, Reply};
 
 const WHO_AM_I: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 
-fn who_am_i(token: &str) -> Call {
+pub(crate) fn who_am_i(token: &str) -> Call {
     let review = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
     Call::post(WHO_AM_I, &review).with_token(Some(token))
 }
 
-async fn sign_in(kubesso: &Kubesso, password: &str) -> Result<String> {
+pub(crate) async fn sign_in(kubesso: &Kubesso, password: &str) -> Result<String> {
     let ready = &kubesso.ready;
     let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
     Ok(browser.tokens(&ready.issuer, &ready.client_id, &email("dev"), password).await?.id_token)
@@ -68,34 +67,8 @@ async fn an_orderly_key_rotation_breaks_no_token() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_was_there_before_its_provider_lets_people_in_once_it_is_up() -> Result<()> {
-    let folder = scratch("late-provider")?;
-    let first = Kubesso::up_in(folder.path()).await?;
-    let password = first.password("dev")?;
-    let token = sign_in(&first, &password).await?;
-    let (ready, ca_pem) = (first.ready.clone(), first.ca_pem()?);
-    ensure!(first.stop().await?.success(), "Ctrl-C ends it cleanly");
-
-    let real =
-        ApiServer::start(&Oidc { issuer: &ready.issuer, client_id: &ready.client_id, ca: &ready.ca }).await?;
-    let cluster = Cluster::new("real", &real.url, &real.ca_pem)?;
-    let refused = cluster.call(&who_am_i(&token)).await?;
-    assert_eq!((refused.status, refused.message().as_str()), (401, "Unauthorized"));
-
-    let second = Kubesso::up_in(folder.path()).await?;
-    assert_eq!(
-        (&second.ready.issuer, second.ca_pem()?),
-        (&ready.issuer, ca_pem),
-        "the same provider comes back"
-    );
-    // kube-apiserver asks again every ten seconds.
-    let reply = until(&cluster, &token, 201).await?;
-    assert_eq!(reply.json()?["status"]["userInfo"]["username"], "dev@example.com");
-    Ok(())
-}
-
-async fn until(cluster: &Cluster, token: &str, status: u16) -> Result<Reply> {
+/// Asks who the bearer of `token` is until the answer has this status.
+pub(crate) async fn until(cluster: &Cluster, token: &str, status: u16) -> Result<Reply> {
     let what = format!("{} answers {status}", cluster.name);
     eventually(&what, Duration::from_secs(40), async || {
         let reply = cluster.call(&who_am_i(token)).await?;
