@@ -2,6 +2,7 @@
 
 mod field;
 mod label;
+mod validity;
 
 pub use field::{FieldOperator, FieldSelector, FieldTerm};
 pub use label::{LabelOperator, LabelRequirement, LabelSelector};

@@ -140,9 +140,9 @@ pub struct ObjectMeta {
     /// Must be empty before the object really goes.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub finalizers: Vec<String>,
-    /// Who set which field; opaque here, carried as it came.
+    /// Who set which field.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub managed_fields: Vec<Value>,
+    pub managed_fields: Vec<ManagedFieldsEntry>,
 }
 
 impl ObjectMeta {
@@ -179,6 +179,33 @@ pub struct OwnerReference {
     /// Whether a foreground deletion of the owner waits for this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_owner_deletion: Option<bool>,
+}
+
+/// The fields that one manager has set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedFieldsEntry {
+    /// The program.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub manager: String,
+    /// `Apply` or `Update`.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub operation: String,
+    /// Version of the object that the fields are of.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// Of the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// `FieldsV1`
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub fields_type: String,
+    /// The set of fields; opaque here, carried as it came.
+    #[serde(default, rename = "fieldsV1", skip_serializing_if = "Option::is_none")]
+    pub fields_v1: Option<Value>,
+    /// The subresource that the change went to.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
 }
 
 /// What a list says about itself.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubesso_k8s_types::go;
+
 use super::SelectorError;
+use super::validity::{label_key_problems, label_value_problems};
 
 /// Requirements that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,23 +107,23 @@ impl Token {
 
 const SYMBOLS: [&str; 9] = ["==", "!=", "=", "!", "(", ")", ",", ">", "<"];
 
-/// A NUL ends the text, as it does upstream.
+/// A NUL ends a word or symbol and is swallowed with it; where a token should begin, it ends the text.
 fn tokens(text: &str) -> Vec<Token> {
-    let text = text.split('\0').next().unwrap_or_default();
     let blank = [' ', '\t', '\r', '\n'];
-    let special = ['=', '!', '(', ')', ',', '>', '<'];
+    let ends_word = |c: char| blank.contains(&c) || "=!(),><\0".contains(c);
     let mut rest = text.trim_start_matches(blank);
     let mut tokens = Vec::new();
-    while !rest.is_empty() {
-        if let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
+    while !rest.is_empty() && !rest.starts_with('\0') {
+        let length = if let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
             tokens.push(Token::Symbol(symbol));
-            rest = &rest[symbol.len()..];
+            symbol.len()
         } else {
-            let end = rest.find(|c| blank.contains(&c) || special.contains(&c)).unwrap_or(rest.len());
+            let end = rest.find(ends_word).unwrap_or(rest.len());
             tokens.push(Token::Word(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-        rest = rest.trim_start_matches(blank);
+            end
+        };
+        rest = &rest[length..];
+        rest = rest.strip_prefix('\0').unwrap_or(rest).trim_start_matches(blank);
     }
     tokens.push(Token::End);
     tokens
@@ -172,7 +175,10 @@ impl Parser {
             token = self.next();
         }
         let Token::Word(key) = token else { return fail(&token, "identifier") };
-        check_key(&key)?;
+        let detail = label_key_problems(&key).join("; ");
+        if !detail.is_empty() {
+            return Err(SelectorError(invalid("<nil>", &key, &detail)));
+        }
         let ends = matches!(self.peek(), Token::End | Token::Symbol(","));
         let (operator, values) = if negated {
             (LabelOperator::DoesNotExist, BTreeSet::new())
@@ -182,14 +188,22 @@ impl Parser {
             self.comparison()?
         };
         let integers = matches!(operator, LabelOperator::GreaterThan | LabelOperator::LessThan);
-        if let Some(value) = values.iter().find(|value| integers && value.parse::<i64>().is_err()) {
-            return Err(invalid(
-                "values[0]",
-                value,
-                "for 'Gt', 'Lt' operators, the value must be an integer",
-            ));
+        let mut problems = Vec::new();
+        for (position, value) in values.iter().enumerate() {
+            if integers && value.parse::<i64>().is_err() {
+                let detail = "for 'Gt', 'Lt' operators, the value must be an integer";
+                problems.push(invalid(&format!("values[{position}]"), value, detail));
+            }
         }
-        values.iter().try_for_each(|value| check_value(&key, value))?;
+        for (position, value) in values.iter().enumerate() {
+            let detail = label_value_problems(value).join("; ");
+            if !detail.is_empty() {
+                problems.push(invalid(&format!("values[{position}][{key}]"), value, &detail));
+            }
+        }
+        if let Some(problems) = go::aggregate(problems) {
+            return Err(SelectorError(problems));
+        }
         Ok(LabelRequirement { key, operator, values })
     }
 
@@ -271,54 +285,16 @@ impl Parser {
 
 /// Whether key and values may stand in a requirement.
 pub(crate) fn is_valid_requirement(key: &str, values: &[String]) -> bool {
-    check_key(key).is_ok() && values.iter().all(|value| check_value(key, value).is_ok())
+    label_key_problems(key).is_empty() && values.iter().all(|value| label_value_problems(value).is_empty())
+}
+
+/// Upstream's field error; its path is `<nil>` where it has none.
+fn invalid(path: &str, value: &str, detail: &str) -> String {
+    format!("{path}: Invalid value: {}: {detail}", go::quote(value))
 }
 
 fn fail<T>(found: &Token, expected: &str) -> Result<T, SelectorError> {
     Err(SelectorError(format!("found '{}', expected: {expected}", found.text())))
-}
-
-/// `[prefix/]name`: a DNS subdomain and up to 63 name characters.
-fn check_key(key: &str) -> Result<(), SelectorError> {
-    let (prefix, name) = match key.split_once('/') {
-        None => (None, key),
-        Some((prefix, name)) => (Some(prefix), name),
-    };
-    if name.contains('/') || !is_name(name) || prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
-        let detail = "a label key is a name of 1 to 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit, optionally after a DNS subdomain and '/'";
-        return Err(invalid("key", key, detail));
-    }
-    Ok(())
-}
-
-fn check_value(key: &str, value: &str) -> Result<(), SelectorError> {
-    if value.is_empty() || is_name(value) {
-        return Ok(());
-    }
-    let detail = "a label value is empty or up to 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit";
-    Err(invalid(key, value, detail))
-}
-
-fn invalid(field: &str, value: &str, detail: &str) -> SelectorError {
-    SelectorError(format!("{field}: Invalid value: {}: {detail}", kubesso_k8s_types::go::quote(value)))
-}
-
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let ends = [bytes.first(), bytes.last()];
-    bytes.len() <= 63
-        && ends.into_iter().all(|byte| byte.is_some_and(u8::is_ascii_alphanumeric))
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-}
-
-fn is_subdomain(text: &str) -> bool {
-    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            let bytes = label.as_bytes();
-            [bytes.first(), bytes.last()].into_iter().all(|byte| byte.is_some_and(inner))
-                && bytes.iter().all(|byte| inner(byte) || *byte == b'-')
-        })
 }
 
 #[cfg(test)]
@@ -349,7 +325,8 @@ mod tests {
             ("in=notin", true),
             ("old=", false),
             ("example.com/x", false),
-            ("app\0,)", true),
+            ("app \0,)", true),
+            ("app\0=web", true),
         ] {
             assert_eq!(
                 LabelSelector::parse(text).map(|selector| selector.matches(&labels)),
