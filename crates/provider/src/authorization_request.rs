@@ -117,12 +117,13 @@ impl AuthorizationRequest {
             }
         }
         check_response(given("response_type"), given("response_mode"), application)?;
-        let code_challenge = CodeChallenge::from_request(given("code_challenge"), given("code_challenge_method"))
-            .and_then(|challenge| match challenge {
-                None if application.must_use_pkce() => Err(PkceError::Missing),
-                challenge => Ok(challenge),
-            })
-            .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        let code_challenge =
+            CodeChallenge::from_request(given("code_challenge"), given("code_challenge_method"))
+                .and_then(|challenge| match challenge {
+                    None if application.must_use_pkce() => Err(PkceError::Missing),
+                    challenge => Ok(challenge),
+                })
+                .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
         Ok(Self {
             server: server.clone(),
             client: application.client_id.clone(),
@@ -185,13 +186,15 @@ fn read_scopes(
     let Some(given) = given else {
         let defaults: Vec<_> =
             known.iter().filter(|(_, is_default)| *is_default).map(|(name, _)| name.clone()).collect();
-        return if defaults.is_empty() { Err(invalid("The parameter scope is missing.".to_owned())) } else { Ok(defaults) };
+        return if defaults.is_empty() {
+            Err(invalid("The parameter scope is missing.".to_owned()))
+        } else {
+            Ok(defaults)
+        };
     };
     let scopes = parse_scopes(given).map_err(|_| invalid("The scope is malformed.".to_owned()))?;
     match scopes.iter().find(|scope| !known.iter().any(|(name, _)| name == *scope)) {
-        Some(unknown) => {
-            Err(invalid(format!("The authorization server {server} has no scope {unknown}.")))
-        }
+        Some(unknown) => Err(invalid(format!("The authorization server {server} has no scope {unknown}."))),
         None if scopes.is_empty() => Err(invalid("The scope is empty.".to_owned())),
         None => Ok(scopes),
     }
@@ -218,7 +221,8 @@ fn read_max_age(given: &str) -> Result<u32, OAuthError> {
     let is_number = given.bytes().all(|byte| byte.is_ascii_digit());
     // More than u32 holds is a hundred years, and no limit.
     let seconds = given.parse::<u64>().ok().filter(|_| is_number);
-    let seconds = seconds.ok_or_else(|| OAuthError::invalid_request("max_age must be a number of seconds."))?;
+    let seconds =
+        seconds.ok_or_else(|| OAuthError::invalid_request("max_age must be a number of seconds."))?;
     Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 

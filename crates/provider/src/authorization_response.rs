@@ -4,8 +4,8 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use kubesso_directory::{
-    AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, Server, Session,
-    StoreError, assignment, decide,
+    AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, Server,
+    Session, StoreError, assignment, decide,
 };
 use serde_json::Value;
 use url::Url;
@@ -23,8 +23,7 @@ pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, err
         description = error.description,
         "authorization refused"
     );
-    let parameters =
-        [("error", error.code.as_str()), ("error_description", error.description.as_str())];
+    let parameters = [("error", error.code.as_str()), ("error_description", error.description.as_str())];
     redirect(to, &context.issuer(&server.server.id), &parameters)
 }
 
@@ -108,11 +107,15 @@ pub(crate) fn may_have(
 /// Okta's words, which people and tools know.
 pub(crate) const NOT_ASSIGNED: &str = "User is not assigned to the client application.";
 /// What is told of a policy decision; the reasons are in the log.
-pub(crate) const NO_RULE: &str = "No access policy of the authorization server allows this; its log says why.";
+pub(crate) const NO_RULE: &str =
+    "No access policy of the authorization server allows this; its log says why.";
 
 /// What is granted of the scopes that were asked for: `offline_access` only to a client that may refresh, because
 /// it would do nothing (OpenID Connect Core §11 has it ignored then).
-fn granted_scopes(application: &Application, request: &AuthorizationRequest) -> Vec<kubesso_directory::ScopeName> {
+fn granted_scopes(
+    application: &Application,
+    request: &AuthorizationRequest,
+) -> Vec<kubesso_directory::ScopeName> {
     let may_refresh = application.grant_types.contains(&GrantType::RefreshToken);
     request.scopes.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
 }
@@ -133,12 +136,11 @@ pub(crate) fn see_other<'a>(uri: &str, parameters: impl IntoIterator<Item = (&'a
         }
         HeaderValue::try_from(String::from(location)).ok()
     });
-    let mut response = match location {
-        Some(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
-        None => {
-            tracing::error!("a registered redirect URI cannot stand in a header");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    let mut response = if let Some(location) = location {
+        (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+    } else {
+        tracing::error!("a registered redirect URI cannot stand in a header");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
     };
     never_stored(&mut response);
     response
@@ -152,7 +154,10 @@ mod tests {
     fn parameters_are_added_to_the_query_that_is_there_and_encoded() {
         let cases = [
             ("http://localhost:8000", "http://localhost:8000/?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
-            ("https://app.example/cb?x=1", "https://app.example/cb?x=1&code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
+            (
+                "https://app.example/cb?x=1",
+                "https://app.example/cb?x=1&code=a%26b&state=x+y&iss=https%3A%2F%2Fi",
+            ),
             ("com.example.app:/cb", "com.example.app:/cb?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
         ];
         for (redirect_uri, expected) in cases {

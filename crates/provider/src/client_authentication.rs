@@ -80,7 +80,9 @@ pub(crate) fn authenticate<'a>(
             Ok(application)
         }
         (ClientAuthentication::ClientSecretBasic(_), Proof::Basic(_))
-        | (ClientAuthentication::ClientSecretPost(_), Proof::Post(_)) => Err(invalid("The client secret is wrong.")),
+        | (ClientAuthentication::ClientSecretPost(_), Proof::Post(_)) => {
+            Err(invalid("The client secret is wrong."))
+        }
         (registered, _) => {
             let method = registered.method();
             Err(invalid(&format!("The client is registered for the authentication method {method}.")))
@@ -104,16 +106,22 @@ impl Presented {
                 let (id, secret) =
                     decode_basic(encoded).ok_or_else(|| invalid("The Authorization header is malformed."))?;
                 if client_id.is_some_and(|client_id| client_id != id) {
-                    let description = "The parameter client_id is another than the one in the Authorization header.";
+                    let description =
+                        "The parameter client_id is another than the one in the Authorization header.";
                     return Err(OAuthError::invalid_request(description));
                 }
                 // Go's oauth2 package sends a public client's id so, with nothing behind the colon.
-                let proof =
-                    if secret.is_empty() { Proof::None } else { Proof::Basic(ClientSecretValue::presented(&secret)) };
+                let proof = if secret.is_empty() {
+                    Proof::None
+                } else {
+                    Proof::Basic(ClientSecretValue::presented(&secret))
+                };
                 Ok(Self { client_id: id, proof })
             }
             (None, secret) => Ok(Self {
-                client_id: client_id.ok_or_else(|| invalid("The parameter client_id is missing."))?.to_owned(),
+                client_id: client_id
+                    .ok_or_else(|| invalid("The parameter client_id is missing."))?
+                    .to_owned(),
                 proof: secret.map_or(Proof::None, |secret| Proof::Post(ClientSecretValue::presented(secret))),
             }),
         }
@@ -165,8 +173,8 @@ mod tests {
         application
     }
 
-    fn basic(id: &str, secret: &str) -> Option<String> {
-        Some(format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))))
+    fn basic(id: &str, secret: &str) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
     }
 
     #[test]
@@ -175,22 +183,62 @@ mod tests {
         let ok = "";
         let cases = [
             ("none", None, "client_id=web", ok),
-            ("none", basic("web", ""), "", ok),
-            ("none", None, "client_id=web&client_secret=x", "invalid_client: The client is registered without"),
+            ("none", Some(basic("web", "")), "", ok),
+            (
+                "none",
+                None,
+                "client_id=web&client_secret=x",
+                "invalid_client: The client is registered without",
+            ),
             ("none", None, "", "invalid_client: The parameter client_id is missing."),
             ("none", None, "client_id=other", "invalid_client: There is no such client"),
-            ("none", None, "client_id=web&client_id=web", "invalid_request: The parameter client_id is given"),
-            ("none", None, "client_id=web&client_assertion=x", "invalid_client: The authentication method private"),
-            ("basic", basic("web", good), "", ok),
-            ("basic", basic("web", good), "client_id=web", ok),
-            ("basic", basic("web", good), "client_id=other", "invalid_request: The parameter client_id is another"),
-            ("basic", basic("web", good), "client_secret=x", "invalid_request: The client uses more than one"),
-            ("basic", basic("web", "wrong"), "", "invalid_client: The client secret is wrong."),
+            (
+                "none",
+                None,
+                "client_id=web&client_id=web",
+                "invalid_request: The parameter client_id is given",
+            ),
+            (
+                "none",
+                None,
+                "client_id=web&client_assertion=x",
+                "invalid_client: The authentication method private",
+            ),
+            ("basic", Some(basic("web", good)), "", ok),
+            ("basic", Some(basic("web", good)), "client_id=web", ok),
+            (
+                "basic",
+                Some(basic("web", good)),
+                "client_id=other",
+                "invalid_request: The parameter client_id is another",
+            ),
+            (
+                "basic",
+                Some(basic("web", good)),
+                "client_secret=x",
+                "invalid_request: The client uses more than one",
+            ),
+            ("basic", Some(basic("web", "wrong")), "", "invalid_client: The client secret is wrong."),
             ("basic", Some("Basic !".into()), "", "invalid_client: The Authorization header is malformed."),
-            ("basic", None, "client_id=web", "invalid_client: The client is registered for the authentication method"),
+            (
+                "basic",
+                None,
+                "client_id=web",
+                "invalid_client: The client is registered for the authentication method",
+            ),
             ("post", None, "client_id=web&client_secret=s%25c%3Aret+%2B", ok),
-            ("post", None, "client_id=web&client_secret=wrong", "invalid_client: The client secret is wrong."),
-            ("post", basic("web", good), "", "invalid_client: The client is registered for the authentication method"),
+            (
+                "post",
+                None,
+                "client_id=web&client_secret=wrong",
+                "invalid_client: The client secret is wrong.",
+            ),
+            (
+                "post",
+                Some(basic("web", good)),
+                "",
+                "invalid_client: The client is registered for the authentication method",
+            ),
         ];
         for (kind, authorization, form, expected) in cases {
             let application = application(kind);
@@ -207,7 +255,11 @@ mod tests {
                     let says = refused.to_string();
                     assert!(!expected.is_empty() && says.starts_with(expected), "{kind} {form}: {says}");
                     let asks = refused.into_response().headers().contains_key(header::WWW_AUTHENTICATE);
-                    assert_eq!(asks, authorization.is_some() && says.starts_with("invalid_client"), "{kind} {form}");
+                    assert_eq!(
+                        asks,
+                        authorization.is_some() && says.starts_with("invalid_client"),
+                        "{kind} {form}"
+                    );
                 }
             }
         }

@@ -39,8 +39,8 @@ impl BrowserBinding {
     /// Whether a submission with `jar` and `headers` comes from the browser that was given the form, and from
     /// a page of ours at `base_url`.
     pub(crate) fn admits(&self, jar: &CookieJar, headers: &HeaderMap, base_url: &Url) -> bool {
-        let is_same_browser =
-            Self::presented(jar).is_some_and(|presented| presented.0.as_bytes().ct_eq(self.0.as_bytes()).into());
+        let is_same_browser = Self::presented(jar)
+            .is_some_and(|presented| presented.0.as_bytes().ct_eq(self.0.as_bytes()).into());
         is_same_browser && is_same_origin(headers, base_url)
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::Entropy;
 use kubesso_directory::{
-    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, RotationMode, RotationSchedule,
-    SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
+    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, RotationMode,
+    RotationSchedule, SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
 };
 use kubesso_token::{Algorithm, Jwk, JwkSet, SigningKey, TokenError};
 
@@ -26,7 +26,9 @@ const ATTEMPTS: usize = 5;
 #[non_exhaustive]
 pub enum KeyError {
     /// A server is set to an algorithm that is none.
-    #[error("the authorization server {server} is set to the algorithm {algorithm}: use RS256, ES256 or another of their kind")]
+    #[error(
+        "the authorization server {server} is set to the algorithm {algorithm}: use RS256, ES256 or another of their kind"
+    )]
     Algorithm {
         /// The server.
         server: AuthorizationServerId,
@@ -46,7 +48,9 @@ pub enum KeyError {
     #[error("a signing key cannot be used")]
     Token(#[from] TokenError),
     /// A stored key does not open.
-    #[error("the signing key {kid} of {server} does not open: the sealing key is another than the one it was stored with")]
+    #[error(
+        "the signing key {kid} of {server} does not open: the sealing key is another than the one it was stored with"
+    )]
     Unsealed {
         /// The server.
         server: AuthorizationServerId,
@@ -126,7 +130,8 @@ async fn due_changes(
         for step in schedule.due(&server.keys, now) {
             match step {
                 KeyStep::MakeSigning => {
-                    let record = new_key(server, KeyState::Signing { since: now }, sealing_key, entropy, now).await?;
+                    let record =
+                        new_key(server, KeyState::Signing { since: now }, sealing_key, entropy, now).await?;
                     changes.push(put(record));
                 }
                 KeyStep::PublishNext if is_automatic => {
@@ -134,13 +139,12 @@ async fn due_changes(
                     changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
                 }
                 KeyStep::Exchange { signs } if is_automatic || !has_signing_key(server) => {
-                    for key in &server.keys {
-                        if key.kid == signs {
-                            changes.push(put(key.clone().promoted(now)));
-                        } else if matches!(key.state, KeyState::Signing { .. }) {
-                            changes.push(put(key.clone().retired(now, schedule.longest_token)));
-                        }
-                    }
+                    // The old one goes first: a server never has two keys that sign.
+                    let signing =
+                        server.keys.iter().filter(|key| matches!(key.state, KeyState::Signing { .. }));
+                    changes.extend(signing.map(|key| put(key.clone().retired(now, schedule.longest_token))));
+                    let next = server.keys.iter().filter(|key| key.kid == signs);
+                    changes.extend(next.map(|key| put(key.clone().promoted(now))));
                 }
                 KeyStep::PublishNext | KeyStep::Exchange { .. } => {}
                 KeyStep::Remove(kid) => {
@@ -184,7 +188,9 @@ async fn new_key(
 
 fn algorithm(server: &Server) -> Result<Algorithm, KeyError> {
     let given = &server.server.algorithm;
-    given.parse().map_err(|_| KeyError::Algorithm { server: server.server.id.clone(), algorithm: given.clone() })
+    given
+        .parse()
+        .map_err(|_| KeyError::Algorithm { server: server.server.id.clone(), algorithm: given.clone() })
 }
 
 /// The keys of one authorization server, opened.

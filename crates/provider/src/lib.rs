@@ -49,6 +49,7 @@ mod context;
 mod cookies;
 mod csrf;
 mod endpoint;
+mod id_token_hint;
 mod keys;
 mod oauth_error;
 mod pages;

@@ -28,7 +28,10 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 
 fn fingerprint(content: &str) -> String {
     let hash = digest(&SHA256, content.as_bytes());
-    hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hash.as_ref()
+        .first_chunk()
+        .map(|first| format!("{:016x}", u64::from_be_bytes(*first)))
+        .unwrap_or_default()
 }
 
 /// The routes of the style sheet and the mark.
@@ -150,7 +153,8 @@ pub(crate) fn content_security_policy(form_targets: &str) -> HeaderValue {
          frame-ancestors 'none'; base-uri 'none'",
         separator = if form_targets.is_empty() { "" } else { " " },
     );
-    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+    HeaderValue::try_from(policy)
+        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
 
 /// Where a form of ours may lead through `redirect_uri`, as a `form-action` source: its origin, or its scheme
@@ -160,8 +164,7 @@ pub(crate) fn form_target(redirect_uri: &str) -> Option<String> {
     let uri = url::Url::parse(redirect_uri).ok()?;
     // The grammar of CSP has no IPv6 hosts.
     let is_nameable = uri.origin().is_tuple() && !matches!(uri.host(), Some(url::Host::Ipv6(_)));
-    let source =
-        if is_nameable { uri.origin().ascii_serialization() } else { format!("{}:", uri.scheme()) };
+    let source = if is_nameable { uri.origin().ascii_serialization() } else { format!("{}:", uri.scheme()) };
     source.bytes().all(|byte| byte.is_ascii_graphic() && !b";,'\"".contains(&byte)).then_some(source)
 }
 
@@ -169,7 +172,7 @@ pub(crate) fn form_target(redirect_uri: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn sign_in<'a>(problem: Option<&str>, current: Option<CurrentUser<'a>>) -> String {
+    fn sign_in(problem: Option<&str>, current: Option<CurrentUser<'_>>) -> String {
         let page = SignIn {
             assets: assets(),
             application: "k8s <OIDC>",
@@ -190,7 +193,10 @@ mod tests {
         for id in ["username", "password", "sign-in", "cancel", "error"] {
             assert!(page.contains(&format!(r#"id="{id}""#)), "{id}: {page}");
         }
-        assert!(page.contains("k8s &#60;OIDC&#62;") && page.contains("No &#60;b&#62;way&#60;/b&#62;."), "{page}");
+        assert!(
+            page.contains("k8s &#60;OIDC&#62;") && page.contains("No &#60;b&#62;way&#60;/b&#62;."),
+            "{page}"
+        );
         assert!(!page.contains("<script") && !page.contains("style="), "{page}");
         assert!(!sign_in(None, None).contains(r#"id="error""#));
     }

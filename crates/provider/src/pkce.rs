@@ -95,7 +95,11 @@ mod tests {
             (Some(CHALLENGE), Some("s256"), Err(PkceError::UnsupportedMethod)),
             (None, Some("S256"), Err(PkceError::MethodWithoutChallenge)),
             (Some("short"), Some("S256"), Err(PkceError::MalformedChallenge)),
-            (Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="), Some("S256"), Err(PkceError::MalformedChallenge)),
+            (
+                Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="),
+                Some("S256"),
+                Err(PkceError::MalformedChallenge),
+            ),
         ];
         for (challenge, method, expected) in cases {
             let read = CodeChallenge::from_request(challenge, method);

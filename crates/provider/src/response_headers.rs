@@ -21,8 +21,7 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-or
 
 /// Gives the request an id and the response its headers.
 pub(crate) async fn add(State(context): State<Context>, mut request: Request, next: Next) -> Response {
-    let drawn: [u8; 8] = draw(&*context.entropy);
-    let id: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{:016x}", u64::from_be_bytes(draw(&*context.entropy)));
     // The path only: queries carry login hints and states.
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
     request.extensions_mut().insert(RequestId(id.clone()));

@@ -101,7 +101,10 @@ mod tests {
         let (key, text) = sealed("hello");
         assert_eq!(open::<String>(&key, Purpose::PendingSignOut, &text, at(1)), Err(SealError::NotOurs));
         let other = SealingKey::generate(&SeededEntropy::new(2));
-        assert_eq!(open::<String>(&other, Purpose::PendingAuthorization, &text, at(1)), Err(SealError::NotOurs));
+        assert_eq!(
+            open::<String>(&other, Purpose::PendingAuthorization, &text, at(1)),
+            Err(SealError::NotOurs)
+        );
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Entropy, draw};
 use kubesso_directory::{
-    Application, Claims, ClaimsFor, GrantId, Lifetimes, Person, ScopeName, Server, claims,
+    Application, Audience, Claims, ClaimsFor, GrantId, Lifetimes, Person, ScopeName, Server, claims,
 };
 use kubesso_token::{Algorithm, SigningKey, TokenError};
 use serde_json::{Map, Value, json};
@@ -69,7 +69,13 @@ pub(crate) fn issue(
 impl Subject<'_> {
     /// The claims of the ID token. Types are those that kube-apiserver insists on: lists of text for groups,
     /// booleans and whole numbers as such.
-    fn id_token(&self, id: &str, access_token: &str, algorithm: Algorithm, now: Timestamp) -> Map<String, Value> {
+    fn id_token(
+        &self,
+        id: &str,
+        access_token: &str,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Map<String, Value> {
         let own = json!({
             "iss": self.issuer,
             "sub": self.person.user.id,
@@ -89,7 +95,7 @@ impl Subject<'_> {
     }
 
     fn access_token(&self, id: &str, now: Timestamp) -> Map<String, Value> {
-        let audiences: Vec<_> = self.server.server.audiences.iter().map(|audience| audience.as_str()).collect();
+        let audiences: Vec<_> = self.server.server.audiences.iter().map(Audience::as_str).collect();
         let audience = match audiences.as_slice() {
             [one] => json!(one),
             several => json!(several),

@@ -98,7 +98,11 @@ fn what_is_wrong_is_said_with_the_code_of_the_specification() {
         (&["+state=t"], "invalid_request", "The parameter state is given more than once."),
         (&["+unknown=a", "+unknown=b"], "invalid_request", "The parameter unknown is given more than once."),
         (&["request=x"], "request_not_supported", "The parameter request is not supported."),
-        (&["request_uri=https://x"], "request_uri_not_supported", "The parameter request_uri is not supported."),
+        (
+            &["request_uri=https://x"],
+            "request_uri_not_supported",
+            "The parameter request_uri is not supported.",
+        ),
         (&["registration={}"], "registration_not_supported", "The parameter registration is not supported."),
         (&["scope"], "invalid_scope", "The parameter scope is missing."),
         (&["scope= "], "invalid_scope", "The scope is empty."),

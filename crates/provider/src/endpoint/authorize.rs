@@ -10,15 +10,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
-use kubesso_directory::{Server, UserId, assignment};
-use kubesso_token::Algorithm;
+use kubesso_directory::assignment;
 
 use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
 use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
 use crate::browser_session::BrowserSession;
-use crate::context::{Configuration, Context, PageError};
+use crate::context::{Context, PageError};
 use crate::endpoint::is_form;
 use crate::endpoint::sign_in::{self, Current};
+use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
@@ -58,8 +58,8 @@ async fn authorize(
 ) -> Result<Response, PageError> {
     let configuration = context.configuration().await;
     let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
-    let application =
-        authorization_request::client(parameters, |id| configuration.snapshot.application(id)).map_err(page_for)?;
+    let application = authorization_request::client(parameters, |id| configuration.snapshot.application(id))
+        .map_err(page_for)?;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
 
     let scopes: Vec<_> = server.scopes.values().map(|scope| (scope.name.clone(), scope.default)).collect();
@@ -69,19 +69,16 @@ async fn authorize(
         Ok(request) => request,
         Err(error) => return Ok(refuse(context, server, &return_to, &error)),
     };
-    let hinted = match parameters.lenient("id_token_hint") {
-        None => None,
-        Some(hint) => match hinted_user(context, &configuration, server, hint) {
-            Some(user) => Some(user),
-            None => {
-                let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
-                return Ok(refuse(context, server, &return_to, &error));
-            }
-        },
-    };
+    let hint = parameters.lenient("id_token_hint");
+    let hinted = hint.map(|token| IdTokenHint::read(context, &configuration, server, token));
+    if let Some(None) = hinted {
+        let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
+        return Ok(refuse(context, server, &return_to, &error));
+    }
+    let hinted = hinted.flatten();
 
     let session = BrowserSession::find(context, &jar).await?;
-    let session = session.filter(|found| hinted.as_ref().is_none_or(|user| *user == found.session.user));
+    let session = session.filter(|found| hinted.as_ref().is_none_or(|hint| hint.user == found.session.user));
     let Some(BrowserSession { session, person }) = session else {
         return if request.is_silent() {
             let error = OAuthError::new(ErrorCode::LoginRequired, "Nobody is signed in with this browser.");
@@ -113,19 +110,6 @@ async fn authorize(
         Current::MustSignInAgain(&person)
     };
     sign_in::ask(context, application, server, &request, jar, Some(current))
-}
-
-/// The person of an ID token that we gave, however long ago (OpenID Connect Core §3.1.2.1).
-pub(crate) fn hinted_user(
-    context: &Context,
-    configuration: &Configuration,
-    server: &Server,
-    id_token: &str,
-) -> Option<UserId> {
-    let verified = configuration.keys(server)?.jwk_set(context.now()).verify(id_token, &Algorithm::ALL).ok()?;
-    let claim = |name: &str| verified.payload.get(name)?.as_str();
-    let is_ours = verified.header.typ.as_deref() == Some("JWT") && claim("iss") == Some(&context.issuer(&server.server.id));
-    claim("sub").filter(|_| is_ours).and_then(|user| UserId::parse(user).ok())
 }
 
 fn page_for(error: Unanswerable) -> PageError {
@@ -160,7 +144,9 @@ fn page_for(error: Unanswerable) -> PageError {
         ),
         Unanswerable::UnregisteredRedirect { uri, application } => page(
             "Redirect not allowed",
-            format!("The application {application} may not be answered at this redirect URI, so nothing was sent there."),
+            format!(
+                "The application {application} may not be answered at this redirect URI, so nothing was sent there."
+            ),
             "If you expected this address, ask your administrator to add it to the application's redirect URIs, written \
              exactly so. If you did not, somebody may have sent you a forged link: close this page.",
             vec![("Application", application), ("Redirect URI", uri)],

@@ -67,8 +67,22 @@ fn document(context: &Context, server: &Server) -> Value {
 
 fn claims(server: &Server) -> Vec<&str> {
     let standard = [
-        "iss", "sub", "aud", "iat", "exp", "auth_time", "amr", "jti", "at_hash", "nonce", "email", "email_verified",
-        "name", "given_name", "family_name", "preferred_username",
+        "iss",
+        "sub",
+        "aud",
+        "iat",
+        "exp",
+        "auth_time",
+        "amr",
+        "jti",
+        "at_hash",
+        "nonce",
+        "email",
+        "email_verified",
+        "name",
+        "given_name",
+        "family_name",
+        "preferred_username",
     ];
     let configured = server
         .claims

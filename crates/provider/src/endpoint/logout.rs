@@ -8,16 +8,15 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::{ClientId, Server, UserId};
-use kubesso_token::Algorithm;
+use kubesso_directory::ClientId;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::authorization_response::see_other;
 use crate::browser_session::BrowserSession;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
 use crate::endpoint::is_form;
+use crate::id_token_hint::IdTokenHint;
 use crate::pages;
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
@@ -41,12 +40,6 @@ struct AfterLogout {
 struct Pending {
     after: Option<AfterLogout>,
     browser: BrowserBinding,
-}
-
-/// What an `id_token_hint` says.
-struct Hint {
-    client: ClientId,
-    user: UserId,
 }
 
 /// The parameters in the query.
@@ -117,7 +110,7 @@ async fn logout(
     let hint = match parameters.lenient("id_token_hint") {
         None => None,
         Some(token) => Some(
-            Hint::read(context, &configuration, server, token)
+            IdTokenHint::read(context, &configuration, server, token)
                 .ok_or_else(|| broken("The id_token_hint is not an ID token of this issuer.".to_owned()))?,
         ),
     };
@@ -130,31 +123,19 @@ async fn logout(
     }
 }
 
-impl Hint {
-    /// An ID token that we gave, however long ago.
-    fn read(context: &Context, configuration: &Configuration, server: &Server, token: &str) -> Option<Self> {
-        let verified = configuration.keys(server)?.jwk_set(context.now()).verify(token, &Algorithm::ALL).ok()?;
-        let text = |name: &str| verified.payload.get(name).and_then(Value::as_str);
-        let is_ours = verified.header.typ.as_deref() == Some("JWT")
-            && text("iss") == Some(&context.issuer(&server.server.id));
-        if !is_ours {
-            return None;
-        }
-        Some(Self { client: ClientId::parse(text("aud")?).ok()?, user: UserId::parse(text("sub")?).ok()? })
-    }
-}
-
 /// Where the request wants the browser to go, if its client may ask for that.
 fn after_logout(
     configuration: &Configuration,
     parameters: &Parameters,
-    hint: Option<&Hint>,
+    hint: Option<&IdTokenHint>,
 ) -> Result<Option<AfterLogout>, PageError> {
     let named = parameters.lenient("client_id").map(ClientId::parse).transpose();
     let named = named.map_err(|_| broken("There is no application with this client id.".to_owned()))?;
     let client = match (named, hint) {
         (Some(named), Some(hint)) if named != hint.client => {
-            return Err(broken("The client_id is not the one that the id_token_hint was issued to.".to_owned()));
+            return Err(broken(
+                "The client_id is not the one that the id_token_hint was issued to.".to_owned(),
+            ));
         }
         (named, hint) => named.or_else(|| hint.map(|hint| hint.client.clone())),
     };
@@ -176,12 +157,11 @@ fn after_logout(
 async fn end(context: &Context, jar: CookieJar, after: Option<&AfterLogout>) -> Result<Response, PageError> {
     let (ended, jar) = BrowserSession::end(context, jar).await?;
     tracing::info!(ended, "signed out");
-    let response = match after {
-        Some(AfterLogout { uri, state }) => see_other(uri, state.as_deref().map(|state| ("state", state))),
-        None => {
-            let page = pages::SignedOut { assets: pages::assets(), host: &context.host() };
-            pages::render(StatusCode::OK, &page)
-        }
+    let response = if let Some(AfterLogout { uri, state }) = after {
+        see_other(uri, state.as_deref().map(|state| ("state", state)))
+    } else {
+        let page = pages::SignedOut { assets: pages::assets(), host: &context.host() };
+        pages::render(StatusCode::OK, &page)
     };
     Ok((jar, response).into_response())
 }
@@ -196,7 +176,8 @@ fn question(
     let target = after.as_ref().and_then(|after| pages::form_target(&after.uri)).unwrap_or_default();
     let ends = context.now().saturating_add(PAGE_LIFETIME)?;
     let pending = Pending { after, browser };
-    let request = sealed::seal(&context.sealing_key, &*context.entropy, Purpose::PendingSignOut, &pending, ends)?;
+    let request =
+        sealed::seal(&context.sealing_key, &*context.entropy, Purpose::PendingSignOut, &pending, ends)?;
     let page = pages::SignOut {
         assets: pages::assets(),
         host: &context.host(),

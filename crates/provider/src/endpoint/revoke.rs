@@ -27,11 +27,10 @@ pub(crate) async fn revoke(
     if let Some(repeated) = parameters.first_repeated() {
         return OAuthError::from(repeated).into_response();
     }
-    let application =
-        match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
-            Ok(application) => application,
-            Err(refused) => return refused.into_response(),
-        };
+    let application = match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
+        Ok(application) => application,
+        Err(refused) => return refused.into_response(),
+    };
     let Some(token) = parameters.lenient("token") else {
         return OAuthError::invalid_request("The parameter token is missing.").into_response();
     };

@@ -131,8 +131,8 @@ async fn submit(
         }
         Some("continue") => {
             let found = BrowserSession::find(context, &jar).await?;
-            let recent = found
-                .filter(|found| request.accepts_sign_in_at(found.session.auth_time, context.now()));
+            let recent =
+                found.filter(|found| request.accepts_sign_in_at(found.session.auth_time, context.now()));
             match recent {
                 Some(BrowserSession { session, person }) => {
                     Ok(answer(context, &configuration, server, &request, &session, &person).await?)
@@ -340,8 +340,13 @@ impl Form<'_> {
         let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
         let pending = Pending { request: self.request.clone(), browser };
         let ends = context.now().saturating_add(PAGE_LIFETIME)?;
-        let sealed =
-            sealed::seal(&context.sealing_key, &*context.entropy, Purpose::PendingAuthorization, &pending, ends)?;
+        let sealed = sealed::seal(
+            &context.sealing_key,
+            &*context.entropy,
+            Purpose::PendingAuthorization,
+            &pending,
+            ends,
+        )?;
         let current = self.current.and_then(|current| match current {
             Current::MayContinue(person) => {
                 Some(CurrentUser { login: person.user.profile.login.as_str(), is_assigned: true })
@@ -393,7 +398,8 @@ fn no_request(status: StatusCode) -> PageError {
     PageError {
         status,
         heading: "Nothing to sign in to",
-        what: "This page only works as a step of a sign-in, and the request that it belongs to is missing.".to_owned(),
+        what: "This page only works as a step of a sign-in, and the request that it belongs to is missing."
+            .to_owned(),
         advice: "Run kubectl (or open your application) again; it opens the right page.",
         details: Vec::new(),
     }

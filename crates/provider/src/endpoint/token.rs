@@ -9,9 +9,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use kubesso_directory::{
-    AccessRequest, Application, AuditEvent, AuditEventId, AuthorizationCode, Batch, Change, CodeValue, GrantId,
-    GrantType, Outcome, Person, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken, Rotation,
-    ScopeName, Secret, Server, UserId, assignment, decide, parse_scopes,
+    AccessRequest, Application, AuditEvent, AuditEventId, AuthorizationCode, Batch, Change, CodeValue,
+    GrantId, GrantType, Outcome, Person, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms,
+    RefreshToken, Rotation, ScopeName, Secret, Server, UserId, assignment, decide, parse_scopes,
 };
 use serde::Serialize;
 use serde_json::Map;
@@ -41,14 +41,13 @@ pub(crate) async fn token(
     if let Some(repeated) = parameters.first_repeated() {
         return OAuthError::from(repeated).into_response();
     }
-    let application =
-        match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
-            Ok(application) => application,
-            Err(refused) => {
-                tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
-                return refused.into_response();
-            }
-        };
+    let application = match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
+        Ok(application) => application,
+        Err(refused) => {
+            tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
+            return refused.into_response();
+        }
+    };
     let request = TokenRequest { context: &context, configuration: &configuration, server, application };
     match request.answer(&parameters).await {
         Ok(response) => {
@@ -95,7 +94,8 @@ struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     async fn answer(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
         let given = parameters.lenient("grant_type");
-        let given = given.ok_or_else(|| OAuthError::invalid_request("The parameter grant_type is missing."))?;
+        let given =
+            given.ok_or_else(|| OAuthError::invalid_request("The parameter grant_type is missing."))?;
         let grant_type = GrantType::parse(given)
             .filter(|grant| matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken));
         let Some(grant_type) = grant_type else {
@@ -121,7 +121,7 @@ impl TokenRequest<'_> {
         let Some(code) = self.context.store.code(&hash, now).await.map_err(internal)? else {
             // Perhaps it is one that was redeemed; the store ends what came of it then.
             let redemption = self.context.store.redeem_code(&hash, None, now).await.map_err(internal)?;
-            return Err(self.not_redeemed(redemption));
+            return Err(self.not_redeemed(&redemption));
         };
         self.check_code(&code, parameters)?;
         let person = self.person(&code.user).await?;
@@ -129,8 +129,8 @@ impl TokenRequest<'_> {
 
         let offline = code.scopes.iter().any(|scope| scope.as_str() == "offline_access")
             && self.application.grant_types.contains(&GrantType::RefreshToken);
-        let family = offline
-            .then(|| RefreshFamily::begin(&code, grant.lifetimes(), &*self.context.entropy, now));
+        let family =
+            offline.then(|| RefreshFamily::begin(&code, grant.lifetimes(), &*self.context.entropy, now));
         let (family, refresh_token) = family.unzip();
         let issued = self.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
@@ -146,7 +146,7 @@ impl TokenRequest<'_> {
         })?;
         match self.context.store.redeem_code(&hash, family.as_ref(), now).await.map_err(internal)? {
             Redemption::Redeemed => {}
-            lost => return Err(self.not_redeemed(lost)),
+            lost => return Err(self.not_redeemed(&lost)),
         }
         self.log("authorization_code", &person, &code.grant, &issued);
         Ok(response(issued, refresh_token.as_ref().map(RefreshToken::expose).as_ref(), &code.scopes))
@@ -154,7 +154,9 @@ impl TokenRequest<'_> {
 
     fn check_code(&self, code: &AuthorizationCode, parameters: &Parameters) -> Result<(), OAuthError> {
         if code.client != self.application.client_id || code.server != self.server.server.id {
-            return Err(OAuthError::invalid_grant("The code was issued to another client or by another issuer."));
+            return Err(OAuthError::invalid_grant(
+                "The code was issued to another client or by another issuer.",
+            ));
         }
         match parameters.lenient("redirect_uri") {
             Some(redirect_uri) if redirect_uri == code.redirect_uri => {}
@@ -164,9 +166,10 @@ impl TokenRequest<'_> {
             }
             None => return Err(OAuthError::invalid_request("The parameter redirect_uri is missing.")),
         }
-        let challenge = code.code_challenge.as_deref().map(|stored| {
-            CodeChallenge::parse(stored).ok_or_else(OAuthError::server_error)
-        });
+        let challenge = code
+            .code_challenge
+            .as_deref()
+            .map(|stored| CodeChallenge::parse(stored).ok_or_else(OAuthError::server_error));
         match (challenge.transpose()?, parameters.lenient("code_verifier")) {
             (None, None) => Ok(()),
             (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
@@ -175,14 +178,14 @@ impl TokenRequest<'_> {
             }
             (Some(_), None) => Err(OAuthError::invalid_request("The parameter code_verifier is missing.")),
             // RFC 9700 §4.8.2: somebody may have stripped the challenge from the request.
-            (None, Some(_)) => {
-                Err(OAuthError::invalid_grant("There is a code_verifier, but the request had no code_challenge."))
-            }
+            (None, Some(_)) => Err(OAuthError::invalid_grant(
+                "There is a code_verifier, but the request had no code_challenge.",
+            )),
         }
     }
 
-    fn not_redeemed(&self, redemption: Redemption) -> OAuthError {
-        if redemption == Redemption::Replayed {
+    fn not_redeemed(&self, redemption: &Redemption) -> OAuthError {
+        if *redemption == Redemption::Replayed {
             tracing::warn!(
                 client = %self.application.client_id,
                 "a code was redeemed twice; the refresh tokens that came of it are revoked"
@@ -194,8 +197,8 @@ impl TokenRequest<'_> {
     async fn refresh(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
         let now = self.context.now();
         let presented = parameters.lenient("refresh_token");
-        let presented =
-            presented.ok_or_else(|| OAuthError::invalid_request("The parameter refresh_token is missing."))?;
+        let presented = presented
+            .ok_or_else(|| OAuthError::invalid_request("The parameter refresh_token is missing."))?;
         let refused = |refusal: RefreshRefusal| OAuthError::invalid_grant(sentence(&refusal.to_string()));
         let token = RefreshToken::parse(presented).ok_or_else(|| refused(RefreshRefusal::Unknown))?;
         let family = self.context.store.refresh_family(&token).await.map_err(internal)?;
@@ -248,12 +251,18 @@ impl TokenRequest<'_> {
         };
         if assignment(&self.configuration.snapshot, &self.application.id, &person).is_none() {
             tracing::info!(%user, client = %self.application.client_id, "not assigned");
-            return Err(OAuthError::invalid_grant("The person is not assigned to the client application any more."));
+            return Err(OAuthError::invalid_grant(
+                "The person is not assigned to the client application any more.",
+            ));
         }
         Ok(person)
     }
 
-    fn decide(&self, person: &Person, scopes: &[ScopeName]) -> Result<kubesso_directory::Grant<'_>, OAuthError> {
+    fn decide(
+        &self,
+        person: &Person,
+        scopes: &[ScopeName],
+    ) -> Result<kubesso_directory::Grant<'_>, OAuthError> {
         let asked = AccessRequest {
             client: &self.application.client_id,
             grant_type: GrantType::AuthorizationCode,
@@ -303,7 +312,8 @@ impl TokenRequest<'_> {
             actor: self.application.client_id.to_string(),
             target: Some(person.user.id.to_string()),
             outcome: Outcome::Failure,
-            message: "a spent refresh token was used again; all tokens of that sign-in were revoked".to_owned(),
+            message: "a spent refresh token was used again; all tokens of that sign-in were revoked"
+                .to_owned(),
             details: Map::new(),
         };
         self.context.store.commit(Batch::new(now, vec![Change::Audit(event)])).await.map_err(internal)?;

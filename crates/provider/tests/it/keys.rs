@@ -1,0 +1,157 @@
+//! Signing keys and their rotation.
+
+use http::StatusCode;
+use jiff::SignedDuration;
+use kubesso_directory::{Change, KeyState, RotationMode, RotationSchedule};
+use kubesso_provider::{JWK_SET_MAX_AGE, Provider, ProviderConfig, rotate_keys, rotate_promptly};
+use kubesso_token::{Algorithm, JwkSet};
+
+use crate::house::{House, ORIGIN, Tokens, World, header_of, server_id};
+
+async fn published(house: &House) -> JwkSet {
+    let answer = house.browser().get("/oauth2/k8s-auth/v1/keys").await.expect(StatusCode::OK);
+    JwkSet::parse(answer.body.as_bytes()).unwrap()
+}
+
+fn kids(keys: &JwkSet) -> Vec<String> {
+    keys.keys().iter().map(|key| key.kid().unwrap().as_str().to_owned()).collect()
+}
+
+fn kid_of(tokens: &Tokens) -> String {
+    header_of(tokens.id_token())["kid"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_new_server_has_an_rs256_key_that_may_not_be_cached_for_long() {
+    let house = House::with(World { algorithm: "RS256", ..World::default() }).await;
+    let answer = house.browser().get("/oauth2/k8s-auth/v1/keys").await.expect(StatusCode::OK);
+    let max_age: i64 =
+        answer.header("cache-control").strip_prefix("public, max-age=").unwrap().parse().unwrap();
+    assert!(max_age <= 30, "kube-apiserver would not fetch again for an unknown kid");
+    let keys = answer.json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+    let key = &keys["keys"][0];
+    assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&"RSA".into(), &"RS256".into(), &"sig".into()));
+    assert_eq!(key.get("d"), None);
+}
+
+#[tokio::test]
+async fn a_key_is_published_then_signs_then_stays_until_its_last_token_has_ended() {
+    let house = House::new().await;
+    let first = house.sign_in("dev@example.com").await;
+    let before = published(&house).await;
+    assert_eq!(kids(&before), [kid_of(&first)]);
+
+    house.provider.rotate_keys(&rotate_promptly()).await.unwrap();
+    let with_next = published(&house).await;
+    assert_eq!(kids(&with_next).len(), 2);
+    let second = Tokens(house.refresh(first.refresh_token(), &[]).await.json());
+    assert_eq!(kid_of(&second), kid_of(&first), "published, but does not sign yet");
+
+    house.advance(JWK_SET_MAX_AGE * 2);
+    house.provider.rotate_keys(&rotate_promptly()).await.unwrap();
+    let third = Tokens(house.refresh(second.refresh_token(), &[]).await.json());
+    assert_ne!(kid_of(&third), kid_of(&first));
+    assert!(kids(&with_next).contains(&kid_of(&third)), "whoever cached the set has the key already");
+    let keys = published(&house).await;
+    for tokens in [&first, &second, &third] {
+        assert!(keys.verify(tokens.id_token(), &[Algorithm::Es256]).is_ok());
+    }
+
+    house.advance(SignedDuration::from_hours(25));
+    assert!(!kids(&published(&house).await).contains(&kid_of(&first)), "its last token has ended");
+    house.provider.maintain().await.unwrap();
+    let snapshot = house.store.snapshot().await.unwrap();
+    let keys = &snapshot.server(&server_id()).unwrap().keys;
+    assert!(keys.iter().all(|key| !matches!(key.state, KeyState::Retired { .. })));
+}
+
+#[tokio::test]
+async fn a_key_is_exchanged_by_the_calendar_without_anybodys_doing() {
+    let house = House::new().await;
+    let before = kids(&published(&house).await);
+    house.advance(SignedDuration::from_hours(24 * 89));
+    house.provider.maintain().await.unwrap();
+    assert_eq!(kids(&published(&house).await).len(), 2);
+    house.advance(SignedDuration::from_hours(24));
+    house.provider.maintain().await.unwrap();
+    let tokens = house.sign_in("dev@example.com").await;
+    assert!(!before.contains(&kid_of(&tokens)));
+}
+
+#[tokio::test]
+async fn a_server_that_an_administrator_rotates_is_left_alone() {
+    let house = House::new().await;
+    let snapshot = house.store.snapshot().await.unwrap();
+    let mut server = snapshot.server(&server_id()).unwrap().server.clone();
+    server.rotation_mode = RotationMode::Manual;
+    house.change(Change::PutAuthorizationServer(server)).await;
+    house.advance(SignedDuration::from_hours(24 * 400));
+    house.provider.maintain().await.unwrap();
+    assert_eq!(kids(&published(&house).await).len(), 1);
+    house.provider.rotate_keys(&rotate_promptly()).await.unwrap();
+    assert_eq!(kids(&published(&house).await).len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_added_later_gets_its_key_when_it_is_first_asked_for() {
+    let house = House::new().await;
+    let snapshot = house.store.snapshot().await.unwrap();
+    let mut server = snapshot.server(&server_id()).unwrap().server.clone();
+    server.id = "second".parse().unwrap();
+    server.name = "second".parse().unwrap();
+    house
+        .store
+        .commit(kubesso_directory::Batch::new(
+            house.clock_now(),
+            vec![Change::PutAuthorizationServer(server)],
+        ))
+        .await
+        .unwrap();
+    house.advance(SignedDuration::from_secs(1));
+    let keys = house.browser().get("/oauth2/second/v1/keys").await.expect(StatusCode::OK).json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn several_processes_that_rotate_at_once_make_one_key() {
+    let house = House::new().await;
+    let schedule = rotate_promptly();
+    let rotate =
+        || rotate_keys(&*house.store, &house.sealing_key, &*house.entropy, &schedule, house.clock_now());
+    let done = futures_util::future::join_all((0..4).map(|_| rotate())).await;
+    let made: usize = done.into_iter().map(|changes| changes.unwrap().len()).sum();
+    assert_eq!(made, 1);
+    house.provider.reload().await.unwrap();
+    assert_eq!(kids(&published(&house).await).len(), 2);
+}
+
+#[tokio::test]
+async fn rotating_what_is_not_due_changes_nothing() {
+    let house = House::new().await;
+    let revision = house.store.revision().await.unwrap();
+    let changes = house.provider.rotate_keys(&RotationSchedule::default()).await.unwrap();
+    assert_eq!(changes, []);
+    assert_eq!(house.store.revision().await.unwrap(), revision);
+}
+
+#[tokio::test]
+async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the_reason() {
+    let house = House::new().await;
+    let config = |base_url: &str, sealing_key| ProviderConfig {
+        base_url: base_url.parse().unwrap(),
+        store: house.store.clone(),
+        clock: house.clock.clone(),
+        entropy: house.entropy.clone(),
+        sealing_key,
+    };
+    let other_key = kubesso_directory::SealingKey::generate(&*house.entropy);
+    let error = Provider::new(config(ORIGIN, other_key)).await.unwrap_err().to_string();
+    assert!(error.contains("does not open"), "{error}");
+    for base_url in
+        ["http://localhost:8443", "https://localhost/sso", "https://user@localhost", "https://localhost/?x"]
+    {
+        let error = Provider::new(config(base_url, house.sealing_key.clone())).await.unwrap_err().to_string();
+        assert!(error.contains("cannot be the provider's base URL"), "{base_url}: {error}");
+    }
+}

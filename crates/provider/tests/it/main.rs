@@ -1,0 +1,22 @@
+//! The provider through its router, as browsers, clients and kube-apiserver meet it.
+
+#[cfg(test)]
+mod authorize;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
+mod logout;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod sign_in;
+#[cfg(test)]
+mod token;
+#[cfg(test)]
+mod userinfo;

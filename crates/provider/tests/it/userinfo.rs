@@ -1,0 +1,87 @@
+//! The userinfo endpoint.
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use jiff::SignedDuration;
+use kubesso_directory::Change;
+
+use crate::house::{Answer, House, form, group_id, user, user_id};
+
+const PATH: &str = "/oauth2/k8s-auth/v1/userinfo";
+
+async fn ask(house: &House, token: &str) -> Answer {
+    let request =
+        Request::get(PATH).header(header::AUTHORIZATION, format!("Bearer {token}")).body(Body::empty());
+    house.browser().send(request.unwrap()).await
+}
+
+#[tokio::test]
+async fn it_tells_what_the_scopes_allow_however_it_is_asked() {
+    let house = House::new().await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let answer = ask(&house, tokens.access_token()).await.expect(StatusCode::OK);
+    insta::assert_json_snapshot!(answer.json(), @r#"
+    {
+      "email": "dev@example.com",
+      "email_verified": true,
+      "family_name": "Example",
+      "given_name": "dev",
+      "groups": [
+        "k8s-restricted-users"
+      ],
+      "name": "dev Example",
+      "preferred_username": "dev@example.com",
+      "sub": "dev"
+    }
+    "#);
+    let in_body = form(&[("access_token", tokens.access_token())], &[]);
+    let posted = house.browser().post(PATH, &in_body).await.expect(StatusCode::OK);
+    assert_eq!(posted.json(), answer.json());
+}
+
+#[tokio::test]
+async fn it_asks_for_a_token_as_rfc_6750_says() {
+    let house = House::new().await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let none = house.browser().get(PATH).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(none.header("www-authenticate"), "Bearer realm=\"kubesso\"");
+    for token in ["junk", tokens.id_token(), tokens.refresh_token()] {
+        let answer = ask(&house, token).await.expect(StatusCode::UNAUTHORIZED);
+        assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""), "{token}");
+    }
+    let twice = Request::post(PATH)
+        .header(header::AUTHORIZATION, format!("Bearer {}", tokens.access_token()))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(form(&[("access_token", tokens.access_token())], &[])));
+    house.browser().send(twice.unwrap()).await.expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_or_whose_person_has_gone_tells_nothing() {
+    let house = House::new().await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let now = house.clock_now();
+    house.change(Change::PutUser(user("dev", now).suspend(now).unwrap())).await;
+    ask(&house, tokens.access_token()).await.expect(StatusCode::UNAUTHORIZED);
+    house.change(Change::PutUser(user("dev", now))).await;
+    ask(&house, tokens.access_token()).await.expect(StatusCode::OK);
+    house.change(Change::RemoveMember(group_id("k8s-restricted-users"), user_id("dev"))).await;
+    ask(&house, tokens.access_token()).await.expect(StatusCode::UNAUTHORIZED);
+
+    let tokens = house.sign_in("admin@example.com").await;
+    house.advance(SignedDuration::from_secs(3599));
+    ask(&house, tokens.access_token()).await.expect(StatusCode::OK);
+    house.advance(SignedDuration::from_secs(1));
+    ask(&house, tokens.access_token()).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_token_without_openid_is_not_enough() {
+    let house = House::new().await;
+    let mut browser = house.browser();
+    let answer =
+        browser.sign_in(&house.authorize(&["scope=email"]), "dev@example.com", crate::house::PASSWORD).await;
+    let tokens = house.redeem(&answer.returned("code").unwrap(), &[]).await.json();
+    let answer = ask(&house, tokens["access_token"].as_str().unwrap()).await.expect(StatusCode::FORBIDDEN);
+    assert!(answer.header("www-authenticate").contains("error=\"insufficient_scope\""));
+}
