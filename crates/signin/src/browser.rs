@@ -172,3 +172,44 @@ fn watch(mut child: Child, program: String, on_failure: OnFailure) {
     // Without a thread a failing browser goes unreported; the login itself is not touched.
     drop(watching);
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// What a browser command was started with, and what was reported of it. Its failing end is what the test waits for.
+    fn open(arguments: &[&str]) -> (String, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("arguments");
+        let script = format!("IFS='|'; echo \"$*\" > {}; exit 3", shell::quote(file.to_str().unwrap()));
+        let missing = vec!["no-such-browser".to_owned()];
+        let command: Vec<_> =
+            ["sh", "-c", &script, "browser"].iter().chain(arguments).map(|w| (*w).to_owned()).collect();
+        let (sender, reported) = mpsc::channel();
+        let on_failure = Box::new(move |problem| sender.send(problem).unwrap());
+        let url = "http://localhost:8000/".parse().unwrap();
+        SystemBrowser.open(&url, &BrowserChoice::Commands(vec![missing, command]), on_failure).unwrap();
+        let problem = reported.recv().unwrap();
+        (std::fs::read_to_string(file).unwrap(), problem)
+    }
+
+    #[test]
+    fn a_command_gets_the_url_where_it_wants_it_and_its_failure_is_reported_later() {
+        let (arguments, problem) = open(&["--profile", "my work", "--url=%s", "--new"]);
+        assert_eq!(arguments, "--profile|my work|--url=http://localhost:8000/|--new\n");
+        assert_eq!(open(&["--new"]).0, "--new|http://localhost:8000/\n");
+        assert_eq!(problem, "the browser command \"sh\" ended with exit status: 3");
+    }
+
+    #[test]
+    fn a_command_that_does_not_start_is_an_error_at_once() {
+        let choice = BrowserChoice::Commands(vec![vec!["no-such-browser".to_owned()]]);
+        let url = "http://localhost:8000/".parse().unwrap();
+        let error = SystemBrowser.open(&url, &choice, Box::new(|_| ())).unwrap_err();
+        assert!(error.to_string().contains("no-such-browser"), "{error}");
+        assert!(SystemBrowser.open(&url, &BrowserChoice::NoDisplay, Box::new(|_| ())).is_err());
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kubesso_ambient::{Clock, Entropy};
+use kubesso_https::Timeouts;
 use tokio_util::sync::CancellationToken;
 
 use crate::browser::OpenBrowser;
@@ -34,8 +35,6 @@ pub struct Environment {
     pub interrupt: Interrupt,
     /// How long to pause in loops.
     pub pacing: Pacing,
-    /// How much to say: 0 what people need, 1 what is done as well. [`run`](crate::run) raises it for `-v`.
-    pub verbosity: u8,
 }
 
 /// Looks an environment variable up.
@@ -65,7 +64,9 @@ pub trait Terminal: Send + Sync {
     fn read_line(&self) -> io::Result<Option<String>>;
 
     /// Whether a person types, so that the line ends on the screen when they press Enter.
-    fn is_terminal(&self) -> bool;
+    fn is_terminal(&self) -> bool {
+        false
+    }
 
     /// Stops showing what is typed until the returned value is dropped. On an input that is not a terminal
     /// there is nothing to do.
@@ -88,6 +89,8 @@ pub struct Pacing {
     pub lock_poll: Duration,
     /// How long to wait for a lock in silence.
     pub quiet_wait: Duration,
+    /// For each request to the provider.
+    pub request: Timeouts,
     /// Before the first repetition of a failed request; each further one waits twice as long.
     pub retry: Duration,
     /// How long the browser may take to collect its last page.
@@ -101,6 +104,7 @@ impl Default for Pacing {
         Self {
             lock_poll: Duration::from_millis(50),
             quiet_wait: Duration::from_secs(1),
+            request: Timeouts::default(),
             retry: Duration::from_millis(300),
             farewell: Duration::from_millis(500),
             device_second: Duration::from_secs(1),
@@ -117,13 +121,6 @@ impl Environment {
     /// Tells the person something: one line on standard error. That nobody may be listening is no failure.
     pub(crate) fn say(&self, line: &str) {
         let _ = self.stderr.write(&format!("{line}\n"));
-    }
-
-    /// Tells what is done, to those who asked for it with `-v`.
-    pub(crate) fn explain(&self, line: &str) {
-        if self.verbosity > 0 {
-            self.say(line);
-        }
     }
 
     /// Tells the person that something is not as it should be.

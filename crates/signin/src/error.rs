@@ -116,6 +116,11 @@ pub enum Error {
         "nobody signed in within {0} seconds; run the command again, or give more with --authentication-timeout-sec"
     )]
     LoginTimeout(u32),
+    /// Nobody entered the code of the device flow while it lasted.
+    #[error(
+        "the code was not entered within the {0} seconds that it lasts; run the command again for a new one"
+    )]
+    CodeEnded(u32),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,

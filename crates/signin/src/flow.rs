@@ -19,7 +19,9 @@ pub(crate) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
         Grant::AuthorizationCode(login) => loopback::sign_in(party, login).await,
         Grant::AuthorizationCodeByKeyboard => keyboard::sign_in(party).await,
         Grant::ClientCredentials => client_credentials::sign_in(party).await,
-        Grant::DeviceCode(start) => device_code::sign_in(party, start).await,
+        Grant::DeviceCode { start, timeout_seconds } => {
+            device_code::sign_in(party, start, *timeout_seconds).await
+        }
         Grant::Password { username, password } => {
             password::sign_in(party, username.as_deref(), password.as_ref()).await
         }

@@ -28,18 +28,29 @@ pub fn cached_token(arguments: &GetTokenArguments, environment: &Environment) ->
 }
 
 /// Prints a token, signing in if there is no valid one.
-pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
+pub(crate) fn run(
+    arguments: &GetTokenArguments,
+    verbosity: u8,
+    environment: &Environment,
+) -> Result<(), Error> {
     let credential = match cached_token(arguments, environment) {
         Some(credential) => credential,
-        None => {
-            let call = Call::new(arguments, environment)?;
-            warn_of_old_flags(&arguments.provider, &arguments.tls, &arguments.authentication, environment);
-            call.options.warn_of_exposure(environment);
-            let entry = block_on(environment, call.obtain(arguments.force_refresh, environment))?;
-            exec_credential::render(call.version, &entry.token, entry.expires_at)
-        }
+        None => fetched_token(arguments, verbosity, environment)?,
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)
+}
+
+/// The long way to the credential line.
+fn fetched_token(
+    arguments: &GetTokenArguments,
+    verbosity: u8,
+    environment: &Environment,
+) -> Result<Secret, Error> {
+    let call = Call { verbosity, ..Call::new(arguments, environment)? };
+    warn_of_old_flags(&arguments.provider, &arguments.tls, &arguments.authentication, environment);
+    call.options.warn_of_exposure(environment);
+    let entry = block_on(environment, call.obtain(arguments.force_refresh, environment))?;
+    Ok(exec_credential::render(call.version, &entry.token, entry.expires_at))
 }
 
 /// One call, as far as it can be known without looking anything up.
@@ -48,6 +59,8 @@ struct Call {
     options: Options,
     /// None when nothing is kept.
     paths: Option<EntryPaths>,
+    /// 1: tell what is done.
+    verbosity: u8,
 }
 
 impl Call {
@@ -63,7 +76,7 @@ impl Call {
             environment,
         )?;
         let paths = EntryPaths::find(&arguments.cache, &CacheKey::new(&options), environment)?;
-        Ok(Self { version, options, paths })
+        Ok(Self { version, options, paths, verbosity: 0 })
     }
 
     async fn obtain(&self, force: bool, environment: &Environment) -> Result<Entry, Error> {
@@ -127,17 +140,23 @@ impl Call {
         }
     }
 
+    fn explain(&self, line: &str, environment: &Environment) {
+        if self.verbosity > 0 {
+            environment.say(line);
+        }
+    }
+
     /// Refreshes if there is something to refresh with; signs in anew only if the provider says that this has ended.
     async fn sign_in(&self, known: Option<&Entry>, environment: &Environment) -> Result<Entry, Error> {
         let party = RelyingParty::discover(&self.options, environment).await?;
         if let Some(known) = known
             && let Some(refresh_token) = &known.refresh_token
         {
-            environment.explain("refreshing the token");
+            self.explain("refreshing the token", environment);
             match party.refresh(refresh_token, known.scope.as_deref()).await {
                 Ok(renewed) => return Ok(renewed.entry),
                 Err(error @ Error::Refused { .. }) if is_invalid_grant(&error) => {
-                    environment.explain(&format!("{error}; signing in anew"));
+                    self.explain(&format!("{error}; signing in anew"), environment);
                     self.forget_refresh_token(known, environment);
                 }
                 // Some providers never give an ID token for a refresh.
@@ -148,10 +167,8 @@ impl Call {
             }
         }
         let signed_in = flow::sign_in(&party).await?;
-        if environment.verbosity > 0 {
-            let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
-            environment.say(&format!("the token has these claims:\n{claims}"));
-        }
+        let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
+        self.explain(&format!("the token has these claims:\n{claims}"), environment);
         Ok(signed_in.entry)
     }
 }

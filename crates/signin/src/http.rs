@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubesso_https::{Timeouts, Trust};
+use kubesso_https::Trust;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use zeroize::Zeroizing;
@@ -28,10 +28,18 @@ pub(crate) struct Http {
 /// Whether a failed request may be sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Twice more, if the provider could not be reached or had a fault of its own (5xx).
+    /// Twice more, if the connection failed or the provider had a fault of its own (5xx). What took too long, or was
+    /// refused for its certificate, would end the same way again.
     IfUnavailable,
     /// Never: what it spends can be spent once.
     Never,
+}
+
+/// Why there is no answer.
+struct Failure {
+    error: Error,
+    /// Whether the same request may succeed a moment later.
+    may_pass: bool,
 }
 
 /// A complete answer.
@@ -57,7 +65,7 @@ const LONGEST_BODY: usize = 1024 * 1024;
 impl Http {
     /// Reads the certificate authorities and makes the client.
     pub(crate) fn new(options: &Options, environment: &Environment) -> Result<Self, Error> {
-        let client = kubesso_https::client(&trust(options)?, Timeouts::default())?;
+        let client = kubesso_https::client(&trust(options)?, environment.pacing.request)?;
         Ok(Self { client, headers: options.header_map()?, first_retry: environment.pacing.retry })
     }
 
@@ -100,7 +108,7 @@ impl Http {
             let last = further == 0 || repeat == Repeat::Never;
             match self.try_once(what, url, request()).await {
                 Ok(answer) if last || !answer.status.is_server_error() => return Ok(answer),
-                Err(error) if last || !matches!(error, Error::Unreachable { .. }) => return Err(error),
+                Err(failure) if last || !failure.may_pass => return Err(failure.error),
                 Ok(_) | Err(_) => {}
             }
             tokio::time::sleep(pause).await;
@@ -115,11 +123,11 @@ impl Http {
         what: &'static str,
         url: &str,
         request: RequestBuilder,
-    ) -> Result<Answer, Error> {
-        let unreachable = |error: reqwest::Error| Error::Unreachable {
-            what,
-            url: url.to_owned(),
-            cause: describe(&error.without_url()),
+    ) -> Result<Answer, Failure> {
+        let unreachable = |error: reqwest::Error| {
+            let cause = describe(&error);
+            let may_pass = !error.is_timeout() && !error.is_redirect() && !cause.contains("ertificate");
+            Failure { error: Error::Unreachable { what, url: url.to_owned(), cause }, may_pass }
         };
         let request = request.header(ACCEPT, "application/json").headers(self.headers.clone());
         let mut response = request.send().await.map_err(unreachable)?;
@@ -130,7 +138,10 @@ impl Http {
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > LONGEST_BODY {
                 let problem = "with more than 1 MiB; check the URL".to_owned();
-                return Err(Error::Answer { what, url: url.to_owned(), problem });
+                return Err(Failure {
+                    error: Error::Answer { what, url: url.to_owned(), problem },
+                    may_pass: false,
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -218,7 +229,7 @@ fn describe(error: &reqwest::Error) -> String {
     let cause = printable(&cause.to_string());
     let mend = if cause.contains("UnknownIssuer") {
         "; give the provider's certificate authority with --certificate-authority"
-    } else if cause.contains("certificate") {
+    } else if cause.contains("ertificate") {
         "; the provider's certificate is not for this name or time"
     } else {
         ""

@@ -67,13 +67,13 @@ pub use terminal::SystemTerminal;
 /// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
 ///
 /// An event loop is started only if the cache does not answer; call it outside of any.
-pub fn run(arguments: &OidcLogin, environment: &Environment) -> u8 {
-    let mut environment = environment.clone();
-    environment.verbosity = environment.verbosity.max(arguments.verbosity);
-    let (name, result) = match &arguments.command {
-        Command::Setup(arguments) => ("setup", setup::run(arguments, &environment)),
-        Command::GetToken(arguments) => ("get-token", get_token::run(arguments, &environment)),
-        Command::Clean(arguments) => ("clean", clean::run(arguments, &environment)),
+#[expect(clippy::needless_pass_by_value, reason = "a run is what an environment is made for")]
+pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
+    let environment = &environment;
+    let (name, result) = match arguments.command {
+        Command::Setup(setup) => ("setup", setup::run(&setup, environment)),
+        Command::GetToken(call) => ("get-token", get_token::run(&call, arguments.verbosity, environment)),
+        Command::Clean(directory) => ("clean", clean::run(&directory, environment)),
         Command::Version => {
             environment.say(&version());
             return 0;
@@ -90,9 +90,9 @@ pub fn run(arguments: &OidcLogin, environment: &Environment) -> u8 {
 
 /// Parses the whole command line of the plugin (the program's name first) and runs it. Help and `--version` go to
 /// standard output with exit code 0; every mistake in the arguments is exit code 1, as in kubelogin.
-pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
+pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
     match Plugin::try_parse_from(command_line) {
-        Ok(plugin) => run(&plugin.oidc_login, environment),
+        Ok(plugin) => run(plugin.oidc_login, environment),
         Err(answer) => {
             let text = answer.render().to_string();
             if answer.use_stderr() {

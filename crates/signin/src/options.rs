@@ -64,7 +64,7 @@ pub(crate) enum Grant {
     AuthorizationCode(BrowserLogin),
     AuthorizationCodeByKeyboard,
     ClientCredentials,
-    DeviceCode(BrowserStart),
+    DeviceCode { start: BrowserStart, timeout_seconds: u32 },
     Password { username: Option<String>, password: Option<Secret> },
 }
 
@@ -234,7 +234,9 @@ fn grant(arguments: &AuthenticationArguments, environment: &Environment) -> Resu
         }),
         GrantType::AuthcodeKeyboard => Grant::AuthorizationCodeByKeyboard,
         GrantType::ClientCredentials => Grant::ClientCredentials,
-        GrantType::DeviceCode => Grant::DeviceCode(start),
+        GrantType::DeviceCode => {
+            Grant::DeviceCode { start, timeout_seconds: arguments.authentication_timeout_sec }
+        }
         GrantType::Password => Grant::Password {
             username,
             password: arguments.password.clone().filter(|password| !password.is_empty()),

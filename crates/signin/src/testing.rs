@@ -46,10 +46,6 @@ impl Terminal for Nobody {
         Ok(None)
     }
 
-    fn is_terminal(&self) -> bool {
-        false
-    }
-
     fn hide_input(&self) -> io::Result<Box<dyn Send>> {
         Ok(Box::new(()))
     }
@@ -78,7 +74,6 @@ pub(crate) fn recording_environment() -> (Environment, Recording) {
         browser: Arc::new(Nobody),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),
-        verbosity: 0,
     };
     (environment, recording)
 }

@@ -87,7 +87,7 @@ impl AuthorizationRequest {
         if verify_slices_are_equal(state.as_bytes(), self.state.as_bytes()).is_err() {
             return AuthorizationResponse::Foreign;
         }
-        if let Some(error) = self.wrong_issuer(party, parameter("iss")) {
+        if let Some(error) = wrong_issuer(party, parameter("iss")) {
             return AuthorizationResponse::Failed(error);
         }
         if let Some(code) = parameter("error") {
@@ -106,19 +106,6 @@ impl AuthorizationRequest {
         }
     }
 
-    fn wrong_issuer(&self, party: &RelyingParty<'_>, iss: Option<&str>) -> Option<Error> {
-        let promised = party.metadata.authorization_response_iss_parameter_supported;
-        match iss {
-            Some(iss) if iss == party.metadata.issuer => None,
-            None if !promised => None,
-            other => Some(Error::Untrusted(format!(
-                "the browser came back from issuer {:?}, not from {:?} (RFC 9207); somebody may be mixing providers up",
-                printable(other.unwrap_or("none")),
-                party.metadata.issuer
-            ))),
-        }
-    }
-
     /// Exchanges the code for tokens and verifies them.
     pub(super) async fn exchange(&self, party: &RelyingParty<'_>, code: &Secret) -> Result<SignIn, Error> {
         let mut form = BTreeMap::from([("grant_type", "authorization_code"), ("code", code.expose())]);
@@ -131,6 +118,20 @@ impl AuthorizationRequest {
         party.add_resource(&mut form);
         let answer = party.request_token("the authorization code", form, Repeat::Never).await?;
         party.accept(answer, Some(&self.nonce)).await
+    }
+}
+
+/// RFC 9207, section 2.4: an issuer that is there must be right, and one that was promised must be there.
+fn wrong_issuer(party: &RelyingParty<'_>, iss: Option<&str>) -> Option<Error> {
+    let promised = party.metadata.authorization_response_iss_parameter_supported;
+    match iss {
+        Some(iss) if iss == party.metadata.issuer => None,
+        None if !promised => None,
+        other => Some(Error::Untrusted(format!(
+            "the browser came back from issuer {:?}, not from {:?} (RFC 9207); somebody may be mixing providers up",
+            printable(other.unwrap_or("none")),
+            party.metadata.issuer
+        ))),
     }
 }
 

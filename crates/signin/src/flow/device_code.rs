@@ -47,8 +47,13 @@ fn default_interval() -> u32 {
 
 const WHAT: &str = "the device authorization request";
 
-/// Shows the code and asks the token endpoint until the person has entered it somewhere.
-pub(super) async fn sign_in(party: &RelyingParty<'_>, start: &BrowserStart) -> Result<SignIn, Error> {
+/// Shows the code and asks the token endpoint until the person has entered it somewhere, the code has ended, or
+/// `timeout_seconds` are over.
+pub(super) async fn sign_in(
+    party: &RelyingParty<'_>,
+    start: &BrowserStart,
+    timeout_seconds: u32,
+) -> Result<SignIn, Error> {
     let environment = party.environment;
     let proves = party.options.pkce == PkceMethod::S256
         || (party.options.pkce == PkceMethod::Auto && party.metadata.offers_s256());
@@ -61,7 +66,8 @@ pub(super) async fn sign_in(party: &RelyingParty<'_>, start: &BrowserStart) -> R
     ));
     open_browser(party, start, page);
 
-    let deadline = Instant::now() + environment.pacing.device_second * device.expires_in;
+    let seconds = device.expires_in.min(timeout_seconds);
+    let deadline = Instant::now() + environment.pacing.device_second * seconds;
     let mut interval = device.interval;
     loop {
         match poll(party, &device.device_code, verifier.as_ref()).await {
@@ -72,7 +78,12 @@ pub(super) async fn sign_in(party: &RelyingParty<'_>, start: &BrowserStart) -> R
         }
         let pause: Duration = environment.pacing.device_second * interval;
         if Instant::now() + pause > deadline {
-            return Err(Error::LoginTimeout(device.expires_in));
+            let ended_by_provider = device.expires_in <= timeout_seconds;
+            return Err(if ended_by_provider {
+                Error::CodeEnded(seconds)
+            } else {
+                Error::LoginTimeout(seconds)
+            });
         }
         tokio::time::sleep(pause).await;
     }

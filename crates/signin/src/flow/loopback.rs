@@ -44,7 +44,7 @@ pub(super) async fn sign_in(party: &RelyingParty<'_>, login: &BrowserLogin) -> R
         hosts: Hosts::new(party, &listeners.sockets),
         answers,
     };
-    let server = Server::start(listeners.sockets, tls, gate, party.environment);
+    let server = Server::start(listeners.sockets, tls.as_ref(), gate, party.environment);
     open_browser(party, &login.start, &entrance);
 
     let waiting = async {
@@ -197,7 +197,7 @@ struct Server {
 impl Server {
     fn start(
         sockets: Vec<TcpListener>,
-        tls: Option<ServerTls>,
+        tls: Option<&ServerTls>,
         gate: Gate,
         environment: &Environment,
     ) -> Self {
@@ -205,16 +205,15 @@ impl Server {
         let router = Router::new().fallback(handle).with_state(Arc::new(gate));
         let limits = Limits { connections: 64, drain: environment.pacing.farewell, ..Limits::default() };
         for socket in sockets {
-            let (router, shutdown, tls) = (router.clone(), server.shutdown.clone(), tls.clone());
+            let (router, shutdown, tls) = (router.clone(), server.shutdown.clone(), tls.cloned());
             server.tasks.spawn(async move {
-                match tls {
-                    Some(tls) => kubesso_https::serve(socket, tls, router, shutdown, limits).await,
-                    None => {
-                        let served =
-                            axum::serve(socket, router).with_graceful_shutdown(shutdown.cancelled_owned());
-                        // It never ends by itself: errors of single connections stay with them.
-                        let _ = served.await;
-                    }
+                if let Some(tls) = tls {
+                    kubesso_https::serve(socket, tls, router, shutdown, limits).await;
+                } else {
+                    let served =
+                        axum::serve(socket, router).with_graceful_shutdown(shutdown.cancelled_owned());
+                    // It never ends by itself: errors of single connections stay with them.
+                    let _ = served.await;
                 }
             });
         }

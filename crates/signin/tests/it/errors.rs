@@ -155,6 +155,46 @@ fn a_provider_that_is_not_there_is_reported_with_its_address() {
 }
 
 #[test]
+fn a_provider_that_never_answers_is_given_up_and_not_asked_again() {
+    use std::io::{Read, Write};
+
+    // One says nothing at all, the other begins an answer and stops.
+    for beginning in ["", "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"] {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = silent.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(beginning.as_bytes()).unwrap();
+            // Until the other side has had enough.
+            drop(stream.read_to_end(&mut Vec::new()));
+            silent.set_nonblocking(true).unwrap();
+            silent.accept().is_ok()
+        });
+        let mut world = World::new();
+        world.request.read = Duration::from_millis(20);
+        let mut line = ["kubelogin", "get-token", "--oidc-client-id=x"].map(str::to_owned).to_vec();
+        line.push(format!("--oidc-issuer-url=http://{address}"));
+        let run = world.run_line(line, &Recording::default());
+        assert!(run.error().contains("no complete answer in time"), "{}", run.error());
+        assert!(!asked.join().unwrap(), "there was a second request");
+    }
+}
+
+#[test]
+fn endless_answers_and_endless_redirects_have_an_end() {
+    let path = "/.well-known/openid-configuration";
+    let world = World::new();
+    let long = format!("{{\"issuer\":\"{}\"}}", "x".repeat(1024 * 1024));
+    world.stub.behaviour().answer_next(path, 200, "application/json", &long);
+    assert!(world.get_token(&[]).error().contains("more than 1 MiB"));
+
+    let world = World::new();
+    world.stub.behaviour().circle = true;
+    assert!(world.get_token(&[]).error().contains("redirects in a circle"));
+}
+
+#[test]
 fn plain_http_to_another_machine_is_warned_about() {
     let world = World::new();
     let mut line = ["kubelogin", "get-token", "--oidc-client-id=x"].map(str::to_owned).to_vec();
@@ -233,10 +273,12 @@ fn flags_that_cannot_work_are_refused_with_a_sentence() {
     }
 }
 
+/// Makes a sign-in fail.
+type Spoil = fn(&World);
+
 #[test]
 fn no_secret_is_printed_when_something_fails() {
     let secrets = ["s3cret", "hunter2", "ACCESS_TOKEN_", "REFRESH_TOKEN_", "eyJ", "code-1", "DEVICE_CODE"];
-    type Spoil = fn(&World);
     let spoils: [Spoil; 5] = [
         |world| drop(world.stub.behaviour().token_answer.insert("id_token".into(), json!(null))),
         |world| drop(world.stub.behaviour().claims.insert("aud".into(), json!("other"))),

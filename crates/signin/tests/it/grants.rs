@@ -77,7 +77,14 @@ fn the_device_flow_ends_with_its_code_or_a_refusal() {
         "device_code": "DEVICE_CODE", "user_code": "X", "verification_url": world.stub.issuer, "expires_in": 12,
     });
     world.stub.behaviour().answer_next("/device", 200, "application/json", &short.to_string());
-    assert!(world.get_token(&["--grant-type=device-code"]).error().contains("within 12 seconds"));
+    assert!(
+        world
+            .get_token(&["--grant-type=device-code"])
+            .error()
+            .contains("within the 12 seconds that it lasts")
+    );
+    let run = world.get_token(&["--grant-type=device-code", "--authentication-timeout-sec=11"]);
+    assert!(run.error().contains("--authentication-timeout-sec"), "{}", run.error());
     let denied = json!({"error": "access_denied", "error_description": "no"}).to_string();
     world.stub.behaviour().answer_next("/token", 400, "application/json", &denied);
     assert!(world.get_token(&["--grant-type=device-code"]).error().ends_with("access_denied: no"));

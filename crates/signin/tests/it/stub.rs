@@ -39,6 +39,8 @@ pub(crate) struct Behaviour {
     /// The `authorization` header of the latest token request.
     pub(crate) authorization: Option<String>,
     pub(crate) lifetime: SignedDuration,
+    /// Redirects discovery to itself.
+    pub(crate) circle: bool,
     logins: Vec<Form>,
     refresh_tokens: u32,
     key: Arc<SigningKey>,
@@ -101,6 +103,7 @@ impl Stub {
             requests: Vec::new(),
             authorization: None,
             lifetime: SignedDuration::from_hours(1),
+            circle: false,
             logins: Vec::new(),
             refresh_tokens: 0,
             key: key.clone(),
@@ -127,14 +130,13 @@ impl Stub {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                match tls {
-                    Some(tls) => {
-                        kubesso_https::serve(listener, tls, router, shutdown, Limits::default()).await;
-                    }
-                    None => tokio::select! {
-                        served = axum::serve(listener, router) => served.unwrap(),
-                        () = shutdown.cancelled() => {}
-                    },
+                if let Some(tls) = tls {
+                    kubesso_https::serve(listener, tls, router, shutdown, Limits::default()).await;
+                    return;
+                }
+                tokio::select! {
+                    served = axum::serve(listener, router) => served.unwrap(),
+                    () = shutdown.cancelled() => {}
                 }
             });
         });
@@ -164,18 +166,6 @@ impl Stub {
             }),
             &behaviour.discovery,
         )
-    }
-
-    fn authorize(&self, behaviour: &mut Behaviour, query: &Form) -> Response<Body> {
-        let mut back: Form = [("state".to_owned(), query.get("state").cloned().unwrap_or_default())].into();
-        if !behaviour.redirect.contains_key("error") {
-            behaviour.logins.push(query.clone());
-            back.insert("code".to_owned(), format!("code-{}", behaviour.logins.len()));
-        }
-        back.extend(behaviour.redirect.clone());
-        let mut url: url::Url = query["redirect_uri"].parse().unwrap();
-        url.query_pairs_mut().extend_pairs(&back);
-        Response::builder().status(302).header(header::LOCATION, url.as_str()).body(Body::empty()).unwrap()
     }
 
     fn token(&self, behaviour: &mut Behaviour, form: &Form) -> Response<Body> {
@@ -257,13 +247,16 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
         let response = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
         return response.body(body.into()).unwrap();
     }
+    if behaviour.circle {
+        return Response::builder().status(302).header(header::LOCATION, path).body(Body::empty()).unwrap();
+    }
     match path {
         "/.well-known/openid-configuration" => json_response(200, &stub.discovery(&behaviour)),
         "/certs" => {
             let keys = behaviour.published.iter().map(|key| key.public_jwk()).collect();
             json_response(200, &serde_json::to_value(JwkSet::new(keys)).unwrap())
         }
-        "/auth" => stub.authorize(&mut behaviour, &form),
+        "/auth" => authorize(&mut behaviour, &form),
         "/token" => stub.token(&mut behaviour, &form),
         "/device" => json_response(
             200,
@@ -276,6 +269,18 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
         "/activate" => Response::new(Body::from("Activated")),
         _ => Response::builder().status(StatusCode::NOT_FOUND).body(Body::empty()).unwrap(),
     }
+}
+
+fn authorize(behaviour: &mut Behaviour, query: &Form) -> Response<Body> {
+    let mut back: Form = [("state".to_owned(), query.get("state").cloned().unwrap_or_default())].into();
+    if !behaviour.redirect.contains_key("error") {
+        behaviour.logins.push(query.clone());
+        back.insert("code".to_owned(), format!("code-{}", behaviour.logins.len()));
+    }
+    back.extend(behaviour.redirect.clone());
+    let mut url: url::Url = query["redirect_uri"].parse().unwrap();
+    url.query_pairs_mut().extend_pairs(&back);
+    Response::builder().status(302).header(header::LOCATION, url.as_str()).body(Body::empty()).unwrap()
 }
 
 /// `value` with `changes` on top; null removes.

@@ -35,6 +35,7 @@ pub(crate) struct World {
     /// Or lines that are typed while it runs.
     pub(crate) typed: Option<Arc<Mutex<Receiver<String>>>>,
     pub(crate) quiet_wait: Duration,
+    pub(crate) request: Timeouts,
 }
 
 /// How a run ended.
@@ -71,6 +72,7 @@ impl World {
             keyboard: Vec::new(),
             typed: None,
             quiet_wait: Duration::from_mins(1),
+            request: Timeouts::default(),
         }
     }
 
@@ -99,7 +101,7 @@ impl World {
 
     pub(crate) fn run_line(&self, line: Vec<String>, recording: &Recording) -> Run {
         let stdout = Recording::default();
-        let code = run_plugin(line.into_iter().map(OsString::from), &self.environment(&stdout, recording));
+        let code = run_plugin(line.into_iter().map(OsString::from), self.environment(&stdout, recording));
         Run { code, stdout: stdout.text(), stderr: recording.text() }
     }
 
@@ -121,11 +123,11 @@ impl World {
             pacing: Pacing {
                 lock_poll: Duration::from_millis(1),
                 quiet_wait: self.quiet_wait,
+                request: self.request,
                 retry: Duration::ZERO,
                 farewell: Duration::from_secs(5),
                 device_second: Duration::from_millis(1),
             },
-            verbosity: 0,
         }
     }
 
@@ -199,10 +201,6 @@ impl Terminal for Keyboard {
         }
         let mut lines = self.lines.lock().unwrap();
         Ok(if lines.is_empty() { None } else { Some(lines.remove(0)) })
-    }
-
-    fn is_terminal(&self) -> bool {
-        false
     }
 
     fn hide_input(&self) -> io::Result<Box<dyn Send>> {

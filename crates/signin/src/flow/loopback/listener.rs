@@ -73,14 +73,14 @@ async fn bind_both(ip: IpAddr, port: u16) -> io::Result<Listeners> {
 mod tests {
     use super::*;
 
-    async fn addresses(listeners: &Listeners) -> Vec<IpAddr> {
+    fn addresses(listeners: &Listeners) -> Vec<IpAddr> {
         listeners.sockets.iter().map(|s| s.local_addr().unwrap().ip()).collect()
     }
 
     #[tokio::test]
     async fn a_loopback_address_means_both_families_on_one_port() {
         let listeners = bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
-        let found = addresses(&listeners).await;
+        let found = addresses(&listeners);
         assert_eq!(found.first(), Some(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
         assert!(listeners.sockets.iter().all(|s| s.local_addr().unwrap().port() == listeners.port));
         let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok();
