@@ -164,6 +164,9 @@ fn look_at_header(file: &Path) -> Result<bool, OpenError> {
             cause: "it is not a SQLite database".to_owned(),
         });
     };
+    if let Some(cause) = cut_short(file, &opened, &header) {
+        return Err(OpenError::Damaged { file: file.to_owned(), cause });
+    }
     match application {
         // The marks may still be in the write-ahead log.
         0 => Ok(true),
@@ -171,6 +174,22 @@ fn look_at_header(file: &Path) -> Result<bool, OpenError> {
         schema::APPLICATION_ID => Ok(true),
         _ => Err(OpenError::Foreign { file: file.to_owned() }),
     }
+}
+
+/// Whether the file has fewer bytes than its header says. With a write-ahead log beside it, which may hold the rest, that is
+/// SQLite's to judge.
+fn cut_short(file: &Path, opened: &File, header: &[u8]) -> Option<String> {
+    let log = file.with_extension("db-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return None;
+    }
+    let page_size = match u16::from_be_bytes(header.get(16..18)?.try_into().ok()?) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let pages = u32::from_be_bytes(header.get(28..32)?.try_into().ok()?);
+    let (expected, found) = (page_size * u64::from(pages), opened.metadata().ok()?.len());
+    (found < expected).then(|| format!("it is cut short: {found} of {expected} bytes"))
 }
 
 fn newer(file: &Path, found: i32) -> OpenError {
