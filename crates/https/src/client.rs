@@ -76,8 +76,27 @@ pub fn client_with_redirects(
     timeouts: Timeouts,
     redirects: redirect::Policy,
 ) -> Result<reqwest::Client, ClientError> {
+    build(reqwest::Client::builder(), trust, timeouts, redirects)
+}
+
+/// As [`client_with_redirects`], but never through a proxy: for a peer on this machine, which no proxy can reach. (Go's
+/// client, and so kubectl and kube-apiserver, decides the same from the peer's name.)
+pub fn direct_client(
+    trust: &Trust,
+    timeouts: Timeouts,
+    redirects: redirect::Policy,
+) -> Result<reqwest::Client, ClientError> {
+    build(reqwest::Client::builder().no_proxy(), trust, timeouts, redirects)
+}
+
+fn build(
+    builder: reqwest::ClientBuilder,
+    trust: &Trust,
+    timeouts: Timeouts,
+    redirects: redirect::Policy,
+) -> Result<reqwest::Client, ClientError> {
     crate::install_crypto_provider();
-    let builder = reqwest::Client::builder()
+    let builder = builder
         .user_agent(concat!("kubesso/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeouts.connect)
         .read_timeout(timeouts.read)

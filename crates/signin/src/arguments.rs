@@ -74,7 +74,7 @@ pub struct GetTokenArguments {
     #[command(flatten)]
     pub provider: ProviderArguments,
     /// Get a new token even if the kept one is still valid
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+    #[arg(long, help_heading = "Token cache", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = parse_bool)]
     pub force_refresh: bool,
     /// Where tokens are kept.

@@ -102,7 +102,7 @@ pub struct Pacing {
 impl Default for Pacing {
     fn default() -> Self {
         Self {
-            lock_poll: Duration::from_millis(50),
+            lock_poll: Duration::from_millis(20),
             quiet_wait: Duration::from_secs(1),
             request: Timeouts::default(),
             retry: Duration::from_millis(300),

@@ -7,8 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubesso_https::Trust;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
@@ -46,6 +48,7 @@ struct Failure {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     content_type: String,
+    location: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
@@ -59,19 +62,41 @@ pub(crate) enum ClientAuthentication {
 }
 
 const TRIES: u32 = 3;
+/// As many as other clients follow.
+const MOST_REDIRECTS: usize = 10;
 /// No document of this protocol comes near.
 const LONGEST_BODY: usize = 1024 * 1024;
 
 impl Http {
     /// Reads the certificate authorities and makes the client.
     pub(crate) fn new(options: &Options, environment: &Environment) -> Result<Self, Error> {
-        let client = kubesso_https::client(&trust(options)?, environment.pacing.request)?;
+        let (trust, timeouts) = (trust(options)?, environment.pacing.request);
+        // Redirects are followed by hand: a document's, but never a form's, which holds a code or a token.
+        let client = if options.issuer.is_on_this_machine() {
+            kubesso_https::direct_client(&trust, timeouts, Policy::none())?
+        } else {
+            kubesso_https::client_with_redirects(&trust, timeouts, Policy::none())?
+        };
         Ok(Self { client, headers: options.header_map()?, first_retry: environment.pacing.retry })
     }
 
-    /// Fetches a document.
+    /// Fetches a document, from another address if the provider says so.
     pub(crate) async fn get(&self, what: &'static str, url: &str) -> Result<Answer, Error> {
-        self.send(what, url, Repeat::IfUnavailable, || self.client.get(url)).await
+        let wrong = |problem: &str| Error::Answer { what, url: url.to_owned(), problem: problem.to_owned() };
+        let mut at = Url::parse(url).map_err(|_| wrong("by nobody, since that is not a URL"))?;
+        for _ in 0..MOST_REDIRECTS {
+            let answer =
+                self.send(what, at.as_str(), Repeat::IfUnavailable, || self.client.get(at.clone())).await?;
+            let Some(location) = answer.location.as_deref().filter(|_| answer.status.is_redirection()) else {
+                return Ok(answer);
+            };
+            let next = at.join(location).map_err(|_| wrong("with a redirect to what is not a URL"))?;
+            if at.scheme() == "https" && next.scheme() != "https" {
+                return Err(wrong("with a redirect from https to what is not"));
+            }
+            at = next;
+        }
+        Err(wrong("with one redirect after the other; check the URL"))
     }
 
     /// Posts a form.
@@ -126,7 +151,7 @@ impl Http {
     ) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
             let cause = describe(&error);
-            let may_pass = !error.is_timeout() && !error.is_redirect() && !cause.contains("ertificate");
+            let may_pass = !error.is_timeout() && !cause.contains("ertificate");
             Failure { error: Error::Unreachable { what, url: url.to_owned(), cause }, may_pass }
         };
         let request = request.header(ACCEPT, "application/json").headers(self.headers.clone());
@@ -134,6 +159,8 @@ impl Http {
         let status = response.status();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or("no content type").to_owned();
+        let location =
+            response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > LONGEST_BODY {
@@ -145,7 +172,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, body })
+        Ok(Answer { status, content_type, location, body })
     }
 }
 
@@ -176,6 +203,7 @@ impl Answer {
     pub(crate) fn unexpected(&self, what: &'static str, url: &str) -> Error {
         let mend = match self.status {
             StatusCode::NOT_FOUND => "; check the issuer URL",
+            status if status.is_redirection() => ", a redirect, which is not followed here; check the URL",
             status if status.is_server_error() => "; the provider has a fault, try again later",
             _ => "",
         };
@@ -218,9 +246,6 @@ fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         let waited = if error.is_connect() { "no connection" } else { "no complete answer" };
         return format!("{waited} in time; check the network, HTTPS_PROXY and NO_PROXY, then try again");
-    }
-    if error.is_redirect() {
-        return "it redirects in a circle; check the URL".to_owned();
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

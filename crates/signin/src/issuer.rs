@@ -29,7 +29,12 @@ impl IssuerUrl {
 
     /// Whether tokens would travel readable for others: plain `http` to another machine.
     pub fn is_exposed(&self) -> bool {
-        self.url.scheme() == "http" && !is_loopback(&self.url)
+        self.url.scheme() == "http" && !self.is_on_this_machine()
+    }
+
+    /// Whether the provider runs on this machine, where no proxy is in between.
+    pub fn is_on_this_machine(&self) -> bool {
+        is_loopback(&self.url)
     }
 }
 

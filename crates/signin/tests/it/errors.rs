@@ -190,8 +190,25 @@ fn endless_answers_and_endless_redirects_have_an_end() {
     assert!(world.get_token(&[]).error().contains("more than 1 MiB"));
 
     let world = World::new();
-    world.stub.behaviour().circle = true;
-    assert!(world.get_token(&[]).error().contains("redirects in a circle"));
+    world.stub.behaviour().moved.insert(path, path.to_owned());
+    assert!(world.get_token(&[]).error().contains("one redirect after the other"));
+}
+
+#[test]
+fn documents_may_be_elsewhere_but_codes_go_nowhere_else() {
+    let world = World::new();
+    world
+        .stub
+        .behaviour()
+        .discovery
+        .insert("jwks_uri".into(), json!(format!("{}/moved/certs", world.stub.issuer)));
+    world.stub.behaviour().moved.insert("/moved/certs", "/certs".to_owned());
+    world.get_token(&[]).token();
+
+    world.stub.behaviour().moved.insert("/token", "/elsewhere".to_owned());
+    let run = world.get_token(&["--oidc-extra-scope=email"]);
+    assert!(run.error().contains("307") && run.error().contains("redirect"), "{}", run.error());
+    assert!(world.stub.behaviour().requests_to("/elsewhere").is_empty());
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub(crate) struct Behaviour {
     /// The `authorization` header of the latest token request.
     pub(crate) authorization: Option<String>,
     pub(crate) lifetime: SignedDuration,
-    /// Redirects discovery to itself.
-    pub(crate) circle: bool,
+    /// Paths that redirect (307) to others.
+    pub(crate) moved: HashMap<&'static str, String>,
     logins: Vec<Form>,
     refresh_tokens: u32,
     key: Arc<SigningKey>,
@@ -103,7 +103,7 @@ impl Stub {
             requests: Vec::new(),
             authorization: None,
             lifetime: SignedDuration::from_hours(1),
-            circle: false,
+            moved: HashMap::new(),
             logins: Vec::new(),
             refresh_tokens: 0,
             key: key.clone(),
@@ -247,8 +247,12 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
         let response = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
         return response.body(body.into()).unwrap();
     }
-    if behaviour.circle {
-        return Response::builder().status(302).header(header::LOCATION, path).body(Body::empty()).unwrap();
+    if let Some(elsewhere) = behaviour.moved.get(path) {
+        return Response::builder()
+            .status(307)
+            .header(header::LOCATION, elsewhere)
+            .body(Body::empty())
+            .unwrap();
     }
     match path {
         "/.well-known/openid-configuration" => json_response(200, &stub.discovery(&behaviour)),
