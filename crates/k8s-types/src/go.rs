@@ -14,7 +14,23 @@ use serde::Serialize;
 /// ```
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
+    push_quoted(&mut out, text);
+    out
+}
+
+/// Appends what [`quote`] makes, for texts that are put together on a hot path.
+pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    // Most names are plain ASCII.
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+    } else {
+        push_escaped(out, text);
+    }
+    out.push('"');
+}
+
+fn push_escaped(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -27,13 +43,11 @@ pub fn quote(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
             c if is_print(c) => out.push(c),
-            c if c < ' ' || c == '\u{7f}' => push_hex(&mut out, 'x', 2, c),
-            c if c < '\u{10000}' => push_hex(&mut out, 'u', 4, c),
-            c => push_hex(&mut out, 'U', 8, c),
+            c if c < ' ' || c == '\u{7f}' => push_hex(out, 'x', 2, c),
+            c if c < '\u{10000}' => push_hex(out, 'u', 4, c),
+            c => push_hex(out, 'U', 8, c),
         }
     }
-    out.push('"');
-    out
 }
 
 /// Quotes every text and joins them as `%q` prints a `[]string`: `["a" "b"]`.

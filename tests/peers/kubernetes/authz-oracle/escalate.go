@@ -61,15 +61,19 @@ type writer interface {
 	Update(context.Context, string, rest.UpdatedObjectInfo, rest.ValidateObjectFunc, rest.ValidateObjectUpdateFunc, bool, *metav1.UpdateOptions) (runtime.Object, bool, error)
 }
 
-// answerEscalate writes an RBAC object as the user, with a PUT when there is an old one and a POST
-// otherwise, and answers the Status of the refusal, or null.
+type write struct {
+	User      userInfo
+	Namespace string
+	Kind      string
+	Old, New  json.RawMessage
+}
+
+// answerEscalate writes RBAC objects, each as its user, with a PUT when there is an old one and a POST
+// otherwise, and answers the Status of each refusal, or null.
 func answerEscalate(line []byte) (any, error) {
 	var q struct {
-		Objects   objects
-		User      userInfo
-		Namespace string
-		Kind      string
-		Old, New  json.RawMessage
+		Objects objects
+		Writes  []write
 	}
 	if err := json.Unmarshal(line, &q); err != nil {
 		return nil, err
@@ -78,14 +82,26 @@ func answerEscalate(line []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, resource, name, err := object(q.Kind, q.New)
+	statuses := make([]*metav1.Status, 0, len(q.Writes))
+	for _, w := range q.Writes {
+		status, err := l.write(w)
+		if err != nil {
+			return nil, err
+		}
+		statuses = append(statuses, status)
+	}
+	return statuses, nil
+}
+
+func (l listers) write(w write) (*metav1.Status, error) {
+	fresh, resource, name, err := object(w.Kind, w.New)
 	if err != nil {
 		return nil, err
 	}
-	update := len(q.Old) > 0 && string(q.Old) != "null"
+	update := len(w.Old) > 0 && string(w.Old) != "null"
 	storage := stored{}
 	if update {
-		if storage.old, _, _, err = object(q.Kind, q.Old); err != nil {
+		if storage.old, _, _, err = object(w.Kind, w.Old); err != nil {
 			return nil, err
 		}
 	} else {
@@ -94,37 +110,38 @@ func answerEscalate(line []byte) (any, error) {
 
 	reg := registry{l}
 	resolver := rbacregistryvalidation.NewDefaultRuleResolver(reg, l.roleBindings, reg, l.clusterRoleBindings)
-	var w writer
-	switch q.Kind {
+	var checked writer
+	switch w.Kind {
 	case "Role":
-		w = role.NewStorage(storage, l.authorizer(), resolver)
+		checked = role.NewStorage(storage, l.authorizer(), resolver)
 	case "ClusterRole":
-		w = clusterrole.NewStorage(storage, l.authorizer(), resolver)
+		checked = clusterrole.NewStorage(storage, l.authorizer(), resolver)
 	case "RoleBinding":
-		w = rolebinding.NewStorage(storage, l.authorizer(), resolver)
+		checked = rolebinding.NewStorage(storage, l.authorizer(), resolver)
 	case "ClusterRoleBinding":
-		w = clusterrolebinding.NewStorage(storage, l.authorizer(), resolver)
+		checked = clusterrolebinding.NewStorage(storage, l.authorizer(), resolver)
 	}
 
-	ctx := request.WithUser(context.Background(), q.User.info())
-	ctx = request.WithNamespace(ctx, q.Namespace)
+	ctx := request.WithUser(context.Background(), w.User.info())
+	ctx = request.WithNamespace(ctx, w.Namespace)
 	ctx = request.WithRequestInfo(ctx, &request.RequestInfo{
 		IsResourceRequest: true, APIGroup: rbacv1.GroupName, APIVersion: "v1",
-		Resource: resource, Name: name, Namespace: q.Namespace,
+		Resource: resource, Name: name, Namespace: w.Namespace,
 	})
 	if update {
-		_, _, err = w.Update(ctx, name, rest.DefaultUpdatedObjectInfo(fresh), nil, nil, false, nil)
+		_, _, err = checked.Update(ctx, name, rest.DefaultUpdatedObjectInfo(fresh), nil, nil, false, nil)
 	} else {
-		_, err = w.Create(ctx, fresh, nil, nil)
+		_, err = checked.Create(ctx, fresh, nil, nil)
 	}
 	if err == nil {
-		return map[string]any{"status": nil}, nil
+		return nil, nil
 	}
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return map[string]any{"status": status.Status()}, nil
+	var refused apierrors.APIStatus
+	if !errors.As(err, &refused) {
+		refused = apierrors.NewInternalError(err)
 	}
-	return map[string]any{"status": apierrors.NewInternalError(err).Status()}, nil
+	status := refused.Status()
+	return &status, nil
 }
 
 func object(kind string, data []byte) (runtime.Object, string, string, error) {
