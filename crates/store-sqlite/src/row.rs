@@ -13,25 +13,25 @@ use sqlx::sqlite::SqliteRow;
 /// A row of a table, with what its objects are called in messages and the column that names them.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'r> {
-    row: &'r SqliteRow,
+    columns: &'r SqliteRow,
     what: &'static str,
     key: &'static str,
 }
 
 impl<'r> Row<'r> {
-    pub(crate) fn new(row: &'r SqliteRow, what: &'static str, key: &'static str) -> Self {
-        Self { row, what, key }
+    pub(crate) fn new(columns: &'r SqliteRow, what: &'static str, key: &'static str) -> Self {
+        Self { columns, what, key }
     }
 
     fn value<T>(self, column: &str) -> Result<T, StoreError>
     where
         T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
-        self.row.try_get(column).map_err(|error| self.corrupt(column, error))
+        self.columns.try_get(column).map_err(|error| self.corrupt(column, error))
     }
 
     pub(crate) fn corrupt(self, column: &str, cause: impl Display) -> StoreError {
-        let id = self.row.try_get::<String, _>(self.key).unwrap_or_else(|_| "?".to_owned());
+        let id = self.columns.try_get::<String, _>(self.key).unwrap_or_else(|_| "?".to_owned());
         StoreError::Corrupt { what: self.what, id, cause: format!("{column}: {cause}") }
     }
 

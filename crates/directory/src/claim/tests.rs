@@ -1,1 +1,182 @@
-//! Specification.
+use jiff::Timestamp;
+use kubesso_ambient::SeededEntropy;
+use serde_json::json;
+
+use super::*;
+use crate::group::Group;
+use crate::id::{ApplicationId, GroupId, UserId};
+use crate::name::{Email, GroupName, Label};
+use crate::user::{User, UserProfile};
+
+fn person(groups: &[&str]) -> Person {
+    let mut profile = UserProfile::with_email(Email::parse("dev@example.com").unwrap()).unwrap();
+    profile.first_name = Some("Dev".to_owned());
+    profile.other.insert("department".to_owned(), "IT".into());
+    let entropy = SeededEntropy::new(1);
+    Person {
+        user: User::new(UserId::parse("00u1").unwrap(), profile, Timestamp::UNIX_EPOCH),
+        groups: groups
+            .iter()
+            .map(|name| {
+                let name = GroupName::parse(name).unwrap();
+                Group::new(GroupId::generate(&entropy), name, "", Timestamp::UNIX_EPOCH)
+            })
+            .collect(),
+        applications: BTreeSet::new(),
+    }
+}
+
+fn application() -> Application {
+    let id = ApplicationId::parse("0oa1").unwrap();
+    Application::native(id, Label::parse("k8s OIDC").unwrap(), Vec::new(), Timestamp::UNIX_EPOCH)
+}
+
+fn claim(name: &str, value: ClaimValue) -> Claim {
+    Claim {
+        id: ClaimId::parse("ocl1").unwrap(),
+        server: AuthorizationServerId::parse("aus1").unwrap(),
+        name: ClaimName::parse(name).unwrap(),
+        status: Status::Active,
+        claim_type: ClaimType::Identity,
+        value,
+        always_include_in_token: true,
+        scopes: BTreeSet::new(),
+        system: false,
+    }
+}
+
+fn groups(value: &str) -> ClaimValue {
+    ClaimValue::Groups(GroupFilter::new(FilterType::StartsWith, value).unwrap())
+}
+
+fn expression(text: &str) -> ClaimValue {
+    ClaimValue::Expression(Expression::new(text))
+}
+
+fn scopes(text: &str) -> Vec<ScopeName> {
+    crate::name::parse_scopes(text).unwrap()
+}
+
+fn values(configured: &[Claim], wanted: ClaimsFor, scope: &str, groups: &[&str]) -> Value {
+    Value::Object(claims(configured, wanted, &scopes(scope), &person(groups), &application()).values)
+}
+
+#[test]
+fn the_tutorials_id_token_says_who_it_is_and_which_groups_count() {
+    let configured = [claim("groups", groups("k8s-"))];
+    let token = values(
+        &configured,
+        ClaimsFor::IdToken,
+        "openid email profile offline_access",
+        &["k8s-restricted-users", "everybody", "k8s-admins"],
+    );
+    assert_eq!(
+        token,
+        json!({
+            "email": "dev@example.com",
+            "email_verified": true,
+            "given_name": "Dev",
+            "groups": ["k8s-admins", "k8s-restricted-users"],
+            "name": "Dev",
+            "preferred_username": "dev@example.com",
+        })
+    );
+}
+
+#[test]
+fn without_the_scopes_the_token_is_bare() {
+    assert_eq!(values(&[], ClaimsFor::IdToken, "openid", &["k8s-admins"]), json!({}));
+    assert_eq!(values(&[], ClaimsFor::AccessToken, "openid email profile", &[]), json!({}));
+}
+
+#[test]
+fn a_person_in_none_of_the_groups_gets_no_groups_claim() {
+    assert_eq!(
+        values(&[claim("groups", groups("k8s-"))], ClaimsFor::IdToken, "openid", &["other"]),
+        json!({})
+    );
+}
+
+#[test]
+fn the_order_of_joining_does_not_show() {
+    let configured = [claim("groups", groups(""))];
+    let token = |names: &[&str]| values(&configured, ClaimsFor::IdToken, "openid", names);
+    assert_eq!(token(&["b", "a", "c"]), token(&["c", "b", "a"]));
+}
+
+#[test]
+fn type_status_scopes_and_inclusion_decide_where_a_claim_appears() {
+    let base = || claim("x", expression("\"v\""));
+    let cases = [
+        ("an identity claim", base(), [true, false, true]),
+        ("a resource claim", Claim { claim_type: ClaimType::Resource, ..base() }, [false, true, false]),
+        ("not always included", Claim { always_include_in_token: false, ..base() }, [false, false, true]),
+        ("inactive", Claim { status: Status::Inactive, ..base() }, [false; 3]),
+        (
+            "for a scope that was asked",
+            Claim { scopes: scopes("a openid").into_iter().collect(), ..base() },
+            [true, false, true],
+        ),
+        (
+            "for a scope that was not",
+            Claim { scopes: scopes("a b").into_iter().collect(), ..base() },
+            [false; 3],
+        ),
+        (
+            "with a name of the protocol's",
+            Claim { name: ClaimName::parse("sub").unwrap(), ..base() },
+            [false; 3],
+        ),
+    ];
+    for (what, claim, expected) in cases {
+        let appears = [ClaimsFor::IdToken, ClaimsFor::AccessToken, ClaimsFor::UserInfo]
+            .map(|wanted| values(std::slice::from_ref(&claim), wanted, "openid", &[]) != json!({}));
+        assert_eq!(appears, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_configured_claim_goes_before_the_standard_one_of_that_name() {
+    let token = values(&[claim("email", expression("user.id"))], ClaimsFor::IdToken, "openid email", &[]);
+    assert_eq!(token["email"], "00u1");
+}
+
+#[test]
+fn expressions_have_values_or_a_reason() {
+    let cases = [
+        ("user.email", Ok(json!("dev@example.com"))),
+        ("user.profile.login", Ok(json!("dev@example.com"))),
+        ("user.firstName", Ok(json!("Dev"))),
+        ("user.lastName", Ok(Value::Null)),
+        ("user.department", Ok(json!("IT"))),
+        ("user.unknown", Ok(Value::Null)),
+        ("user.status", Ok(json!("STAGED"))),
+        ("app.clientId", Ok(json!("0oa1"))),
+        ("app.label", Ok(json!("k8s OIDC"))),
+        ("\"a b\"", Ok(json!("a b"))),
+        ("'oidc:' + user.login", Ok(json!("oidc:dev@example.com"))),
+        (" user.firstName + \" \" + user.department ", Ok(json!("Dev IT"))),
+        ("user.firstName + user.lastName", Ok(Value::Null)),
+        ("42", Ok(json!(42))),
+        ("true", Ok(json!(true))),
+        ("1 + 1", Err("in `1 + 1` something is added that is no text")),
+    ];
+    for (text, expected) in cases {
+        let value = Expression::new(text).evaluate(&person(&[]), &application());
+        assert_eq!(value.map_err(|error| error.to_string()), expected.map_err(str::to_owned), "{text}");
+    }
+    for unknown in
+        ["", "user.email +", "user.email user.login", "\"open", "app.secret", "String.len(user.email)", "+"]
+    {
+        let error = Expression::new(unknown).evaluate(&person(&[]), &application()).unwrap_err();
+        assert!(matches!(error, ExpressionError::NotUnderstood(_)), "{unknown}");
+    }
+}
+
+#[test]
+fn a_claim_that_cannot_be_computed_is_left_out_and_reported() {
+    let configured = [claim("bad", expression("Arrays.first(x)")), claim("good", expression("user.id"))];
+    let result = claims(&configured, ClaimsFor::IdToken, &scopes("openid"), &person(&[]), &application());
+    assert_eq!(Value::Object(result.values), json!({"good": "00u1"}));
+    insta::assert_snapshot!(result.problems[0], @r#"the claim `bad` is left out: the expression `Arrays.first(x)` is not understood: use user.<attribute>, app.<attribute>, "text" and +"#);
+}

@@ -68,7 +68,7 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
     service.redirect_uris.clear();
 
     let mut changed_server = server.server.clone();
-    changed_server.description = "for the clusters".to_owned();
+    "for the clusters".clone_into(&mut changed_server.description);
     changed_server.status = Status::Inactive;
     let mut claim = some(server.claims.first())?.clone();
     claim.id = ClaimId::generate(&world.entropy);
