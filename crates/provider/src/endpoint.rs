@@ -3,6 +3,7 @@
 pub(crate) mod authorize;
 pub(crate) mod discovery;
 pub(crate) mod healthz;
+pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod landing;
 pub(crate) mod logout;
@@ -31,6 +32,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/{server}", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/oauth-authorization-server", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/openid-configuration", get(discovery::openid))
+        .route("/oauth2/{server}/v1/introspect", post(introspect::introspect))
         .route("/oauth2/{server}/v1/keys", get(keys::jwk_set))
         .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
         .route("/oauth2/{server}/v1/token", post(token::token))

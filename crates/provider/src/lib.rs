@@ -2,7 +2,7 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID Connect
 //! Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636, RFC 9207), refresh
-//! tokens, userinfo, revocation (RFC 7009) and RP-initiated logout; besides, `/healthz` and the pages. One file an
+//! tokens, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides, `/healthz` and the pages. One file an
 //! endpoint, under `endpoint`.
 //!
 //! # What defends what
@@ -18,24 +18,28 @@
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it; *people*
 //!   (status, groups, assignments) are read at every sign-in and every refresh.
 //!
-//! ```no_run
-//! # async fn example(
-//! #     store: std::sync::Arc<dyn kubesso_directory::Store>,
-//! #     sealing_key: kubesso_directory::SealingKey,
-//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
+//! use axum::body::Body;
 //! use kubesso_ambient::{OsEntropy, SystemClock};
 //! use kubesso_provider::{Provider, ProviderConfig};
+//! use kubesso_store_sqlite::SqliteStore;
+//! use tower::ServiceExt as _;
 //!
+//! let data_directory = tempfile::tempdir()?;
+//! let (store, sealing_key) = SqliteStore::open(data_directory.path(), &OsEntropy).await?;
 //! let provider = Provider::new(ProviderConfig {
 //!     base_url: "https://localhost:8443".parse()?,
-//!     store,
+//!     store: Arc::new(store),
 //!     clock: Arc::new(SystemClock),
 //!     entropy: Arc::new(OsEntropy),
 //!     sealing_key,
 //! })
 //! .await?;
-//! let router: axum::Router = provider.router();
+//! let answer = provider.router().oneshot(http::Request::get("/healthz").body(Body::empty())?).await?;
+//! assert_eq!(answer.status(), 200);
 //! # Ok(())
 //! # }
 //! ```

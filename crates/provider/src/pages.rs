@@ -77,6 +77,13 @@ pub(crate) struct CurrentUser<'a> {
     pub(crate) is_assigned: bool,
 }
 
+impl SignIn<'_> {
+    /// Whether the first button is the one to go on with the account that is signed in.
+    fn may_continue(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.is_assigned)
+    }
+}
+
 /// The page for whatever cannot be told to the client by a redirect.
 #[derive(Template)]
 #[template(path = "error.html")]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 /// The parameters of a query or of a form body.
 #[derive(Clone, Default)]
@@ -13,7 +14,8 @@ pub(crate) struct Parameters {
 
 #[derive(Clone)]
 enum Value {
-    Once(String),
+    /// Perhaps a password or a token: wiped when dropped.
+    Once(Zeroizing<String>),
     Repeated,
 }
 
@@ -33,7 +35,7 @@ impl Parameters {
             values
                 .entry(name.into_owned())
                 .and_modify(|value| *value = Value::Repeated)
-                .or_insert_with(|| Value::Once(value.into_owned()));
+                .or_insert_with(|| Value::Once(Zeroizing::new(value.into_owned())));
         }
         Self { values }
     }

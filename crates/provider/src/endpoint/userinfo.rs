@@ -6,7 +6,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use kubesso_directory::{ClaimsFor, ClientId, GrantId, ScopeName, Server, UserId, assignment, claims};
+use kubesso_directory::{
+    ClaimsFor, ClientId, GrantId, ScopeName, Server, UserId, assignment, claims, parse_scopes,
+};
 use kubesso_token::Algorithm;
 use serde_json::{Map, Value};
 
@@ -46,6 +48,8 @@ pub(crate) struct AccessToken {
     pub(crate) client: ClientId,
     pub(crate) grant: GrantId,
     pub(crate) scopes: Vec<ScopeName>,
+    /// All that it says.
+    pub(crate) claims: Map<String, Value>,
 }
 
 impl AccessToken {
@@ -69,7 +73,8 @@ impl AccessToken {
             user: UserId::parse(text("sub")?).ok()?,
             client: ClientId::parse(text("client_id")?).ok()?,
             grant: GrantId::parse(text(GRANT_CLAIM)?).ok()?,
-            scopes: kubesso_directory::parse_scopes(text("scope")?).ok()?,
+            scopes: parse_scopes(text("scope")?).ok()?,
+            claims: verified.payload,
         })
     }
 }

@@ -44,6 +44,12 @@ async fn the_discovery_document_is_this() {
       "id_token_signing_alg_values_supported": [
         "ES256"
       ],
+      "introspection_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/introspect",
+      "introspection_endpoint_auth_methods_supported": [
+        "none",
+        "client_secret_basic",
+        "client_secret_post"
+      ],
       "issuer": "https://localhost:8443/oauth2/k8s-auth",
       "jwks_uri": "https://localhost:8443/oauth2/k8s-auth/v1/keys",
       "prompt_values_supported": [

@@ -7,11 +7,15 @@ mod discovery;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod introspect;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod logout;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

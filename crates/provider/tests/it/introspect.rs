@@ -1,0 +1,68 @@
+//! Introspection.
+
+use http::StatusCode;
+use jiff::SignedDuration;
+use kubesso_directory::Change;
+use serde_json::{Value, json};
+
+use crate::house::{House, form, user};
+
+async fn ask(house: &House, client: &str, token: &str) -> Value {
+    let body = form(&[("client_id", client), ("token", token)], &[]);
+    house.browser().post("/oauth2/k8s-auth/v1/introspect", &body).await.expect(StatusCode::OK).json()
+}
+
+#[tokio::test]
+async fn a_client_learns_whether_its_tokens_still_count() {
+    let house = House::new().await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let access = ask(&house, "k8s", tokens.access_token()).await;
+    let expected = [
+        ("active", json!(true)),
+        ("client_id", json!("k8s")),
+        ("scope", json!("openid email profile offline_access")),
+        ("sub", json!("dev")),
+        ("token_type", json!("Bearer")),
+        ("username", json!("dev@example.com")),
+    ];
+    for (name, value) in expected {
+        assert_eq!(access[name], value, "{name}");
+    }
+    let refresh = ask(&house, "k8s", tokens.refresh_token()).await;
+    assert_eq!((&refresh["active"], &refresh["sub"]), (&json!(true), &json!("dev")));
+    let week = 7 * 24 * 3600;
+    assert_eq!(refresh["exp"].as_i64().unwrap(), house.clock_now().as_second() + week);
+
+    house.advance(SignedDuration::from_hours(1));
+    assert_eq!(ask(&house, "k8s", tokens.access_token()).await, json!({ "active": false }));
+    assert_eq!(ask(&house, "k8s", tokens.refresh_token()).await["active"], true);
+    house.advance(SignedDuration::from_secs(week - 3600));
+    assert_eq!(ask(&house, "k8s", tokens.refresh_token()).await, json!({ "active": false }));
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_strangers_tokens_of_no_tokens_and_of_people_who_left() {
+    let house = House::new().await;
+    let mut other = house.application.clone();
+    other.id = "other".parse().unwrap();
+    other.client_id = "other".parse().unwrap();
+    house.change(Change::PutApplication(other)).await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let nothing = json!({ "active": false });
+    for (client, token) in [
+        ("other", tokens.access_token()),
+        ("other", tokens.refresh_token()),
+        ("k8s", tokens.id_token()),
+        ("k8s", "junk"),
+    ] {
+        assert_eq!(ask(&house, client, token).await, nothing, "{client}");
+    }
+    let now = house.clock_now();
+    house.change(Change::PutUser(user("dev", now).suspend(now).unwrap())).await;
+    for token in [tokens.access_token(), tokens.refresh_token()] {
+        assert_eq!(ask(&house, "k8s", token).await, nothing);
+    }
+    let mut browser = house.browser();
+    browser.post("/oauth2/k8s-auth/v1/introspect", "token=x").await.expect(StatusCode::UNAUTHORIZED);
+    browser.post("/oauth2/k8s-auth/v1/introspect", "client_id=k8s").await.expect(StatusCode::BAD_REQUEST);
+}
