@@ -61,7 +61,7 @@ impl Serialize for Data {
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut text = String::deserialize(deserializer)?;
-        // Go's decoder skips line breaks, and people fold long base64 in YAML.
+        // Go's decoder skips line breaks, and people break long base64 in YAML.
         text.retain(|c| c != '\n' && c != '\r');
         let bytes = STANDARD.decode(&text);
         text.zeroize();
@@ -334,7 +334,7 @@ pub struct ExecEnvVar {
 }
 
 /// Whether a plugin may use standard input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InteractiveMode {
     /// Fails without a terminal.
     Always,
@@ -342,6 +342,9 @@ pub enum InteractiveMode {
     IfAvailable,
     /// Gets no standard input.
     Never,
+    /// What this version does not know; kubectl refuses it when it is used, not when it is read.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[cfg(test)]
@@ -367,6 +370,64 @@ mod tests {
         assert_eq!(config.cluster("k").unwrap().certificate_authority_data.bytes(), b"AB");
         assert!(!format!("{config:?}").contains("QUI="));
         assert_eq!(serde_json::to_value(&config).unwrap(), file);
+    }
+
+    #[test]
+    fn a_file_as_people_write_it_survives_a_rewrite() {
+        let file = "\
+apiVersion: v1
+kind: Config
+clusters:
+- name: k
+  cluster:
+    certificate-authority-data: |
+      QUJD
+      REVG
+    server: https://k:6443 # ours
+    x-note: [1, two, null]
+contexts: []
+current-context: \"\"
+users:
+- name: u
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1
+      args: [oidc-login, get-token]
+      command: kubectl
+      env: null
+      interactiveMode: Sometimes
+      provideClusterInfo: false
+preferences: {}
+";
+        let config: Config = serde_saphyr::from_str(file).unwrap();
+        insta::assert_snapshot!(serde_saphyr::to_string(&config).unwrap(), @r#"
+        apiVersion: v1
+        kind: Config
+        clusters:
+        - cluster:
+            certificate-authority-data: QUJDREVG
+            server: https://k:6443
+            x-note:
+            - 1
+            - two
+            - null
+          name: k
+        contexts: []
+        current-context: ""
+        users:
+        - user:
+            exec:
+              apiVersion: client.authentication.k8s.io/v1
+              args:
+              - oidc-login
+              - get-token
+              command: kubectl
+              env: null
+              interactiveMode: Sometimes
+              provideClusterInfo: false
+          name: u
+        preferences: {}
+        "#);
     }
 
     #[test]
