@@ -40,7 +40,7 @@ pub enum Change {
     PutUser(User),
     /// Removes a user.
     RemoveUser(UserId),
-    /// A user's password.
+    /// A user's password; the user must exist.
     SetPassword(UserId, PasswordHash),
     /// Ends all sessions of a user.
     EndSessions(UserId),
@@ -235,6 +235,8 @@ pub struct Purged {
     pub families: u64,
     /// Throttle counters.
     pub throttles: u64,
+    /// Entries of the audit trail.
+    pub audit_events: u64,
 }
 
 /// A store; shared as `Arc<dyn Store>`. What every store must do, [`testkit`](crate::testkit) tests.
@@ -337,6 +339,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed), sessions,
-    /// families a day after their end, forgotten throttle counters. To be called now and then.
+    /// families a day after their end, forgotten throttle counters, audit entries after 90 days (as long as Okta keeps them).
+    /// To be called now and then.
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
 }

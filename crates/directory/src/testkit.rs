@@ -3,7 +3,7 @@
 //! An adapter says how to open a fresh store, **twice on the same data**: what must happen once must happen once with two
 //! replicas too. It names its test attribute, so that this room needs no runtime:
 //!
-//! ```ignore
+//! ```text
 //! async fn open() -> kubesso_directory::testkit::Replicas { … }
 //! kubesso_directory::store_tests!(#[tokio::test] open);
 //! ```

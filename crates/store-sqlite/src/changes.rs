@@ -45,8 +45,14 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> R
 }
 
 async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+    let mut touched = 0;
     for query in statements(change, at)? {
-        query.execute(&mut *connection).await.map_err(|error| contradiction(change, error))?;
+        let done = query.execute(&mut *connection).await.map_err(|error| contradiction(change, error))?;
+        touched += done.rows_affected();
+    }
+    // A password that was set for nobody must not look as if it had been set.
+    if touched == 0 && matches!(change, Change::SetPassword(..)) {
+        return Err(dangling(change));
     }
     Ok(())
 }
@@ -59,12 +65,18 @@ fn contradiction(change: &Change, error: sqlx::Error) -> StoreError {
             let (what, name) = subject(change);
             StoreError::Conflict { what, name }
         }
-        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => {
-            let (what, name) = subject(change);
-            StoreError::Dangling { what: format!("the {what} `{name}`") }
-        }
+        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => dangling(change),
         _ => database("write a change")(error),
     }
+}
+
+fn dangling(change: &Change) -> StoreError {
+    let (what, name) = subject(change);
+    let what = match change {
+        Change::SetPassword(..) => format!("the password of `{name}`"),
+        _ => format!("the {what} `{name}`"),
+    };
+    StoreError::Dangling { what }
 }
 
 /// What a change is about, in words.

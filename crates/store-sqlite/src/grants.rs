@@ -20,6 +20,8 @@ const CODE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
 const FAMILY_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 /// How long a throttle counter may matter.
 const THROTTLE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+/// How long the audit trail goes back.
+const AUDIT_MEMORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 fn dangling(what: &'static str, of: &str) -> impl FnOnce(sqlx::Error) -> StoreError {
     let of = of.to_owned();
@@ -415,6 +417,11 @@ pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> 
     .map_err(failed())?;
     let throttles = query("DELETE FROM throttles WHERE last <= ?")
         .bind(micros(before(now, THROTTLE_MEMORY)))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let audit_events = query("DELETE FROM audit_events WHERE published <= ?")
+        .bind(micros(before(now, AUDIT_MEMORY)))
         .execute(connection)
         .await
         .map_err(failed())?;
@@ -423,6 +430,7 @@ pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> 
         sessions: sessions.rows_affected(),
         families: families.rows_affected(),
         throttles: throttles.rows_affected(),
+        audit_events: audit_events.rows_affected(),
     })
 }
 

@@ -44,7 +44,13 @@ pub(crate) fn create(file: &Path, entropy: &dyn Entropy) -> Result<SealingKey, O
     let key = SealingKey::generate(entropy);
     let text = Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(key.expose())));
     let draft = file.with_extension(format!("new-{}", std::process::id()));
-    let written = write_private(&draft, text.as_bytes()).and_then(|()| fs::hard_link(&draft, file));
+    let written = write_private(&draft, text.as_bytes()).and_then(|()| match fs::hard_link(&draft, file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // A file system without hard links: there the file is written in place.
+            write_private(file, text.as_bytes())
+        }
+        linked => linked,
+    });
     // The draft is ours alone; a failure to remove it costs nothing.
     let _ = fs::remove_file(&draft);
     match written {
