@@ -96,9 +96,7 @@ mod tests {
     fn the_credential_is_byte_for_byte_what_kubectl_got_from_kubelogin() {
         let token = Secret::from("a.b<&>.c".to_owned());
         let line = render(ApiVersion::V1, &token, "2026-11-22T09:00:00.75Z".parse().unwrap());
-        insta::assert_snapshot!(line.expose(), @r#"
-        {"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false},"status":{"expirationTimestamp":"2026-11-22T09:00:00Z","token":"a.b\u003c\u0026\u003e.c"}}
-        "#);
+        insta::assert_snapshot!(line.expose(), @r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false},"status":{"expirationTimestamp":"2026-11-22T09:00:00Z","token":"a.b\u003c\u0026\u003e.c"}}"#);
         assert!(line.expose().ends_with("}}\n"));
         let line = render(ApiVersion::V1Beta1, &token, Timestamp::UNIX_EPOCH);
         assert!(line.expose().contains(r#""apiVersion":"client.authentication.k8s.io/v1beta1""#));

@@ -39,9 +39,23 @@ async fn read(environment: &Environment, what: &'static str) -> Result<Secret, E
         // Nobody listens any more after Ctrl-C.
         .spawn(move || drop(sender.send(terminal.read_line())))
         .map_err(Error::Input)?;
+    let mut question = Question { environment, is_answered: false };
     let line = receiver.await.map_err(|_| Error::InputEnded(what))?.map_err(Error::Input)?;
-    if line.is_none() || !environment.terminal.is_terminal() {
-        environment.say("");
-    }
+    question.is_answered = line.is_some();
     line.map(Secret::from).ok_or(Error::InputEnded(what))
+}
+
+/// A line on the screen that the person's Enter ends, or nobody.
+struct Question<'a> {
+    environment: &'a Environment,
+    is_answered: bool,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        // What follows, after Ctrl-C too, begins on a line of its own.
+        if !self.is_answered || !self.environment.terminal.is_terminal() {
+            self.environment.say("");
+        }
+    }
 }

@@ -40,6 +40,12 @@ pub(super) fn review(options: &Options, metadata: &ProviderMetadata, signed_in: 
     ] {
         let _ = writeln!(text, "  {}", shell::quote(&format!("{flag}={value}")));
     }
+    if !options.trust.files.is_empty() || !options.trust.data.is_empty() {
+        let _ = writeln!(
+            text,
+            "  --oidc-ca-file=PATH   (a copy of the certificate authority, where kube-apiserver runs)"
+        );
+    }
     if !warnings.is_empty() {
         text.push('\n');
     }

@@ -171,6 +171,15 @@ fn what_the_cluster_would_miss_is_said_with_the_flag_that_mends_it() {
 }
 
 #[test]
+fn a_private_certificate_authority_is_in_the_command_and_in_the_clusters_flags() {
+    let world = World::with_tls();
+    std::fs::write(world.home.path().join("ca.pem"), world.stub.ca.clone().unwrap()).unwrap();
+    let text = setup(&world, &["--certificate-authority=~/ca.pem"]);
+    assert!(text.contains("  --exec-arg=--certificate-authority=HOME/ca.pem"), "{text}");
+    assert!(text.contains("  --oidc-ca-file=PATH"), "{text}");
+}
+
+#[test]
 fn one_group_as_text_is_a_group() {
     let world = World::new();
     world.stub.behaviour().claims.insert("groups".into(), json!("k8s-admins"));
