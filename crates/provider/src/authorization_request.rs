@@ -1,6 +1,6 @@
-//! The authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1), read in two steps: first the client
-//! and where it may be answered, which can go wrong only with a page; then the rest, whose errors go back to the
-//! client.
+//! The authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1), read in two steps: first the
+//! client and where it may be answered, which can go wrong only with a page; then the rest, whose errors go
+//! back to the client.
 
 use std::collections::BTreeSet;
 
@@ -137,7 +137,8 @@ impl AuthorizationRequest {
         })
     }
 
-    /// Whether a sign-in at `auth_time` is recent enough at `now`. `prompt=login` asks for a new one in any case.
+    /// Whether a sign-in at `auth_time` is recent enough at `now`. `prompt=login` asks for a new one in any
+    /// case.
     pub(crate) fn accepts_sign_in_at(&self, auth_time: Timestamp, now: Timestamp) -> bool {
         if self.prompts.contains(&Prompt::Login) {
             return false;

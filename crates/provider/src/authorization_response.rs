@@ -1,5 +1,5 @@
-//! The authorization response (RFC 6749 §4.1.2): a code or an error, sent through the browser to the client, always
-//! with the issuer (RFC 9207), so that a client of several providers cannot be made to mix them up.
+//! The authorization response (RFC 6749 §4.1.2): a code or an error, sent through the browser to the client,
+//! always with the issuer (RFC 9207), so that a client of several providers cannot be made to mix them up.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -95,7 +95,8 @@ pub(crate) fn may_have(
     match decide(server, &asked) {
         Ok(_) => Ok(()),
         Err(refusal) => {
-            tracing::info!(user = %person.user.id, client = %application.client_id, reason = %refusal, "no rule allows it");
+            let (user, client) = (&person.user.id, &application.client_id);
+            tracing::info!(%user, %client, reason = %refusal, "no rule allows it");
             Err(match refusal {
                 Refusal::UnknownScope { .. } => OAuthError::new(ErrorCode::InvalidScope, refusal.to_string()),
                 Refusal::NoMatch { .. } | Refusal::ServerInactive(_) => denied(NO_RULE),
@@ -110,8 +111,8 @@ pub(crate) const NOT_ASSIGNED: &str = "User is not assigned to the client applic
 pub(crate) const NO_RULE: &str =
     "No access policy of the authorization server allows this; its log says why.";
 
-/// What is granted of the scopes that were asked for: `offline_access` only to a client that may refresh, because
-/// it would do nothing (OpenID Connect Core §11 has it ignored then).
+/// What is granted of the scopes that were asked for: `offline_access` only to a client that may refresh,
+/// because it would do nothing (OpenID Connect Core §11 has it ignored then).
 fn granted_scopes(
     application: &Application,
     request: &AuthorizationRequest,
@@ -120,7 +121,8 @@ fn granted_scopes(
     request.scopes.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
 }
 
-/// Sends the browser to the client. 303, so that it comes with GET whatever it came to us with (RFC 9700 §4.12).
+/// Sends the browser to the client. 303, so that it comes with GET whatever it came to us with (RFC 9700
+/// §4.12).
 fn redirect(to: &ReturnAddress, issuer: &str, parameters: &[(&str, &str)]) -> Response {
     let state = to.state.as_deref().map(|state| ("state", state));
     let parameters = parameters.iter().copied().chain(state).chain([("iss", issuer)]);

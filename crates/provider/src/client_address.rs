@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 
-/// The address of whoever sends a request, as a request extension. Whoever accepts the connections sets it, and
-/// knows whether a proxy stands before them; the provider believes no header. Without it, attempts are counted
-/// for each login only.
+/// The address of whoever sends a request, as a request extension. Whoever accepts the connections sets it,
+/// and knows whether a proxy stands before them; the provider believes no header. Without it, attempts are
+/// counted for each login only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 

@@ -1,5 +1,5 @@
-//! Who calls the token, revocation and introspection endpoints (RFC 6749 §2.3): `none`, `client_secret_basic`,
-//! `client_secret_post`.
+//! Who calls the token, revocation and introspection endpoints (RFC 6749 §2.3): `none`,
+//! `client_secret_basic`, `client_secret_post`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

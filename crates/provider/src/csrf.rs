@@ -3,8 +3,8 @@
 //! Every page with a form gives the browser a random cookie ([`crate::cookies::BROWSER`]) and carries, sealed
 //! inside the form, the SHA-256 of it. A submission counts only when the two fit. An attacker's page can
 //! therefore neither submit a form of its own making (it cannot seal one), nor one that it fetched from us
-//! itself (that one is bound to the attacker's cookie: *login CSRF*), nor read the person's. Beneath that, the
-//! cookie is `SameSite=Lax`, which no cross-site submission carries, and an `Origin` other than ours is
+//! itself (that one is bound to the attacker's cookie: *login CSRF*), nor read the person's. Beneath that,
+//! the cookie is `SameSite=Lax`, which no cross-site submission carries, and an `Origin` other than ours is
 //! refused. Nothing has to be stored for any of it.
 
 use aws_lc_rs::digest::{SHA256, digest};

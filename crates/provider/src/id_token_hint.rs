@@ -1,5 +1,5 @@
-//! `id_token_hint`: an ID token of ours that comes back to say who is meant. It may have ended long ago (OpenID Connect
-//! Core §3.1.2.1, RP-Initiated Logout §2), as long as its key is still published.
+//! `id_token_hint`: an ID token of ours that comes back to say who is meant. It may have ended long ago
+//! (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2), as long as its key is still published.
 
 use kubesso_directory::{ClientId, Server, UserId};
 use kubesso_token::Algorithm;

@@ -1,22 +1,24 @@
 //! The OpenID Connect provider: signs people in and gives their kubectl tokens.
 //!
-//! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID Connect
-//! Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636, RFC 9207), refresh
-//! tokens, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides, `/healthz` and the pages. One file an
-//! endpoint, under `endpoint`.
+//! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
+//! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
+//! RFC 9207), refresh tokens, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
+//! logout; besides, `/healthz` and the pages. One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
 //!
-//! - *Nothing is stored before somebody has signed in.* The pending request travels sealed with the browser (module
-//!   `sealed`), so that anonymous traffic fills nothing but attempt counters, of which the store keeps a fixed number.
-//! - *Forms* are bound to the browser that was given them (module `csrf`); *cookies* to the host (module `cookies`).
-//! - *Passwords* are looked at after the attempt is counted, by as many threads as there are processors; a login that
-//!   does not exist costs the same and is answered the same.
+//! - *Nothing is stored before somebody has signed in.* The pending request travels sealed with the browser
+//!   (module `sealed`), so that anonymous traffic fills nothing but attempt counters, of which the store
+//!   keeps a fixed number.
+//! - *Forms* are bound to the browser that was given them (module `csrf`); *cookies* to the host (module
+//!   `cookies`).
+//! - *Passwords* are looked at after the attempt is counted, by as many threads as there are processors; a
+//!   login that does not exist costs the same and is answered the same.
 //! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
-//! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave. *Refresh tokens*
-//!   rotate, with a grace for parallel kubectl; reuse after it ends the family.
-//! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it; *people*
-//!   (status, groups, assignments) are read at every sign-in and every refresh.
+//! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
+//!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
+//! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;
+//!   *people* (status, groups, assignments) are read at every sign-in and every refresh.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

@@ -1,5 +1,5 @@
-//! Errors of the OAuth and OpenID Connect endpoints: codes as registered (IANA "OAuth Extensions Error"), and a
-//! description that a developer can act on.
+//! Errors of the OAuth and OpenID Connect endpoints: codes as registered (IANA "OAuth Extensions Error"), and
+//! a description that a developer can act on.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

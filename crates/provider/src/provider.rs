@@ -1,6 +1,7 @@
 //! The provider as its owner sees it: made, served, kept in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use kubesso_ambient::{Clock, Entropy};
@@ -25,7 +26,8 @@ pub struct ProviderConfig {
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Opens the signing keys in the store, and seals what travels with the browser. The same in every replica.
+    /// Opens the signing keys in the store, and seals what travels with the browser. The same in every
+    /// replica.
     pub sealing_key: SealingKey,
 }
 
@@ -43,6 +45,9 @@ pub enum ProviderError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// How often [`Provider::keep_maintained`] looks.
+const MAINTENANCE: Duration = Duration::from_mins(1);
 
 /// An OpenID Connect provider.
 #[derive(Clone, Debug)]
@@ -80,8 +85,8 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Everything that it serves, for a listener with TLS. Set [`ClientAddress`](crate::ClientAddress) on the requests,
-    /// so that attempts are counted by network too.
+    /// Everything that it serves, for a listener with TLS. Set [`ClientAddress`](crate::ClientAddress) on the
+    /// requests, so that attempts are counted by network too.
     pub fn router(&self) -> Router {
         endpoint::routes(self.context.clone())
     }
@@ -91,8 +96,8 @@ impl Provider {
         self.context.issuer(server)
     }
 
-    /// Does what is due: exchanges signing keys by the schedule, and removes from the store what has ended. To be
-    /// called every minute or so, by every replica.
+    /// Does what is due: exchanges signing keys by the schedule, and removes from the store what has ended.
+    /// To be called every minute or so, by every replica ([`keep_maintained`](Self::keep_maintained) does).
     pub async fn maintain(&self) -> Result<(Vec<KeyChange>, Purged), ProviderError> {
         let changes = self.context.rotate_keys(&self.context.rotation).await?;
         if !changes.is_empty() {
@@ -102,8 +107,19 @@ impl Provider {
         Ok((changes, purged))
     }
 
-    /// Rotates the signing keys of all servers by another schedule, [`rotate_promptly`](crate::rotate_promptly) say, and
-    /// takes the result into use.
+    /// Calls [`maintain`](Self::maintain) once a minute for as long as it is polled; what fails is logged and
+    /// tried again.
+    pub async fn keep_maintained(&self) {
+        loop {
+            tokio::time::sleep(MAINTENANCE).await;
+            if let Err(error) = self.maintain().await {
+                tracing::error!(%error, cause = ?error, "maintenance failed");
+            }
+        }
+    }
+
+    /// Rotates the signing keys of all servers by another schedule,
+    /// [`rotate_promptly`](crate::rotate_promptly) say, and takes the result into use.
     pub async fn rotate_keys(&self, schedule: &RotationSchedule) -> Result<Vec<KeyChange>, KeyError> {
         let changes = self.context.rotate_keys(schedule).await?;
         self.context.reload().await?;

@@ -47,8 +47,9 @@ pub(crate) async fn add(State(context): State<Context>, mut request: Request, ne
     response
 }
 
-/// Whether to tell browsers that this host speaks https only. Not on `localhost`: the promise counts for every
-/// port of the host, and would break the `http://localhost:8000` to which kubectl's plugin wants the code.
+/// Whether to tell browsers that this host speaks https only. Not on `localhost`: the promise counts for
+/// every port of the host, and would break the `http://localhost:8000` to which kubectl's plugin wants the
+/// code.
 fn has_strict_transport(base_url: &Url) -> bool {
     match base_url.host() {
         Some(url::Host::Domain(name)) => name != "localhost" && !name.ends_with(".localhost"),

@@ -1,8 +1,8 @@
 //! The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
 //!
-//! Nothing is stored here for somebody who is not signed in. An error that may go back to the client does; the
-//! others end on a page, because a redirect to a URI that is not registered would make us an open redirector and
-//! hand codes or errors to strangers.
+//! Nothing is stored here for somebody who is not signed in. An error that may go back to the client does;
+//! the others end on a page, because a redirect to a URI that is not registered would make us an open
+//! redirector and hand codes or errors to strangers.
 
 use axum::Extension;
 use axum::body::Bytes;

@@ -1,5 +1,5 @@
-//! `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0) and `/.well-known/oauth-authorization-server`
-//! (RFC 8414), the same document.
+//! `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0) and
+//! `/.well-known/oauth-authorization-server` (RFC 8414), the same document.
 
 use axum::Json;
 use axum::extract::{Path, State};

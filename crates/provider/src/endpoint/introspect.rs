@@ -1,5 +1,5 @@
-//! Token introspection (RFC 7662): whether a token still counts. A client may ask about its own tokens; any other is
-//! answered like one that does not exist, so that nothing can be found out by trying.
+//! Token introspection (RFC 7662): whether a token still counts. A client may ask about its own tokens; any
+//! other is answered like one that does not exist, so that nothing can be found out by trying.
 
 use axum::Json;
 use axum::body::Bytes;

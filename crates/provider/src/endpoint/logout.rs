@@ -1,5 +1,6 @@
-//! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0): ends the browser's session. Whoever cannot show an
-//! ID token of the person who is signed in makes us ask that person first, so that a link cannot sign people out.
+//! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0): ends the browser's session. Whoever cannot
+//! show an ID token of the person who is signed in makes us ask that person first, so that a link cannot sign
+//! people out.
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -149,7 +150,7 @@ fn after_logout(
     } else {
         Err(PageError {
             details: vec![("Post logout redirect URI", uri.chars().take(300).collect())],
-            ..broken("The address to go to after signing out is not registered for an application that the request names.".to_owned())
+            ..broken("The address to go to afterwards is not registered for the application.".to_owned())
         })
     }
 }

@@ -13,8 +13,8 @@ use crate::endpoint::{discovery, is_form};
 use crate::oauth_error::{OAuthError, never_stored};
 use crate::parameters::Parameters;
 
-/// Ends the grant of a token. A token that is unknown or another client's is answered like one that was revoked
-/// (§2.2): there is nothing that the client could do about it.
+/// Ends the grant of a token. A token that is unknown or another client's is answered like one that was
+/// revoked (§2.2): there is nothing that the client could do about it.
 pub(crate) async fn revoke(
     State(context): State<Context>,
     Path(server_id): Path<String>,
@@ -51,8 +51,8 @@ pub(crate) async fn revoke(
     }
 }
 
-/// The grant that `token` came from, if it is a token of `application`. `token_type_hint` is not needed to tell
-/// which kind it is.
+/// The grant that `token` came from, if it is a token of `application`. `token_type_hint` is not needed to
+/// tell which kind it is.
 async fn grant_of(
     context: &Context,
     configuration: &Configuration,

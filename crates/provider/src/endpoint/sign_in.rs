@@ -1,7 +1,8 @@
 //! The sign-in page and what it submits.
 //!
 //! The answer does not tell which logins exist: for a login that does not, the same work is done (an Argon2id
-//! computation) and the same page comes back; attempts are counted alike ([`kubesso_directory::ThrottleRule`]).
+//! computation) and the same page comes back; attempts are counted alike
+//! ([`kubesso_directory::ThrottleRule`]).
 
 use std::time::Duration;
 
@@ -231,7 +232,8 @@ impl Form<'_> {
         Ok(Ok(person))
     }
 
-    /// Compares on a thread for blocking work, so many at once as there are processors. `None`: too many wait.
+    /// Compares on a thread for blocking work, so many at once as there are processors. `None`: too many
+    /// wait.
     async fn verify(
         &self,
         password: Password,
@@ -256,8 +258,8 @@ impl Form<'_> {
         Ok(())
     }
 
-    /// A person has proved who it is. Whoever may not use the application gets no session: the next try begins
-    /// with this page again, where another account can be chosen.
+    /// A person has proved who it is. Whoever may not use the application gets no session: the next try
+    /// begins with this page again, where another account can be chosen.
     async fn signed_in(
         &self,
         configuration: &Configuration,

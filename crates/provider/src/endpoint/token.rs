@@ -1,7 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2): authorization codes (§4.1.3, RFC 7636) and refresh tokens (§6).
 //!
-//! Tokens are signed before the code or the refresh token is spent, so that a failure in between costs the client
-//! nothing but a second try. Person, groups, assignment and policy are read afresh each time.
+//! Tokens are signed before the code or the refresh token is spent, so that a failure in between costs the
+//! client nothing but a second try. Person, groups, assignment and policy are read afresh each time.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -241,8 +241,8 @@ impl TokenRequest<'_> {
         }
     }
 
-    /// The person as it is now: who may not sign in any more, or may not use the application any more, gets no
-    /// tokens any more.
+    /// The person as it is now: who may not sign in any more, or may not use the application any more, gets
+    /// no tokens any more.
     async fn person(&self, user: &UserId) -> Result<Person, OAuthError> {
         let person = self.context.store.person(user).await.map_err(internal)?;
         let Some(person) = person.filter(|person| person.user.status.may_sign_in()) else {
@@ -270,7 +270,8 @@ impl TokenRequest<'_> {
             scopes,
         };
         decide(self.server, &asked).map_err(|refusal| {
-            tracing::info!(user = %person.user.id, client = %self.application.client_id, reason = %refusal, "no rule allows it");
+            let (user, client) = (&person.user.id, &self.application.client_id);
+            tracing::info!(%user, %client, reason = %refusal, "no rule allows it");
             OAuthError::invalid_grant("No access policy of the authorization server allows this any more.")
         })
     }

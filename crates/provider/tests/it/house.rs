@@ -1,5 +1,5 @@
-//! A provider over a real SQLite store in a directory of its own, with the first world in it, and a browser that
-//! keeps cookies. Time stands still until a test moves it.
+//! A provider over a real SQLite store in a directory of its own, with the first world in it, and a browser
+//! that keeps cookies. Time stands still until a test moves it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

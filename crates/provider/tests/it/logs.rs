@@ -48,8 +48,8 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
         .with_ansi(false)
         .with_writer(written.clone())
         .finish();
-    // For all threads, because a line that is first reached without a subscriber may stay silent. What other tests do
-    // stands in this log too; they know nobody called Heidi.
+    // For all threads, because a line that is first reached without a subscriber may stay silent. What other
+    // tests do stands in this log too; they know nobody called Heidi.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let hash = house.store.password_hash(&user_id("dev")).await.unwrap().unwrap();
     let assignment = UserAssignment {
