@@ -3,6 +3,10 @@
 //! Both carry the `__Host-` prefix (RFC 6265bis §4.1.3.2): the browser takes them over https only, for this
 //! host alone and the whole of it, so that no neighbouring host can plant one. They have no lifetime of their
 //! own; when a session ends is decided here and not in the browser.
+//!
+//! Cookies know no ports (RFC 6265 §8.5). On `localhost` a browser therefore shows them to every program of the
+//! person's own machine that it is sent to; for anything but trying kubesso out, give the provider a host name of
+//! its own.
 
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
