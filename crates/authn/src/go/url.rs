@@ -1,6 +1,6 @@
 //! `net/url` of Go 1.26, as far as an issuer's URL is checked with it.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use kubesso_k8s_types::go::quote;
 
@@ -104,6 +104,9 @@ fn check_host(host: &str) -> Result<(), String> {
                 .unwrap_or((address, ""));
             check_escapes(address, Part::Host)?;
             check_escapes(zone, Part::Zone)?;
+            if address.parse::<Ipv4Addr>().is_ok() {
+                return Err("invalid IP-literal".to_owned());
+            }
             if address.parse::<Ipv6Addr>().is_err() {
                 return Err(format!("invalid host: ParseAddr({}): unable to parse IP", quote(address)));
             }

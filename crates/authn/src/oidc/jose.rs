@@ -104,7 +104,7 @@ impl Jws {
             match name.as_str() {
                 "jwk" => {
                     let key = jwk::parse(value).map_err(|error| wrapped("JWK", error))?;
-                    if !key.is_public() {
+                    if !key.is_valid_public() {
                         return Err("go-jose/go-jose: invalid embedded jwk, must be public key".to_owned());
                     }
                 }

@@ -23,6 +23,8 @@ enum KeyMaterial {
     Verifying(VerifyingKey),
     /// A public key that cannot verify any algorithm of ours: Ed25519, or RSA with impossible numbers.
     OtherPublic,
+    /// RSA with the exponent zero, which go-jose reads in a set but does not call valid.
+    Invalid,
     /// A private or symmetric key; Go's verifier does not take those.
     Secret,
 }
@@ -31,12 +33,13 @@ impl Key {
     pub(crate) fn verifying(&self) -> Option<&VerifyingKey> {
         match &self.material {
             KeyMaterial::Verifying(key) => Some(key),
-            KeyMaterial::OtherPublic | KeyMaterial::Secret => None,
+            KeyMaterial::OtherPublic | KeyMaterial::Invalid | KeyMaterial::Secret => None,
         }
     }
 
-    pub(crate) fn is_public(&self) -> bool {
-        !matches!(self.material, KeyMaterial::Secret)
+    /// Whether a token's header may bring it.
+    pub(crate) fn is_valid_public(&self) -> bool {
+        matches!(self.material, KeyMaterial::Verifying(_) | KeyMaterial::OtherPublic)
     }
 }
 
@@ -191,17 +194,16 @@ impl RawJwk {
                 let (Some(n), Some(e)) = (&self.n, &self.e) else {
                     return refused("invalid RSA key, missing n/e values");
                 };
-                Ok(rsa(n, e).map_or(KeyMaterial::OtherPublic, KeyMaterial::Verifying))
+                Ok(rsa(n, e))
             }
             ("RSA", Some(_)) => {
                 let members =
                     [("N", &self.n), ("E", &self.e), ("D", &self.d), ("P", &self.p), ("Q", &self.q)];
-                let missing: Vec<&str> =
-                    members.iter().filter(|(_, number)| number.is_none()).map(|(name, _)| *name).collect();
-                if missing.is_empty() {
-                    return Ok(KeyMaterial::Secret);
+                // Whether the numbers belong together is not checked; upstream refuses the set if they do not.
+                match members.iter().find(|(_, number)| number.is_none()) {
+                    None => Ok(KeyMaterial::Secret),
+                    Some((name, _)) => refused(&format!("invalid RSA private key, missing {name} value(s)")),
                 }
-                refused(&format!("invalid RSA private key, missing {} value(s)", missing.join(", ")))
             }
             ("oct", _) if has_certificates => {
                 refused("invalid JWK, found 'oct' (symmetric) key with cert chain")
@@ -288,14 +290,17 @@ fn read_bytes(value: Json<'_>, target: &mut Option<Vec<u8>>) -> Result<(), Strin
 
 /// An RSA key as Go's crypto/rsa would use it: the exponent is cut to 64 bits when it is read, and must be an odd number of
 /// at least 3 and below 2^31 when it is used; the modulus must have 1024 bits or more.
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<VerifyingKey> {
-    let low = exponent.get(exponent.len().saturating_sub(8)..)?;
+fn rsa(modulus: &[u8], exponent: &[u8]) -> KeyMaterial {
+    let low = exponent.get(exponent.len().saturating_sub(8)..).unwrap_or_default();
     let exponent = low.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-    if exponent % 2 == 0 || !(3..1 << 31).contains(&exponent) {
-        return None;
+    if exponent == 0 {
+        return KeyMaterial::Invalid;
     }
-    let key = VerifyingKey::rsa(modulus, &exponent.to_be_bytes()).ok()?;
-    (key.rsa_bits()? >= 1024).then_some(key)
+    let usable = exponent % 2 == 1 && (3..1 << 31).contains(&exponent);
+    VerifyingKey::rsa(modulus, &exponent.to_be_bytes())
+        .ok()
+        .filter(|key| usable && key.rsa_bits().is_some_and(|bits| bits >= 1024))
+        .map_or(KeyMaterial::OtherPublic, KeyMaterial::Verifying)
 }
 
 fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {

@@ -93,11 +93,9 @@ impl Issuer {
             ..OidcOptions::default()
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        OidcAuthenticator::start_with(
-            OidcConfig::new(options).unwrap(),
-            clock,
-            Arc::clone(&self.provider) as _,
-        )
+        let fetch = Arc::clone(&self.provider) as Arc<dyn Fetch>;
+        let config = OidcConfig::new(options).unwrap();
+        OidcAuthenticator::start_every(Duration::from_millis(1), config, clock, fetch)
     }
 
     async fn start_ready(&self) -> OidcAuthenticator {

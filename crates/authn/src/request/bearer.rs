@@ -95,7 +95,7 @@ mod tests {
                 headers
                     .append(http::header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(protocol).unwrap());
             }
-            from_websocket_protocols(&headers).map(|token| token.unwrap_or_default()).map_err(str::to_owned)
+            from_websocket_protocols(&headers).map(Option::unwrap_or_default).map_err(str::to_owned)
         };
         let other = "v5.channel.k8s.io".to_owned();
         let token = protocol("dG9rZW4");

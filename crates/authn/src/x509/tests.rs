@@ -68,7 +68,7 @@ fn the_common_name_is_the_user_and_the_organization_the_group() {
     let chain = ders(identity.chain_pem());
     let user = authenticator(authority.certificate_pem()).authenticate(&chain).unwrap().unwrap();
     let hash = digest::digest(&digest::SHA256, &chain[0]);
-    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = colon_hex(hash.as_ref()).replace(':', "").to_lowercase();
     assert_eq!((user.username.as_str(), user.uid.as_str()), ("alice", ""));
     assert_eq!(user.groups, ["system:masters"]);
     assert_eq!(user.extra, BTreeMap::from([(CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={hash}")])]));
