@@ -164,15 +164,15 @@ fn a_provider_that_never_answers_is_given_up_and_not_asked_again() {
         let address = silent.local_addr().unwrap();
         let asked = std::thread::spawn(move || {
             let (mut stream, _) = silent.accept().unwrap();
-            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
-            stream.write_all(beginning.as_bytes()).unwrap();
+            // On a busy machine the other side may have given up before it has said anything.
+            drop(stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(beginning.as_bytes())));
             // Until the other side has had enough.
             drop(stream.read_to_end(&mut Vec::new()));
             silent.set_nonblocking(true).unwrap();
             silent.accept().is_ok()
         });
         let mut world = World::new();
-        world.request.read = Duration::from_millis(20);
+        world.request.read = Duration::from_millis(100);
         let mut line = ["kubelogin", "get-token", "--oidc-client-id=x"].map(str::to_owned).to_vec();
         line.push(format!("--oidc-issuer-url=http://{address}"));
         let run = world.run_line(line, &Recording::default());
