@@ -1,0 +1,167 @@
+//! The HTTP side: every request is authenticated, perhaps impersonated, authorized, and then answered.
+//!
+//! The order is that of kube-apiserver's handler chain (apiserver `pkg/server/config.go`,
+//! `DefaultBuildHandlerChain`): nobody learns what exists before they may ask for it.
+
+pub(crate) mod authenticate;
+pub(crate) mod body;
+mod dispatch;
+mod impersonation;
+pub(crate) mod negotiate;
+mod route;
+pub(crate) mod shape;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Router, middleware};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use kubesso_authz::RequestInfo;
+use kubesso_https::ClientCertificates;
+use kubesso_k8s_types::UserInfo;
+use rustls_pki_types::CertificateDer;
+use tokio_util::sync::CancellationToken;
+
+use crate::rest::Api;
+use crate::status::ApiError;
+use crate::{discovery, openapi, version};
+use authenticate::Authenticate;
+use impersonation::Impersonation;
+use negotiate::Format;
+use route::Route;
+
+/// What the handlers share.
+pub(crate) struct Server {
+    /// The objects and who may do what with them.
+    pub(crate) api: Api,
+    /// Who sends a request.
+    pub(crate) authenticator: Arc<dyn Authenticate>,
+    /// Ends the watches.
+    pub(crate) shutdown: CancellationToken,
+    impersonation: Impersonation,
+}
+
+impl Server {
+    /// A server over `api`.
+    pub(crate) fn new(
+        api: Api,
+        authenticator: Arc<dyn Authenticate>,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self { api, authenticator, shutdown, impersonation: Impersonation::default() })
+    }
+
+    /// One handler for every path: which path is which is Kubernetes' own matter.
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        Router::new().fallback(handle).with_state(self).layer(middleware::map_response(with_audit_headers))
+    }
+}
+
+/// Every reply of an API server says that it is not to be kept.
+async fn with_audit_headers(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .entry(http::header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let format = Format::negotiate(request.headers(), &query);
+    let errors_as = match &format {
+        Ok(Format { encoding, .. }) => Format { encoding: *encoding, ..Format::JSON },
+        Err(_) => Format::JSON,
+    };
+    match server.answer(request, &query, format).await {
+        Ok(response) => response,
+        Err(error) => errors_as.refuse(&error),
+    }
+}
+
+impl Server {
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request,
+        query: &str,
+        format: Result<Format, ApiError>,
+    ) -> Result<Response, ApiError> {
+        let path = request.uri().path().to_owned();
+        let info = RequestInfo::resolve(request.method().as_str(), &path, query)
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let certificates = request.extensions().get::<ClientCertificates>().cloned();
+        let certificates = certificates.map(|certificates| certificates.0).unwrap_or_default();
+        // A copy: a body need not be Sync, and so no request may be borrowed while waiting.
+        let headers = request.headers().clone();
+        let user = self.authenticate(&headers, &certificates).await?;
+        let user = self.impersonation.resolve(request.headers(), info.attributes(user), &self.api.access)?;
+        let attributes = info.attributes(user.clone());
+        let verdict = self.api.access.authorize(&attributes);
+        if !verdict.is_allowed() {
+            tracing::debug!(user = user.username, verb = info.verb, path = info.path, "forbidden");
+            return Err(kubesso_authz::forbidden_status(&attributes, &verdict.reason).into());
+        }
+        if let Some(response) = self.non_resource(&request, &info.path, query, &format) {
+            return Ok(response);
+        }
+        match route::route(request.method(), &info.path) {
+            Ok(Route::Resource(route)) => self.resource(request, &info, route, query, user, format).await,
+            Ok(Route::NonResource) | Err(None) => Ok(page_not_found()),
+            Err(Some(error)) => Err(error),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        certificates: &[CertificateDer<'static>],
+    ) -> Result<UserInfo, ApiError> {
+        self.authenticator.authenticate(headers, certificates).await.map_err(|error| {
+            tracing::info!(cause = error.cause, "a request could not be authenticated");
+            kubesso_k8s_types::meta::Status::unauthorized().into()
+        })
+    }
+
+    /// Health, version, discovery and OpenAPI.
+    fn non_resource(
+        &self,
+        request: &Request,
+        path: &str,
+        query: &str,
+        format: &Result<Format, ApiError>,
+    ) -> Option<Response> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let trimmed = path.trim_end_matches('/');
+        let health = ["/healthz", "/livez", "/readyz"]
+            .iter()
+            .any(|root| trimmed.strip_prefix(root).is_some_and(|rest| matches!(rest, "" | "/ping")));
+        if health {
+            return Some(text(StatusCode::OK, "ok"));
+        }
+        if !reads {
+            return None;
+        }
+        if trimmed == "/version" {
+            let format = format.as_ref().copied().unwrap_or(Format::JSON);
+            return Some(format.respond(200, &version::handle(), &[]));
+        }
+        discovery::handle(path, request.headers()).or_else(|| openapi::handle(path, query, request.headers()))
+    }
+}
+
+/// What Go's multiplexer says of a path that nothing serves.
+fn page_not_found() -> Response {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response {
+    let mut response = (status, Body::from(body)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests;
