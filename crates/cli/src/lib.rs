@@ -1,1 +1,93 @@
-//! Room `cli` of kubesso.
+//! The binary `kubesso`: arguments, wiring, output. The only room that reads the environment and exits.
+//!
+//! [`main`] looks at the name the program was started by. As `kubectl-oidc_login` or `kubelogin` it is the kubectl
+//! plugin; otherwise it takes `kubesso`'s commands. [`up::start`] is `kubesso up` as a function, with the clock
+//! and the randomness passed in:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), kubesso_cli::CommandError> {
+//! use kubesso_cli::up;
+//!
+//! let running = up::start(up::Options::new("./data")).await?;
+//! println!("{}", running.facts().issuer);
+//! running.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod args;
+mod authority;
+mod data_directory;
+mod environment;
+mod error;
+mod keys;
+mod logging;
+mod output;
+mod provider_server;
+mod serve;
+mod tour;
+pub mod up;
+mod user;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Cli, Command};
+pub use crate::error::CommandError;
+pub use crate::tour::{BrowserError, Credentials, FormBrowser, Landing};
+
+/// Names under which this program is the kubectl plugin: kubectl's `oidc-login`, and the one kubelogin is
+/// installed by.
+const PLUGIN_NAMES: [&str; 2] = ["kubectl-oidc_login", "kubelogin"];
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let started_as = arguments.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    if PLUGIN_NAMES.iter().any(|name| started_as == *name) {
+        return kubesso_signin::run_plugin(arguments, environment::for_sign_in()).into();
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        // clap's own: help and version on standard output with 0, usage errors on standard error with 2.
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+    // The plugin first: a cached token is printed before there is a log or a runtime.
+    if let Command::OidcLogin(command) = cli.command {
+        return Ok(kubesso_signin::run(command, environment::for_sign_in()).into());
+    }
+    logging::start(cli.log_format, cli.log_level);
+    kubesso_https::install_crypto_provider();
+    match cli.command {
+        Command::Up(command) => runtime()?.block_on(up::run(command)),
+        Command::Serve(command) => runtime()?.block_on(serve::run(command)),
+        Command::User(command) => runtime()?.block_on(user::run(command)),
+        Command::Keys(command) => runtime()?.block_on(keys::run(command)),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kubesso", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::OidcLogin(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn runtime() -> Result<Runtime, CommandError> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| CommandError::because("the program's threads cannot be started", &e))
+}

@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The binary `kubesso`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubesso_cli::main()
+}

@@ -1,0 +1,239 @@
+//! The command line: what can be asked, and how it is explained.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kubesso_signin::OidcLogin;
+
+/// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubesso",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Start with:  kubesso up",
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How the log on standard error is written.
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Logging")]
+    pub log_format: LogFormat,
+    /// How much is logged: error, warn, info, debug or trace.
+    #[arg(long, global = true, default_value = "warn", help_heading = "Logging")]
+    pub log_level: tracing::Level,
+}
+
+/// The commands of `kubesso`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything on this machine: provider, sandbox cluster, people, kubeconfig.
+    ///
+    /// Creates what is missing in the data directory and keeps what is there. The first start prints the
+    /// passwords of the four people; they are stored hashed and not shown again.
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Up),
+    /// Run the provider from a configuration file.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// People: list, create, reset passwords, change groups.
+    #[command(subcommand, arg_required_else_help = true)]
+    User(User),
+    /// The provider's signing keys: list, rotate.
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(Keys),
+    /// The kubectl plugin: sign in and give kubectl its token.
+    ///
+    /// The same as `kubectl oidc-login`; started by the name kubectl-oidc_login or kubelogin, this program is
+    /// the plugin.
+    OidcLogin(OidcLogin),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  kubesso completion bash > /etc/bash_completion.d/kubesso")]
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  kubesso up                          start, and print what to type next
+  kubesso up --tour                   start, sign everybody in, check who may do what, end
+  kubesso up -o json                  one line of JSON when ready, for scripts
+  kubesso up --data-dir ./trial --provider-port 0 --cluster-port 0";
+
+const SERVE_EXAMPLES: &str = "\
+Example:
+  kubesso serve --config kubesso.yaml
+
+  # kubesso.yaml
+  base_url: https://sso.example.com
+  listen: [\"0.0.0.0:443\"]
+  tls: {certificate: /etc/kubesso/tls.crt, key: /etc/kubesso/tls.key}
+  data_dir: /var/lib/kubesso";
+
+/// `kubesso up`.
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    /// Where it keeps its data.
+    #[command(flatten)]
+    pub data: DataDir,
+    /// The provider's port; 0 takes a free one. Part of the issuer, so it is kept from then on [default: 8443].
+    #[arg(long, value_name = "PORT")]
+    pub provider_port: Option<u16>,
+    /// The sandbox cluster's port; 0 takes a free one [default: 6443, or a free one if that is taken].
+    #[arg(long, value_name = "PORT")]
+    pub cluster_port: Option<u16>,
+    /// Sign the four people in, call the cluster as each, check who may do what, and end: exit code 0 if all
+    /// is as it should be, 1 if not.
+    #[arg(long)]
+    pub tour: bool,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `kubesso serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// The configuration file (YAML).
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Where the data of `kubesso up` are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataDir {
+    /// The data directory [default: $KUBESSO_DATA_DIR, else $XDG_DATA_HOME/kubesso, else ~/.local/share/kubesso].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// How a result is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// table for people, json or yaml for scripts.
+    #[arg(long = "output", short = 'o', value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: OutputFormat,
+}
+
+/// `--output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// One JSON object on one line.
+    Json,
+    /// For people.
+    #[default]
+    Table,
+    /// YAML.
+    Yaml,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}
+
+/// `kubesso user`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// List the people with their status and groups.
+    List {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Create a person with a generated password, which is printed once.
+    #[command(
+        after_help = "Example:\n  kubesso user create jo@example.com --first-name Jo --last-name Lee --group k8s-admins"
+    )]
+    Create {
+        /// The e-mail address; it is the login too.
+        email: String,
+        /// First name.
+        #[arg(long, default_value = "")]
+        first_name: String,
+        /// Last name.
+        #[arg(long, default_value = "")]
+        last_name: String,
+        /// A group to put the person into; may be given several times.
+        #[arg(long = "group", value_name = "NAME")]
+        groups: Vec<String>,
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Give a person a new generated password, which is printed once, and end their sessions.
+    ResetPassword {
+        /// The person's login.
+        login: String,
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Put a person into a group.
+    AddToGroup {
+        /// The person's login.
+        login: String,
+        /// The group's name.
+        group: String,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Take a person out of a group. Tokens issued before keep their groups until they end.
+    RemoveFromGroup {
+        /// The person's login.
+        login: String,
+        /// The group's name.
+        group: String,
+        #[command(flatten)]
+        data: DataDir,
+    },
+}
+
+/// `kubesso keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// List the signing keys with their states.
+    List {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Publish a new signing key. It signs once every relying party can know it; the old one stays published
+    /// until the last token that it signed has ended.
+    Rotate {
+        /// Sign with the new key at once, without waiting until everybody can know it: whoever still holds an
+        /// older copy of the key set refuses the new tokens until they fetch it again.
+        #[arg(long)]
+        danger_at_once: bool,
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

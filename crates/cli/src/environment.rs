@@ -1,0 +1,54 @@
+//! What the operating system says: variables, the home directory, streams, signals.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kubesso_ambient::{OsEntropy, SystemClock};
+use kubesso_signin::{Environment, Interrupt, Output, Pacing, SystemBrowser, SystemTerminal};
+
+use crate::args::DataDir;
+use crate::error::CommandError;
+use crate::up::Colour;
+
+/// The plugin's world: this process'.
+pub(crate) fn for_sign_in() -> Environment {
+    Environment {
+        variables: Arc::new(variable),
+        home: std::env::home_dir(),
+        stdout: Output::new(io::stdout()),
+        stderr: Output::new(io::stderr()),
+        terminal: Arc::new(SystemTerminal),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+        browser: Arc::new(SystemBrowser),
+        interrupt: Interrupt::Signals,
+        pacing: Pacing::default(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The data directory that was named, or the default.
+pub(crate) fn data_dir(named: &DataDir) -> Result<PathBuf, CommandError> {
+    named.data_dir.clone().or_else(default_data_dir).ok_or_else(|| {
+        CommandError::new("there is no home directory to keep data in").mend("name one with --data-dir")
+    })
+}
+
+/// The data directory for whoever names none.
+pub(crate) fn default_data_dir() -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("KUBESSO_DATA_DIR")
+        .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("kubesso")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(".local/share/kubesso")))
+}
+
+/// Whether standard output may be coloured: it is a terminal, and <https://no-color.org> is not asked for.
+pub(crate) fn colour() -> Colour {
+    let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !unwanted { Colour::On } else { Colour::Off }
+}

@@ -1,0 +1,72 @@
+//! `kubesso up`: everything on one machine, from nothing to the first `kubectl get pods`.
+
+mod facts;
+pub(crate) mod installation;
+mod kubeconfig;
+mod people;
+mod ports;
+mod start;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+pub use facts::{Colour, Facts, Person};
+pub use ports::PortChoice;
+pub use start::{Options, Running, start};
+
+use crate::args::{OutputFormat, Up};
+use crate::environment;
+use crate::error::CommandError;
+use crate::tour;
+
+/// Runs `kubesso up …` until Ctrl-C, or until the tour is over.
+pub(crate) async fn run(command: Up) -> Result<ExitCode, CommandError> {
+    let choice = |port: u16| if port == 0 { PortChoice::AnyFree } else { PortChoice::Exactly(port) };
+    let mut options = Options::new(environment::data_dir(&command.data)?);
+    options.provider_port = command.provider_port.map(choice);
+    options.cluster_port = command.cluster_port.map(choice);
+    // Ctrl-C from here on, also while things start.
+    let interrupted = interrupted();
+    tokio::pin!(interrupted);
+    let running = tokio::select! {
+        started = start(options) => started?,
+        () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+    };
+    let default_data_dir = environment::default_data_dir();
+    let format = command.output.format;
+    if command.tour {
+        let ended = tokio::select! {
+            ended = tour::run(&running, format) => ended,
+            () = &mut interrupted => Ok(ExitCode::FAILURE),
+        };
+        running.stop().await;
+        return ended;
+    }
+    crate::output::print(format, running.facts(), || {
+        running.facts().screen(environment::colour(), default_data_dir.as_deref())
+    })?;
+    // Scripts wait for this line.
+    let _ = std::io::stdout().flush();
+    interrupted.await;
+    if format == OutputFormat::Table {
+        eprintln!("ending; everything is kept in {}", running.facts().data_dir.display());
+    }
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,322 @@
+//! Starting everything, with the time and the randomness passed in.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
+use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthenticator, X509Authenticator};
+use kubesso_directory::Store;
+use kubesso_https::pki::{CertificateAuthority, ServerNames};
+use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
+use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_sandbox::{Sandbox, SandboxConfig};
+use kubesso_store_sqlite::SqliteStore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+use url::Url;
+
+use crate::authority;
+use crate::data_directory::{DataDirectory, Mode, Ports};
+use crate::error::CommandError;
+use crate::provider_server;
+use crate::up::facts::Facts;
+use crate::up::kubeconfig::{self, ClusterFacts, SignIn};
+use crate::up::ports::{Listening, PortChoice, listen};
+use crate::up::{installation, people};
+
+const PROVIDER_PORT: u16 = 8443;
+const CLUSTER_PORT: u16 = 6443;
+const KUBECONFIG: &str = "kubeconfig";
+const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
+const PLUGIN_DIRECTORY: &str = "bin";
+/// kubectl finds `kubectl oidc-login` by this name.
+const PLUGIN: &str = "kubectl-oidc_login";
+/// So that the commands that are printed can be typed.
+const PROGRAM: &str = "kubesso";
+
+/// What `kubesso up` starts with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory, made if missing.
+    pub data_dir: PathBuf,
+    /// The provider's port; by default that of the last start, or 8443.
+    pub provider_port: Option<PortChoice>,
+    /// The cluster's port; by default that of the last start or 6443, or a free one if that is taken.
+    pub cluster_port: Option<PortChoice>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for keys, passwords and ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// The program that the plugin's link points to; by default the one that runs.
+    pub program: Option<PathBuf>,
+}
+
+impl Options {
+    /// With defaults: the machine's clock and randomness, the default ports.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            provider_port: None,
+            cluster_port: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            program: None,
+        }
+    }
+}
+
+/// A running installation.
+#[derive(Debug)]
+pub struct Running {
+    facts: Facts,
+    authority_pem: String,
+    database: SqliteStore,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    /// In use by this process until it is dropped.
+    _directory: DataDirectory,
+}
+
+impl Running {
+    /// Where things are, and who can sign in.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The installation's certificate authority, PEM.
+    pub fn authority_pem(&self) -> &str {
+        &self.authority_pem
+    }
+
+    /// The directory that the provider serves from.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.database.clone())
+    }
+
+    /// Ends it: requests under way may finish, for a short time.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.database.close().await;
+    }
+}
+
+/// Creates what is missing in the data directory, keeps what is there, and serves. All is ready when it returns.
+pub async fn start(options: Options) -> Result<Running, CommandError> {
+    let Options { data_dir, provider_port, cluster_port, clock, entropy, program } = options;
+    let now = clock.now();
+    let directory = DataDirectory::open(&data_dir).map_err(|e| CommandError::new(e.to_string()))?;
+    let authority = authority::open(&directory, now)?;
+    let ports = directory.ports().map_err(|e| CommandError::new(e.to_string()))?;
+    let provider_listening = listen_for_provider(provider_port, ports).await?;
+    let cluster_listening = listen_for_cluster(cluster_port, ports).await?;
+
+    let (database, sealing_key) = installation::open_directory(directory.root()).await?;
+    let store: Arc<dyn Store> = Arc::new(database.clone());
+    let world = people::first_world()?;
+    let passwords = if people::is_empty(&*store).await? {
+        people::passwords(&world, &entropy).await?
+    } else {
+        Vec::new()
+    };
+    let seeded = people::create_or_find(&*store, world, &passwords, &*clock, &*entropy).await?;
+    let base_url = loopback_url(provider_listening.port)?;
+    let provider = Provider::new(ProviderConfig {
+        base_url: base_url.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        sealing_key,
+    })
+    .await
+    .map_err(|e| CommandError::because("the provider cannot start", &e))?;
+    let (Some(application), Some(server)) = (&seeded.application, &seeded.server) else {
+        let missing =
+            CommandError::new("the first application or authorization server is not there any more");
+        return Err(missing.mend("create it again under its old name, or start with another --data-dir"));
+    };
+    let client_id = application.client_id.to_string();
+    let issuer = format!("{}/oauth2/{}", base_url.as_str().trim_end_matches('/'), server.id);
+
+    let oidc = OidcOptions {
+        issuer_url: issuer.clone(),
+        client_id: client_id.clone(),
+        ca_pem: Some(authority.certificate_pem().to_owned()),
+        username_claim: "email".to_owned(),
+        groups_claim: Some("groups".to_owned()),
+        ..OidcOptions::default()
+    };
+    let shutdown = CancellationToken::new();
+    let tokens = token_authenticator(oidc, &clock)?;
+    let authenticator = request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?;
+    let sandbox = Sandbox::open(SandboxConfig {
+        data_dir: directory.path("sandbox"),
+        authenticator: Arc::new(authenticator),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        port: cluster_listening.port,
+        shutdown: shutdown.clone(),
+    })
+    .await
+    .map_err(|e| CommandError::because("the sandbox cluster cannot start", &e))?;
+    if seeded.created {
+        installation::create_objects(&sandbox).await?;
+    }
+
+    let identity = issue_server(&authority, now)?;
+    let provider_tls = server_tls(&identity, ClientAuthentication::None)?;
+    let cluster_tls = server_tls(&identity, ClientAuthentication::Requested)?;
+    let facts = Facts {
+        client_id,
+        ca: directory.path("ca.crt"),
+        kubeconfig: directory.path(KUBECONFIG),
+        admin_kubeconfig: directory.path(ADMIN_KUBECONFIG),
+        cluster: loopback_url(cluster_listening.port)?.as_str().trim_end_matches('/').to_owned(),
+        data_dir: directory.root().to_owned(),
+        plugin_dir: directory.path(PLUGIN_DIRECTORY),
+        users: people::present(&*store, &seeded, &passwords).await?,
+        notices: notices(&cluster_listening, cluster_port, ports),
+        issuer,
+    };
+    write_files(&directory, &facts, &authority, &clock, program)?;
+    let kept = Ports { provider: Some(provider_listening.port), cluster: Some(cluster_listening.port) };
+    if kept != ports {
+        directory.keep_ports(kept).map_err(|e| CommandError::new(e.to_string()))?;
+    }
+
+    let tasks = TaskTracker::new();
+    let servers = [
+        (provider_listening, provider_tls.clone(), provider_server::router(&provider)),
+        (cluster_listening, cluster_tls.clone(), sandbox.router()),
+    ];
+    for (listening, tls, router) in servers {
+        for listener in listening.listeners {
+            tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
+        }
+    }
+    provider_server::maintain(provider, &tasks, shutdown.clone());
+    // Ready means that a token is taken, and for that the cluster must know the provider's keys. Should that fail, it is
+    // tried again in the background, and the log says why.
+    if let Err(problem) = tokens.first_attempt().await {
+        warn!(problem, "the cluster does not know the provider yet");
+    }
+    let authority_pem = authority.certificate_pem().to_owned();
+    tasks.spawn(authority::renew(
+        Arc::new(authority),
+        ServerNames::loopback(),
+        vec![provider_tls, cluster_tls],
+        clock,
+        shutdown.clone(),
+    ));
+    Ok(Running { facts, authority_pem, database, shutdown, tasks, _directory: directory })
+}
+
+/// The provider's port is part of the issuer, and so of every kubeconfig and every token: it does not move by itself.
+async fn listen_for_provider(choice: Option<PortChoice>, kept: Ports) -> Result<Listening, CommandError> {
+    let choice = choice.unwrap_or(PortChoice::Exactly(kept.provider.unwrap_or(PROVIDER_PORT)));
+    listen(choice).await.map_err(|error| match choice {
+        PortChoice::Exactly(port) => {
+            CommandError::because(format!("the provider cannot listen on port {port}"), &error)
+                .mend("end what listens there, or choose another port with --provider-port")
+        }
+        _ => CommandError::because("the provider found no free port", &error),
+    })
+}
+
+async fn listen_for_cluster(choice: Option<PortChoice>, kept: Ports) -> Result<Listening, CommandError> {
+    let choice = choice.unwrap_or(PortChoice::Preferably(kept.cluster.unwrap_or(CLUSTER_PORT)));
+    listen(choice).await.map_err(|error| match choice {
+        PortChoice::Exactly(port) => {
+            CommandError::because(format!("the cluster cannot listen on port {port}"), &error)
+                .mend("end what listens there, or choose another port with --cluster-port")
+        }
+        _ => CommandError::because("the cluster found no free port", &error),
+    })
+}
+
+fn notices(listening: &Listening, choice: Option<PortChoice>, kept: Ports) -> Vec<String> {
+    let expected = kept.cluster.unwrap_or(CLUSTER_PORT);
+    if choice.is_some() || listening.port == expected {
+        return Vec::new();
+    }
+    vec![format!("port {expected} is taken, so the cluster is on port {}", listening.port)]
+}
+
+fn loopback_url(port: u16) -> Result<Url, CommandError> {
+    Url::parse(&format!("https://localhost:{port}"))
+        .map_err(|e| CommandError::because("no URL can be made", &e))
+}
+
+fn token_authenticator(
+    options: OidcOptions,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<OidcAuthenticator>, CommandError> {
+    let refused =
+        |e: &dyn std::error::Error| CommandError::because("the cluster cannot trust the provider", e);
+    let config = OidcConfig::new(options).map_err(|e| refused(&e))?;
+    OidcAuthenticator::start(config, clock.clone()).map(Arc::new).map_err(|e| refused(&e))
+}
+
+fn request_authenticator(
+    tokens: Arc<OidcAuthenticator>,
+    authority: &CertificateAuthority,
+    clock: &Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<RequestAuthenticator, CommandError> {
+    let certificates = X509Authenticator::new(authority.certificate_pem(), clock.clone())
+        .map_err(|e| CommandError::because("the cluster cannot trust client certificates", &e))?;
+    let authenticator = RequestAuthenticator::new(clock.clone(), entropy);
+    Ok(authenticator.with_certificates(certificates).with_tokens(tokens))
+}
+
+fn issue_server(authority: &CertificateAuthority, now: jiff::Timestamp) -> Result<Identity, CommandError> {
+    let names = ServerNames::new(
+        vec!["localhost".to_owned()],
+        vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])],
+    );
+    authority
+        .issue_server(&names, now)
+        .map_err(|e| CommandError::because("no server certificate can be issued", &e))
+}
+
+fn server_tls(identity: &Identity, clients: ClientAuthentication) -> Result<ServerTls, CommandError> {
+    ServerTls::new(identity, clients).map_err(|e| CommandError::because("TLS cannot be set up", &e))
+}
+
+fn write_files(
+    directory: &DataDirectory,
+    facts: &Facts,
+    authority: &CertificateAuthority,
+    clock: &Arc<dyn Clock>,
+    program: Option<PathBuf>,
+) -> Result<(), CommandError> {
+    let plugin = installation::link(&facts.plugin_dir, PLUGIN, program.clone())?;
+    installation::link(&facts.plugin_dir, PROGRAM, program)?;
+    let cluster = ClusterFacts { server: &facts.cluster, authority_pem: authority.certificate_pem() };
+    let sign_in = SignIn {
+        plugin: &plugin,
+        issuer: &facts.issuer,
+        client_id: &facts.client_id,
+        authority_file: &facts.ca,
+    };
+    let administrator = authority
+        .issue_client("kubesso:break-glass", "system:masters", clock.now())
+        .map_err(|e| CommandError::because("no administrator's certificate can be issued", &e))?;
+    let files = [
+        (ADMIN_KUBECONFIG, kubeconfig::for_break_glass(cluster, &administrator)),
+        (
+            KUBECONFIG,
+            installation::merge_kubeconfig(directory, KUBECONFIG, kubeconfig::for_people(cluster, sign_in))?,
+        ),
+    ];
+    for (name, config) in files {
+        let content = kubeconfig::yaml(&config)?;
+        directory
+            .write(name, content.as_bytes(), Mode::Private)
+            .map_err(|e| CommandError::new(e.to_string()))?;
+    }
+    Ok(())
+}
