@@ -149,9 +149,7 @@ impl RawJwk {
                 "q" => read_bytes(value, &mut raw.q),
                 "dp" | "dq" | "qi" => read_bytes(value, &mut None),
                 "x5c" => json::to_strings(value).map(|chain| raw.x5c = chain),
-                // A URL is a struct to Go, so that the string that RFC 7517 §4.6 asks for is the wrong type.
-                "x5u" if matches!(value.kind(), Kind::Null | Kind::Object) => Ok(()),
-                "x5u" => Err(json::wrong_type(value, "url.URL")),
+                "x5u" => check_url(value)?,
                 _ => Ok(()),
             };
             let is_bytes = BYTES.contains(&name.as_str());
@@ -301,6 +299,37 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> KeyMaterial {
         .ok()
         .filter(|key| usable && key.rsa_bits().is_some_and(|bits| bits >= 1024))
         .map_or(KeyMaterial::OtherPublic, KeyMaterial::Verifying)
+}
+
+/// `x5u` as `url.URL`. That is a struct to Go, so that the text that RFC 7517 §4.6 asks for is the wrong type, and an object
+/// is read field by field. What may wait is in the inner result.
+fn check_url(value: Json<'_>) -> Result<Result<(), String>, String> {
+    if !matches!(value.kind(), Kind::Null | Kind::Object) {
+        return Ok(Err(json::wrong_type(value, "url.URL")));
+    }
+    let mut seen = Vec::new();
+    let mut saved = Ok(());
+    for (name, value) in value.members() {
+        if seen.contains(&name) {
+            return Err(duplicate(&name));
+        }
+        let outcome = match name.as_str() {
+            "Scheme" | "Opaque" | "Host" | "Path" | "Fragment" | "RawQuery" | "RawPath" | "RawFragment" => {
+                json::to_string(value).map(drop)
+            }
+            "ForceQuery" | "OmitHost" => json::to_bool(value).map(drop),
+            "User" if !matches!(value.kind(), Kind::Null | Kind::Object) => {
+                Err(json::wrong_type(value, "url.Userinfo"))
+            }
+            _ => Ok(()),
+        };
+        if value.kind() == Kind::Number {
+            outcome.clone()?;
+        }
+        saved = saved.and(outcome);
+        seen.push(name);
+    }
+    Ok(saved)
 }
 
 fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {

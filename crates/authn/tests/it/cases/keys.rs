@@ -115,6 +115,11 @@ fn odd_keys() -> Vec<(String, String)> {
             ("x5u", json!(null)),
             ("x5u", json!(1)),
             ("x5u", json!(true)),
+            ("x5u", json!({"Scheme": "https", "User": {}, "ForceQuery": true, "other": 1})),
+            ("x5u", json!({"Scheme": 1})),
+            ("x5u", json!({"Host": [], "Path": 1})),
+            ("x5u", json!({"OmitHost": "true"})),
+            ("x5u", json!({"User": "x"})),
             ("x5c", json!([])),
             ("x5c", json!(null)),
             ("x5c", json!("AAAA")),
@@ -207,6 +212,7 @@ fn odd_keys() -> Vec<(String, String)> {
     add("duplicate members", &rsa.to_string().replacen('{', r#"{"kty":"RSA","#, 1));
     add("duplicate unknown members", &rsa.to_string().replacen('{', r#"{"a":1,"a":2,"#, 1));
     add("duplicates within an unknown member", &rsa.to_string().replacen('{', r#"{"a":{"b":1,"b":2},"#, 1));
+    add("duplicates in the chain's address", &rsa.to_string().replacen('{', r#"{"x5u":{"a":1,"a":2},"#, 1));
     add("two wrong types", &r#"{"kty":true,"kid":[]}"#);
     add("a wrong type, then a number", &r#"{"kty":true,"kid":1}"#);
     add("a wrong type, then bad base64", &r#"{"kty":true,"n":"="}"#);
