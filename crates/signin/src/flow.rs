@@ -8,6 +8,7 @@ mod keyboard;
 mod loopback;
 mod password;
 mod prompt;
+mod proof_key;
 
 use crate::error::Error;
 use crate::options::Grant;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kubesso_ambient::{Entropy, draw};
 use url::Url;
 
-use crate::arguments::PkceMethod;
+use super::proof_key::ProofKey;
 use crate::error::Error;
 use crate::http::Repeat;
 use crate::relying_party::{RelyingParty, SignIn};
@@ -22,7 +21,7 @@ pub(super) struct AuthorizationRequest {
     pub(super) url: Url,
     state: String,
     nonce: String,
-    verifier: Option<Secret>,
+    proof: Option<ProofKey>,
     redirect_uri: Option<String>,
 }
 
@@ -42,16 +41,8 @@ impl AuthorizationRequest {
         let options = party.options;
         let entropy = &*party.environment.entropy;
         let (state, nonce) = (random_text(entropy), random_text(entropy));
-        let with_proof = match options.pkce {
-            PkceMethod::Auto => party.metadata.offers_s256(),
-            PkceMethod::No => false,
-            PkceMethod::S256 => true,
-        };
-        let verifier = with_proof.then(|| Secret::from(random_text(entropy)));
+        let proof = ProofKey::wanted_by(party);
         let scopes = options.scopes.to_string();
-        let challenge = verifier.as_ref().map(|verifier| {
-            URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.expose().as_bytes()))
-        });
 
         let mut parameters = BTreeMap::from([
             // Google gives a refresh token only for this; others ignore it.
@@ -62,8 +53,9 @@ impl AuthorizationRequest {
             ("scope", &scopes),
             ("state", &state),
         ]);
-        if let Some(challenge) = &challenge {
-            parameters.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")]);
+        if let Some(proof) = &proof {
+            parameters
+                .extend([("code_challenge", proof.challenge.as_str()), ("code_challenge_method", "S256")]);
         }
         if let Some(redirect_uri) = &redirect_uri {
             parameters.insert("redirect_uri", redirect_uri);
@@ -76,7 +68,7 @@ impl AuthorizationRequest {
         }
         let mut url = party.metadata.authorization_endpoint()?;
         url.query_pairs_mut().extend_pairs(parameters);
-        Ok(Self { url, state, nonce, verifier, redirect_uri })
+        Ok(Self { url, state, nonce, proof, redirect_uri })
     }
 
     /// Reads the query of the redirect (RFC 6749, section 4.1.2; RFC 9207 for `iss`).
@@ -112,8 +104,8 @@ impl AuthorizationRequest {
         if let Some(redirect_uri) = &self.redirect_uri {
             form.insert("redirect_uri", redirect_uri);
         }
-        if let Some(verifier) = &self.verifier {
-            form.insert("code_verifier", verifier.expose());
+        if let Some(proof) = &self.proof {
+            form.insert("code_verifier", proof.verifier.expose());
         }
         party.add_resource(&mut form);
         let answer = party.request_token("the authorization code", form, Repeat::Never).await?;

@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::authorization_code::random_text;
 use super::loopback::open_browser;
-use crate::arguments::PkceMethod;
+use super::proof_key::ProofKey;
 use crate::error::Error;
 use crate::http::{ClientAuthentication, Repeat};
 use crate::options::BrowserStart;
 use crate::relying_party::{RelyingParty, SignIn, refusal};
-use crate::secret::Secret;
 use crate::values::printable;
 
 /// RFC 8628, section 3.2.
@@ -55,10 +50,8 @@ pub(super) async fn sign_in(
     timeout_seconds: u32,
 ) -> Result<SignIn, Error> {
     let environment = party.environment;
-    let proves = party.options.pkce == PkceMethod::S256
-        || (party.options.pkce == PkceMethod::Auto && party.metadata.offers_s256());
-    let verifier = proves.then(|| Secret::from(random_text(&*environment.entropy)));
-    let device = authorize(party, verifier.as_ref()).await?;
+    let proof = ProofKey::wanted_by(party);
+    let device = authorize(party, proof.as_ref()).await?;
     let page = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
     environment.say(&format!(
         "Please enter the following code when asked in your browser: {}",
@@ -70,7 +63,7 @@ pub(super) async fn sign_in(
     let deadline = Instant::now() + environment.pacing.device_second * seconds;
     let mut interval = device.interval;
     loop {
-        match poll(party, &device.device_code, verifier.as_ref()).await {
+        match poll(party, &device.device_code, proof.as_ref()).await {
             Err(Error::Refused { code, .. }) if code == "authorization_pending" => {}
             // RFC 8628, section 3.5: five seconds more for this and all further requests.
             Err(Error::Refused { code, .. }) if code == "slow_down" => interval += 5,
@@ -89,19 +82,14 @@ pub(super) async fn sign_in(
     }
 }
 
-async fn authorize(
-    party: &RelyingParty<'_>,
-    verifier: Option<&Secret>,
-) -> Result<DeviceAuthorization, Error> {
+async fn authorize(party: &RelyingParty<'_>, proof: Option<&ProofKey>) -> Result<DeviceAuthorization, Error> {
     let url = party.metadata.device_authorization_endpoint()?;
     let scopes = party.options.scopes.to_string();
-    let challenge =
-        verifier.map(|v| URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, v.expose().as_bytes())));
     let mut form: BTreeMap<&str, &str> =
         party.options.extra_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     form.insert("scope", &scopes);
-    if let Some(challenge) = &challenge {
-        form.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")]);
+    if let Some(proof) = proof {
+        form.extend([("code_challenge", proof.challenge.as_str()), ("code_challenge_method", "S256")]);
     }
     // In the form, as kubelogin has it: device endpoints that know HTTP Basic are rare.
     let client = ClientAuthentication::Form(party.options.client_secret.clone());
@@ -115,14 +103,14 @@ async fn authorize(
 async fn poll(
     party: &RelyingParty<'_>,
     device_code: &str,
-    verifier: Option<&Secret>,
+    proof: Option<&ProofKey>,
 ) -> Result<SignIn, Error> {
     let mut form = BTreeMap::from([
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("device_code", device_code),
     ]);
-    if let Some(verifier) = verifier {
-        form.insert("code_verifier", verifier.expose());
+    if let Some(proof) = proof {
+        form.insert("code_verifier", proof.verifier.expose());
     }
     let answer = party.request_token("the device sign-in", form, Repeat::IfUnavailable).await?;
     party.accept(answer, None).await
