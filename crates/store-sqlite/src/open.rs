@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::{Sealed, SealingKey};
 use sqlx::{SqliteConnection, query, query_scalar};
+use tokio::time::{sleep, timeout};
 
 use crate::schema::{self, Mark};
 use crate::{SqliteStore, master_key};
@@ -14,6 +16,9 @@ use crate::{SqliteStore, master_key};
 /// Up to this size the whole file is checked when it is opened (some milliseconds); beyond, SQLite's own checks in use
 /// must do.
 const CHECKED: u64 = 16 * 1024 * 1024;
+
+/// How long to wait before connecting again.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// What the sealing key is tried on: sealed in the database when the key is made.
 const CHECK_PURPOSE: &str = "sealing key check";
@@ -128,14 +133,27 @@ pub(crate) async fn open(
             _ => {}
         }
     }
-    let said = |error| translate(&file, error);
-    let store = SqliteStore::connect(&file).await.map_err(said)?;
+    let store = match timeout(crate::BUSY, connect(&file)).await {
+        Ok(connected) => connected?,
+        Err(_) => return Err(OpenError::Busy { file }),
+    };
     let prepared = prepare(&store, &file, &key_file, entropy).await;
     match prepared {
         Ok(key) => Ok((store, key)),
         Err(error) => {
             store.close().await;
             Err(error)
+        }
+    }
+}
+
+/// Connects, again and again while another process does the same: switching a new file to write-ahead logging takes a lock
+/// for which SQLite does not wait by itself (<https://www.sqlite.org/wal.html#activating_and_configuring_wal_mode>).
+async fn connect(file: &Path) -> Result<SqliteStore, OpenError> {
+    loop {
+        match SqliteStore::connect(file).await.map_err(|error| translate(file, error)) {
+            Err(OpenError::Busy { .. }) => sleep(RETRY).await,
+            connected => return connected,
         }
     }
 }
