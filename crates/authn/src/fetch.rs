@@ -18,8 +18,8 @@ pub trait Fetch: fmt::Debug + Send + Sync {
     async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Fetched, String>;
 }
 
-/// An answer.
-#[derive(Clone, Debug)]
+/// An answer. Its `Debug` leaves out the body, which may be somebody's token.
+#[derive(Clone)]
 pub struct Fetched {
     /// The final status, after redirects.
     pub status: StatusCode,
@@ -27,6 +27,12 @@ pub struct Fetched {
     pub headers: HeaderMap,
     /// The body, whole.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 impl Fetched {
@@ -52,7 +58,7 @@ impl Fetched {
     }
 }
 
-/// [`Fetch`] over HTTPS.
+/// [`Fetch`] over HTTPS, for at most [`MAX_BODY_LENGTH`].
 #[derive(Clone, Debug)]
 pub struct HttpsFetch(reqwest::Client);
 

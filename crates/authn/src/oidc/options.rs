@@ -191,3 +191,80 @@ fn check_certificates(pem: &str) -> Result<(), String> {
     }
     if found { Ok(()) } else { Err("data does not contain any valid RSA or ECDSA certificates".to_owned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> OidcOptions {
+        OidcOptions {
+            issuer_url: "https://issuer.example".to_owned(),
+            client_id: "k8s".to_owned(),
+            ..OidcOptions::default()
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut OidcOptions)) -> Result<OidcConfig, String> {
+        let mut options = options();
+        change(&mut options);
+        OidcConfig::new(options).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_username_prefix_that_is_not_given_is_the_issuer_for_every_claim_but_email() {
+        for (claim, given, prefix) in [
+            ("sub", None, "https://issuer.example#"),
+            ("sub", Some(""), "https://issuer.example#"),
+            ("sub", Some("-"), ""),
+            ("sub", Some("oidc:"), "oidc:"),
+            ("email", None, ""),
+            ("email", Some(""), ""),
+            ("email", Some("-"), ""),
+            ("email", Some("oidc:"), "oidc:"),
+            ("EMAIL", None, "https://issuer.example#"),
+        ] {
+            let config = with(|options| {
+                options.username_claim = claim.to_owned();
+                options.username_prefix = given.map(str::to_owned);
+            });
+            assert_eq!(config.unwrap().username_prefix(), prefix, "{claim} {given:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_flags_are_refused_in_upstreams_words() {
+        let together =
+            "oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set";
+        assert_eq!(with(|options| options.client_id.clear()).unwrap_err(), together);
+        assert_eq!(with(|options| options.issuer_url.clear()).unwrap_err(), together);
+        assert_eq!(
+            with(|options| options.signing_algs = vec!["EdDSA".to_owned()]).unwrap_err(),
+            "oidc: unsupported signing alg: \"EdDSA\""
+        );
+        assert_eq!(
+            with(|options| {
+                options.issuer_url = "http://a@b?c#d".to_owned();
+                options.username_claim.clear();
+                options.ca_pem = Some("junk".to_owned());
+            })
+            .unwrap_err(),
+            "invalid authentication configuration: [\
+             jwt[0].issuer.url: Invalid value: \"http://a@b?c#d\": URL scheme must be https, \
+             jwt[0].issuer.url: Invalid value: \"http://a@b?c#d\": URL must not contain a username or password, \
+             jwt[0].issuer.url: Invalid value: \"http://a@b?c#d\": URL must not contain a query, \
+             jwt[0].issuer.url: Invalid value: \"http://a@b?c#d\": URL must not contain a fragment, \
+             jwt[0].issuer.certificateAuthority: Invalid value: \"<omitted>\": \
+             data does not contain any valid RSA or ECDSA certificates, \
+             jwt[0].claimMappings.username: Required value: claim or expression is required]"
+        );
+    }
+
+    #[test]
+    fn a_required_claim_is_cut_at_the_first_equals_sign() {
+        let pair = |claim: &str, value: &str| Ok((claim.to_owned(), value.to_owned()));
+        assert_eq!(parse_required_claim(" hd = example.com "), pair("hd", "example.com"));
+        assert_eq!(parse_required_claim("a=b=c,d=e"), pair("a", "b=c,d=e"));
+        assert_eq!(parse_required_claim("a="), pair("a", ""));
+        assert_eq!(parse_required_claim("a"), Err(OptionsError::MalformedPair));
+    }
+}

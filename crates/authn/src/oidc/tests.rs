@@ -105,6 +105,17 @@ impl Issuer {
         authenticator
     }
 
+    /// A token with these claims changed; null takes one away.
+    fn token_with(&self, changes: &serde_json::Value) -> String {
+        let expiry = self.clock.now().as_second() + 3600;
+        let mut claims = json!({"iss": ISSUER, "sub": "alice", "aud": "kubernetes", "exp": expiry});
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.key.sign("JWT", &claims).unwrap()
+    }
+
     fn token_by(&self, key: &SigningKey) -> String {
         let expiry = self.clock.now().as_second() + 3600;
         key.sign("JWT", &json!({"iss": ISSUER, "sub": "alice", "aud": "kubernetes", "exp": expiry})).unwrap()
@@ -269,4 +280,46 @@ async fn whoever_needs_keys_at_the_same_time_shares_one_fetch() {
         }
     }
     assert_eq!(issuer.provider.requests(), 1);
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_as_they_must_be_are_refused_in_upstreams_words() {
+    let issuer = Issuer::new();
+    issuer.provider.serve_discovery();
+    issuer.provider.serve_keys("max-age=600", &[&issuer.key]);
+    let authenticator = issuer.start_ready().await;
+    let now = issuer.clock.now().as_second();
+    let verify = |text: &str| format!("oidc: verify token: oidc: {text}");
+    let expired = "token is expired (Token Expiry: 2026-11-22 07:59:59 +0000 UTC)";
+    let unending = "token is expired (Token Expiry: 0001-01-01 00:00:00 +0000 UTC)";
+    let early = "current time 2026-11-22 08:00:00 +0000 UTC before the nbf (not before) time: 2026-11-22 08:01:01 +0000 UTC";
+    let wrong_type = "failed to unmarshal claims: json: cannot unmarshal number into Go struct field idToken.sub of type string";
+    for (changes, text) in [
+        (json!({"exp": now - 1}), verify(expired)),
+        (json!({"exp": null}), verify(unending)),
+        (json!({"nbf": now + 61}), verify(early)),
+        (json!({"aud": ["a", "b"]}), verify(r#"expected audience "kubernetes" got ["a" "b"]"#)),
+        (json!({"sub": 1}), verify(wrong_type)),
+        (json!({"sub": null}), r#"oidc: parse username claims "sub": claim not present"#.to_owned()),
+    ] {
+        let refused = authenticator.authenticate(&issuer.token_with(&changes)).await.unwrap_err();
+        assert_eq!(refused.to_string(), text, "{changes}");
+    }
+    let rs256 = SigningKey::generate(Algorithm::Rs256).unwrap();
+    assert_eq!(
+        authenticator.authenticate(&issuer.token_by(&rs256)).await.unwrap_err().to_string(),
+        verify(r#"id token signed with unsupported algorithm, expected ["ES256"] got "RS256""#)
+    );
+    assert_eq!(
+        authenticator.authenticate(&issuer.token_with(&json!({"iss": "https://another"}))).await,
+        Ok(None)
+    );
+    for accepted in [
+        json!({"exp": now}),
+        json!({"nbf": now + 60}),
+        json!({"aud": ["a", "kubernetes"]}),
+        json!({"jti": 7}),
+    ] {
+        assert!(authenticator.authenticate(&issuer.token_with(&accepted)).await.is_ok(), "{accepted}");
+    }
 }

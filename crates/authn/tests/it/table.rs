@@ -72,10 +72,31 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
+/// A text, or JSON as text.
+pub(crate) struct Body(String);
+
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        Self(value.to_string())
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl Response {
-    pub(crate) fn json(body: impl ToString) -> Self {
+    pub(crate) fn json(body: impl Into<Body>) -> Self {
         let headers = BTreeMap::from([("Content-Type".to_owned(), "application/json".to_owned())]);
-        Self { status: 200, headers, body: body.to_string() }
+        Self { status: 200, headers, body: body.into().0 }
     }
 
     pub(crate) fn text(status: u16, body: &str) -> Self {

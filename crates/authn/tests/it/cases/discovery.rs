@@ -14,13 +14,13 @@ pub(crate) fn cases() -> Vec<Case> {
     let good = json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys")}).to_string();
     let with = |extra: &str| Response::json(good.replacen('{', &format!("{{{extra},"), 1));
     let documents = vec![
-        ("good", Response::json(&good)),
+        ("good", Response::json(good.as_str())),
         ("good, but not called JSON", Response::text(200, &good)),
         ("good as text", Response::text(200, &good).with_header("Content-Type", "text/plain")),
         ("not found", Response::text(404, "nothing here\n")),
         ("no content", Response::text(204, "")),
         ("created", Response::text(201, &good)),
-        ("server error", Response::json(&good).with_status(500)),
+        ("server error", Response::json(good.as_str()).with_status(500)),
         ("strange status", Response::text(499, "")),
         ("empty", Response::json("")),
         ("HTML", Response::text(200, "<html>").with_header("Content-Type", "text/html; charset=utf-8")),

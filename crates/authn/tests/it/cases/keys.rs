@@ -38,7 +38,7 @@ fn documents() -> Vec<Case> {
     let set = json!({ "keys": [&good] }).to_string();
     let keys = |value: Value| Response::json(json!({ "keys": value }));
     [
-        ("good", Response::json(&set)),
+        ("good", Response::json(set.as_str())),
         ("good as text", Response::text(200, &set)),
         ("not found", Response::text(404, "nope")),
         ("moved nowhere", Response::text(302, "")),
@@ -245,7 +245,7 @@ fn refetching() -> Vec<Case> {
     headers
         .into_iter()
         .map(|header| {
-            let document = Response::json(&set);
+            let document = Response::json(set.clone());
             let document = match header {
                 Some((name, value)) => document.with_header(name, value),
                 None => document,

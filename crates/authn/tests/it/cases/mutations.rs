@@ -22,11 +22,12 @@ pub(crate) fn cases() -> Vec<Case> {
         })
         .collect();
     let good = jwk(key(Algorithm::Es256), "k1");
-    let mut cases = vec![Case::new("mutated tokens", es256(), publishing(&[good.clone()]), tokens)];
+    let mut cases =
+        vec![Case::new("mutated tokens", es256(), publishing(std::slice::from_ref(&good)), tokens)];
     for number in 0..KEY_SETS {
         let set = chance.key_set(&good);
         let token = signed_by(key(Algorithm::Es256), r#"{"alg":"ES256"}"#, members_text(&claims()));
-        let document = Response::json(&set);
+        let document = Response::json(set.as_str());
         let tokens = vec![Token::new("ordinary", token)];
         cases.push(Case::new(
             format!("mutated key set {number}: {set}"),
