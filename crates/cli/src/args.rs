@@ -22,9 +22,9 @@ pub(crate) struct Cli {
     /// How the log on standard error is written.
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Logging")]
     pub log_format: LogFormat,
-    /// How much is logged: error, warn, info, debug or trace.
-    #[arg(long, global = true, default_value = "warn", help_heading = "Logging")]
-    pub log_level: tracing::Level,
+    /// How much is logged: error, warn, info, debug or trace [default: info for serve, else warn].
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Logging")]
+    pub log_level: Option<tracing::Level>,
 }
 
 /// The commands of `kubesso`.

@@ -35,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
+use tracing::Level;
 
 use crate::args::{Cli, Command};
 pub use crate::error::CommandError;
@@ -70,7 +71,8 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     if let Command::OidcLogin(command) = cli.command {
         return Ok(kubesso_signin::run(command, environment::for_sign_in()).into());
     }
-    logging::start(cli.log_format, cli.log_level);
+    let usual_level = if matches!(cli.command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
+    logging::start(cli.log_format, cli.log_level.unwrap_or(usual_level));
     kubesso_https::install_crypto_provider();
     match cli.command {
         Command::Up(command) => runtime()?.block_on(up::run(command)),

@@ -1,0 +1,21 @@
+//! The binary as scripts and people meet it. What needs kubectl, a browser or a real cluster is in `tests/e2e`.
+
+mod command_line;
+mod tour;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `kubesso` with an environment of its own.
+fn kubesso(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kubesso"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
