@@ -19,7 +19,7 @@ use crate::status::{ApiError, group_kind};
 pub(crate) fn default(resource: &ResourceType, object: &mut Value) {
     schema::apply_defaults(resource, object);
     if resource.group == kubesso_k8s_types::rbac::GROUP {
-        rbac::default(object);
+        rbac::default(resource, object);
     }
 }
 
@@ -32,7 +32,10 @@ pub(crate) fn validate_new(resource: &ResourceType, object: &Value) -> Result<()
 
 /// Refuses a change that is not valid.
 pub(crate) fn validate_change(resource: &ResourceType, object: &Value, old: &Value) -> Result<(), ApiError> {
-    let mut errors = metadata::validate(resource, object);
+    // Upstream checks updates of metadata for all kinds and then again for each kind, and so lists what is wrong
+    // twice among the causes.
+    let mut errors = metadata::validate_update(object, old);
+    errors.extend(metadata::validate(resource, object));
     errors.extend(metadata::validate_update(object, old));
     errors.extend(rbac_or_core(resource, object, Some(old)));
     refuse(resource, object, &errors)

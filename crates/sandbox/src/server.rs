@@ -17,7 +17,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, middleware};
+use futures_util::StreamExt as _;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use kubesso_authz::RequestInfo;
 use kubesso_https::ClientCertificates;
@@ -29,9 +31,13 @@ use crate::rest::Api;
 use crate::status::ApiError;
 use crate::{discovery, openapi, version};
 use authenticate::Authenticate;
+use dispatch::Asked;
 use impersonation::Impersonation;
 use negotiate::Format;
 use route::Route;
+
+/// How much of a refused request's body is read.
+const MAX_DRAINED: usize = 64 * 1024;
 
 /// What the handlers share.
 pub(crate) struct Server {
@@ -70,45 +76,64 @@ async fn with_audit_headers(mut response: Response) -> Response {
 }
 
 async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let format = Format::negotiate(request.headers(), &query);
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let format = Format::negotiate(&parts.headers, &query);
+    let mut body = Some(body);
     let errors_as = match &format {
         Ok(Format { encoding, .. }) => Format { encoding: *encoding, ..Format::JSON },
         Err(_) => Format::JSON,
     };
-    match server.answer(request, &query, format).await {
+    let response = match server.answer(&parts, &mut body, &query, format).await {
         Ok(response) => response,
         Err(error) => errors_as.refuse(&error),
+    };
+    if let Some(body) = body {
+        drain(body).await;
+    }
+    response
+}
+
+/// Reads what is left of a refused request and forgets it. An HTTP/2 client whose body is cut off may take the
+/// whole reply for broken, and not show the refusal.
+async fn drain(body: Body) {
+    let mut stream = body.into_data_stream();
+    let mut read = 0;
+    while let Some(Ok(chunk)) = stream.next().await {
+        read += chunk.len();
+        if read > MAX_DRAINED {
+            return;
+        }
     }
 }
 
 impl Server {
     async fn answer(
         self: &Arc<Self>,
-        request: Request,
+        request: &Parts,
+        body: &mut Option<Body>,
         query: &str,
         format: Result<Format, ApiError>,
     ) -> Result<Response, ApiError> {
-        let path = request.uri().path().to_owned();
-        let info = RequestInfo::resolve(request.method().as_str(), &path, query)
+        let info = RequestInfo::resolve(request.method.as_str(), request.uri.path(), query)
             .map_err(|error| ApiError::bad_request(error.to_string()))?;
-        let certificates = request.extensions().get::<ClientCertificates>().cloned();
-        let certificates = certificates.map(|certificates| certificates.0).unwrap_or_default();
-        // A copy: a body need not be Sync, and so no request may be borrowed while waiting.
-        let headers = request.headers().clone();
-        let user = self.authenticate(&headers, &certificates).await?;
-        let user = self.impersonation.resolve(request.headers(), info.attributes(user), &self.api.access)?;
+        let certificates = request.extensions.get::<ClientCertificates>();
+        let certificates = certificates.map(|certificates| &*certificates.0).unwrap_or_default();
+        let user = self.authenticate(&request.headers, certificates).await?;
+        let user = self.impersonation.resolve(&request.headers, info.attributes(user), &self.api.access)?;
         let attributes = info.attributes(user.clone());
         let verdict = self.api.access.authorize(&attributes);
         if !verdict.is_allowed() {
             tracing::debug!(user = user.username, verb = info.verb, path = info.path, "forbidden");
             return Err(kubesso_authz::forbidden_status(&attributes, &verdict.reason).into());
         }
-        if let Some(response) = self.non_resource(&request, &info.path, query, &format) {
+        if let Some(response) = non_resource(request, &info.path, query, &format) {
             return Ok(response);
         }
-        match route::route(request.method(), &info.path) {
-            Ok(Route::Resource(route)) => self.resource(request, &info, route, query, user, format).await,
+        match route::route(&request.method, &info.path) {
+            Ok(Route::Resource(route)) => {
+                self.resource(request, body, Asked { info: &info, route, user, format }).await
+            }
             Ok(Route::NonResource) | Err(None) => Ok(page_not_found()),
             Err(Some(error)) => Err(error),
         }
@@ -124,32 +149,31 @@ impl Server {
             kubesso_k8s_types::meta::Status::unauthorized().into()
         })
     }
+}
 
-    /// Health, version, discovery and OpenAPI.
-    fn non_resource(
-        &self,
-        request: &Request,
-        path: &str,
-        query: &str,
-        format: &Result<Format, ApiError>,
-    ) -> Option<Response> {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let trimmed = path.trim_end_matches('/');
-        let health = ["/healthz", "/livez", "/readyz"]
-            .iter()
-            .any(|root| trimmed.strip_prefix(root).is_some_and(|rest| matches!(rest, "" | "/ping")));
-        if health {
-            return Some(text(StatusCode::OK, "ok"));
-        }
-        if !reads {
-            return None;
-        }
-        if trimmed == "/version" {
-            let format = format.as_ref().copied().unwrap_or(Format::JSON);
-            return Some(format.respond(200, &version::handle(), &[]));
-        }
-        discovery::handle(path, request.headers()).or_else(|| openapi::handle(path, query, request.headers()))
+/// Health, version, discovery and OpenAPI.
+fn non_resource(
+    request: &Parts,
+    path: &str,
+    query: &str,
+    format: &Result<Format, ApiError>,
+) -> Option<Response> {
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    let trimmed = path.trim_end_matches('/');
+    let health = ["/healthz", "/livez", "/readyz"]
+        .iter()
+        .any(|root| trimmed.strip_prefix(root).is_some_and(|rest| matches!(rest, "" | "/ping")));
+    if health {
+        return Some(text(StatusCode::OK, "ok"));
     }
+    if !reads {
+        return None;
+    }
+    if trimmed == "/version" {
+        let format = format.as_ref().copied().unwrap_or(Format::JSON);
+        return Some(format.respond(200, &version::handle(), &[]));
+    }
+    discovery::handle(path, &request.headers).or_else(|| openapi::handle(path, query, &request.headers))
 }
 
 /// What Go's multiplexer says of a path that nothing serves.

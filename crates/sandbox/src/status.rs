@@ -103,7 +103,7 @@ impl ApiError {
     /// 415 with upstream's sentence for bodies (`POST`, `PUT`).
     pub(crate) fn unknown_body_format() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: \
-                       application/json, application/yaml";
+                       application/json, application/yaml, application/vnd.kubernetes.protobuf";
         Status::unsupported_media_type(message).into()
     }
 

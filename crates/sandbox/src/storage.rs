@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, broadcast};
 
 use database::Database;
-pub(crate) use database::{FILE_NAME, SCHEMA_VERSION};
+#[cfg(test)]
+use database::FILE_NAME;
 
 /// How many writes a watch may be behind before it is told to list again.
 const HISTORY: usize = 4096;

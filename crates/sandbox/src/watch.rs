@@ -32,7 +32,7 @@ use crate::storage::{Event, EventKind};
 use crate::table::{self, IncludeObject, TableOptions};
 
 /// How often a watch that wants bookmarks gets one.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// How long a watch lasts at least if nobody says otherwise (`--min-request-timeout`); at most twice that.
 const MIN_DURATION: u64 = 1800;
 

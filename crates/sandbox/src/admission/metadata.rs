@@ -14,8 +14,7 @@ const STANDARD_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeleti
 /// The rule for the names of a kind.
 pub(crate) fn name_rule(resource: &ResourceType) -> NameRule {
     match (resource.group, resource.plural) {
-        ("", "namespaces") => names::dns_label,
-        ("", "services") => names::dns_label,
+        ("", "namespaces" | "services") => names::dns_label,
         ("rbac.authorization.k8s.io", _) => names::path_segment,
         _ => names::dns_subdomain,
     }

@@ -26,8 +26,15 @@ pub(crate) fn validate(resource: &ResourceType, object: &Value, old: Option<&Val
     }
 }
 
-/// Fills in the API groups of role reference and subjects (kubernetes `pkg/apis/rbac/v1/defaults.go`).
-pub(crate) fn default(object: &mut Value) {
+/// Fills in the API groups of role reference and subjects (kubernetes `pkg/apis/rbac/v1/defaults.go`). A role
+/// without rules has the rules `null`, as Go writes it.
+pub(crate) fn default(resource: &ResourceType, object: &mut Value) {
+    if matches!(resource.plural, "roles" | "clusterroles") {
+        let rules = crate::object::members(object).entry("rules").or_insert(Value::Null);
+        if rules.as_array().is_some_and(Vec::is_empty) {
+            *rules = Value::Null;
+        }
+    }
     if let Some(reference) = object.get_mut("roleRef").and_then(Value::as_object_mut) {
         let group = reference.entry("apiGroup").or_insert(Value::Null);
         if group.as_str().unwrap_or_default().is_empty() {
@@ -115,7 +122,7 @@ pub(crate) fn label_selector(selector: &LabelSelector, path: &str) -> Vec<FieldE
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
             other => {
-                errors.push(field::invalid(at("operator"), &json!(other), "not a valid selector operator"))
+                errors.push(field::invalid(at("operator"), &json!(other), "not a valid selector operator"));
             }
         }
         for wrong in names::label_key(&requirement.key) {

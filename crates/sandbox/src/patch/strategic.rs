@@ -105,7 +105,7 @@ fn merge_field(
                 _ => Vec::new(),
             };
             let order = order.and_then(Value::as_array).map(Vec::as_slice);
-            merge_list(field, original, patch, order).map(Value::Array)
+            merge_list(field, &original, patch, order).map(Value::Array)
         }
         (_, scalar) => Ok(scalar.clone()),
     }
@@ -113,14 +113,14 @@ fn merge_field(
 
 fn merge_list(
     field: Option<SchemaNode>,
-    original: Vec<Value>,
+    original: &[Value],
     patch: &[Value],
     order: Option<&[Value]>,
 ) -> Result<Vec<Value>, String> {
     let Some(merge_key) = field.and_then(SchemaNode::patch_merge_key) else {
         return Ok(merge_primitives(original, patch, order));
     };
-    let mut merged = original.clone();
+    let mut merged = original.to_vec();
     let mut additions = Vec::with_capacity(patch.len());
     let mut replaced = false;
     for element in patch {
@@ -156,8 +156,8 @@ fn merge_list(
         }
     }
     match order {
-        Some(order) => Ok(in_order(merged, &original, order, Some(merge_key))),
-        None => Ok(in_patch_order(merged, &original, patch, merge_key)),
+        Some(order) => Ok(in_order(merged, original, order, Some(merge_key))),
+        None => Ok(in_patch_order(merged, original, patch, merge_key)),
     }
 }
 
@@ -180,14 +180,14 @@ fn without_merge_key(element: &Map<String, Value>, merge_key: &str) -> String {
     )
 }
 
-fn merge_primitives(original: Vec<Value>, patch: &[Value], order: Option<&[Value]>) -> Vec<Value> {
-    let mut merged = original.clone();
+fn merge_primitives(original: &[Value], patch: &[Value], order: Option<&[Value]>) -> Vec<Value> {
+    let mut merged = original.to_vec();
     for value in patch {
         if !merged.contains(value) {
             merged.push(value.clone());
         }
     }
-    in_order(merged, &original, order.unwrap_or(patch), None)
+    in_order(merged, original, order.unwrap_or(patch), None)
 }
 
 /// Puts the elements that `order` names into that order. The others, which only the server has, stay where they

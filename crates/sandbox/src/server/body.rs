@@ -86,6 +86,15 @@ fn parse(kind: &str, headers: &HeaderMap, body: &[u8]) -> Result<(Value, Vec<Str
     };
     let (value, duplicates) = match BodyFormat::negotiate(headers)? {
         BodyFormat::Json => parse_json(body).map_err(|why| unrecognized(&why))?,
+        BodyFormat::Protobuf => {
+            let object = schema::decode_protobuf(body).map_err(|why| {
+                let summary = summary(body);
+                ApiError::bad_request(format!(
+                    "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+                ))
+            })?;
+            (object, Vec::new())
+        }
         BodyFormat::Yaml => {
             let text = std::str::from_utf8(body).map_err(|error| unrecognized(&error.to_string()))?;
             (serde_saphyr::from_str(text).map_err(|error| unrecognized(&error.to_string()))?, Vec::new())
@@ -164,9 +173,18 @@ fn summary(body: &[u8]) -> String {
     let shown = match cut.first() {
         None => return "<empty>".to_owned(),
         Some(b'{') => String::from_utf8_lossy(cut).into_owned(),
-        Some(_) => cut.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Some(_) => hex(cut),
     };
     if cut.len() < body.len() { format!("{shown} ...") } else { shown }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// The text of `encoding/json`'s scanner for what serde_json could not read.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::body::{Bytes, to_bytes};
-use axum::extract::Request;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
 use http::HeaderMap;
+use http::request::Parts;
 use kubesso_authz::{Attributes, RequestInfo};
 use kubesso_k8s_types::UserInfo;
 use serde_json::Value;
@@ -27,6 +27,18 @@ use crate::{reviews, watch, workloads};
 /// Subresources that need a running container.
 const CONNECTIONS: &[&str] = &["attach", "exec", "log", "portforward", "proxy"];
 
+/// An authorized request for a resource.
+pub(super) struct Asked<'a> {
+    /// What is asked for, as it was authorized.
+    pub(super) info: &'a RequestInfo,
+    /// Where that is.
+    pub(super) route: ResourceRoute,
+    /// Who asks.
+    pub(super) user: UserInfo,
+    /// The form of the reply, if one is served.
+    pub(super) format: Result<Format, ApiError>,
+}
+
 /// A request for a resource, read as far as all verbs need it.
 struct Call {
     target: Target,
@@ -44,15 +56,12 @@ impl Server {
     /// from it belong together.
     pub(super) async fn resource(
         self: &Arc<Self>,
-        request: Request,
-        info: &RequestInfo,
-        route: ResourceRoute,
-        query: &str,
-        user: UserInfo,
-        format: Result<Format, ApiError>,
+        request: &Parts,
+        body: &mut Option<Body>,
+        Asked { info, route, user, format }: Asked<'_>,
     ) -> Result<Response, ApiError> {
         let asked = info.resource().ok_or_else(ApiError::no_such_resource)?;
-        let query = Query::parse(query);
+        let query = Query::parse(request.uri.query().unwrap_or_default());
         let target = Target {
             resource: route.resource,
             subresource: route.subresource,
@@ -64,14 +73,14 @@ impl Server {
             return Err(self.connection(&target, info.attributes(user)));
         }
         let format = format?;
-        let (parts, body) = request.into_parts();
+        let body = body.take().unwrap_or_default();
         let body = to_bytes(body, MAX_BODY).await.map_err(|_| ApiError::too_large(MAX_BODY))?;
         let call = Call {
             target,
             action: route.action,
             include_object: shape::include_object(&query)?,
             query,
-            headers: parts.headers,
+            headers: request.headers.clone(),
             body,
             format,
             attributes: info.attributes(user),
@@ -92,9 +101,10 @@ impl Server {
                 return kubesso_authz::forbidden_status(&attributes, &verdict.reason).into();
             }
         }
-        match self.api.store.read(|state| state.get(&target.key()).is_some()) {
-            true => workloads::refuse_connection(name, &target.name),
-            false => ApiError::not_found(target.resource, &target.name),
+        if self.api.store.read(|state| state.get(&target.key()).is_some()) {
+            workloads::refuse_connection(name, &target.name)
+        } else {
+            ApiError::not_found(target.resource, &target.name)
         }
     }
 

@@ -161,7 +161,7 @@ fn check(mode: Mode, wanted: &UserInfo, request: &Attributes, access: &Access) -
     }
     let asks = Asks { mode, requester, access };
     if mode != Mode::Legacy {
-        asks.allowed(Attributes {
+        asks.allowed(&Attributes {
             user: asks.requester.clone(),
             verb: format!("impersonate-on:{}:{}", mode.name(), request.verb),
             target: request.target.clone(),
@@ -218,9 +218,9 @@ impl Asks<'_> {
         }
     }
 
-    fn allowed(&self, attributes: Attributes) -> Result<(), ApiError> {
-        let verdict = self.access.authorize(&attributes);
-        if verdict.is_allowed() { Ok(()) } else { Err(forbidden_status(&attributes, &verdict.reason).into()) }
+    fn allowed(&self, attributes: &Attributes) -> Result<(), ApiError> {
+        let verdict = self.access.authorize(attributes);
+        if verdict.is_allowed() { Ok(()) } else { Err(forbidden_status(attributes, &verdict.reason).into()) }
     }
 
     fn may(
@@ -231,7 +231,7 @@ impl Asks<'_> {
         namespace: &str,
         name: &str,
     ) -> Result<(), ApiError> {
-        self.allowed(self.attributes(group, resource, subresource, namespace, name))
+        self.allowed(&self.attributes(group, resource, subresource, namespace, name))
     }
 
     /// Users and groups are core resources for the legacy verb only.

@@ -7,6 +7,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT, WARNING};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use crate::schema::PROTOBUF;
 use crate::status::ApiError;
 
 /// What is served, as the 406 lists it.
@@ -116,9 +117,8 @@ impl Clause<'_> {
 
     fn format(&self, json: Encoding) -> Option<Format> {
         let encoding = match self.media_type {
-            "*/*" | "application/*" => json,
             "application/json" if self.parameter("pretty") == Some("1") => Encoding::PrettyJson,
-            "application/json" => json,
+            "*/*" | "application/*" | "application/json" => json,
             "application/yaml" => Encoding::Yaml,
             _ => return None,
         };
@@ -174,6 +174,8 @@ fn is_pretty(headers: &HeaderMap, query: &str) -> bool {
 pub(crate) enum BodyFormat {
     /// `application/json`, or no `Content-Type`.
     Json,
+    /// `application/vnd.kubernetes.protobuf`, which kubectl's typed commands send.
+    Protobuf,
     /// `application/yaml`
     Yaml,
 }
@@ -184,6 +186,7 @@ impl BodyFormat {
         match media_type(headers) {
             None | Some("" | "application/json") => Ok(Self::Json),
             Some("application/yaml") => Ok(Self::Yaml),
+            Some(PROTOBUF) => Ok(Self::Protobuf),
             Some(_) => Err(ApiError::unknown_body_format()),
         }
     }

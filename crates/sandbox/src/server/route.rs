@@ -7,6 +7,10 @@ use http::Method;
 use crate::catalog::{Catalog, ResourceType, Subresource};
 use crate::status::ApiError;
 
+/// Why `kubectl create token` does not work here.
+const NO_TOKENS: &str = "this kubesso sandbox issues no service account tokens: nothing runs in it that could use \
+                         one; sign in as a person, or act for a service account with --as";
+
 /// Where a path leads.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Route {
@@ -102,11 +106,14 @@ pub(crate) fn route(method: &Method, path: &str) -> Result<Route, Option<ApiErro
     let (subresource, action) = match below {
         [] => (None, collection_action(method)),
         [_] => (None, object_action(method)),
+        [_, "token"] if method == Method::POST && resource.plural == "serviceaccounts" => {
+            return Err(Some(ApiError::not_implemented(NO_TOKENS)));
+        }
         [_, name] => (Some(resource.subresource(name).ok_or_else(missing)?), subresource_action(method)),
         _ => return Err(missing()),
     };
     let kept = resource.has_verb("get") || resource.has_verb("list");
-    if below.len() == 1 && !kept || everywhere && !kept {
+    if !kept && (below.len() == 1 || everywhere) {
         return Err(missing());
     }
     let action = action.ok_or_else(|| Some(ApiError::method_not_allowed()))?;
@@ -193,6 +200,7 @@ mod tests {
             ("POST", "/apis/authorization.k8s.io/v1/localsubjectaccessreviews", "404"),
             ("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "405"),
             ("DELETE", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "405"),
+            ("POST", "/api/v1/namespaces/default/serviceaccounts/x/token", "501"),
             ("POST", "/api/v1/configmaps", "405"),
             ("POST", "/api/v1/namespaces/default/pods/x", "405"),
             ("PUT", "/api/v1/namespaces/default/pods", "405"),

@@ -191,7 +191,7 @@ fn classified(error: sqlx::Error, path: &str) -> StorageError {
     let path = path.to_owned();
     let code = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<i64>().ok())
         .map(|code| code & 0xff);
     let cause =

@@ -143,7 +143,7 @@ async fn bad_files_are_refused_in_a_sentence_and_left_as_they_are() {
     }
 
     let (said, unchanged) = refused(async |path: &Path| {
-        std::fs::write(path, "not a database at all, but long enough to be one; ".repeat(40)).unwrap()
+        std::fs::write(path, "not a database at all, but long enough to be one; ".repeat(40)).unwrap();
     })
     .await;
     assert!(said.contains("cannot be read") && said.contains("file is not a database"), "{said}");
