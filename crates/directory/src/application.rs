@@ -144,8 +144,8 @@ pub enum ResponseType {
     Token,
 }
 
-/// A confidential client's secret: its hash for checking, sealed for the administrator who asks for it again (Okta's
-/// API and Terraform read it back).
+/// A confidential client's secret: its hash for checking, sealed for the administrator who asks for it again
+/// (Okta's API and Terraform read it back).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSecret {
     /// The id; Okta keeps up to two secrets an application, so that one can be rolled over to the other.
@@ -174,7 +174,8 @@ pub enum ClientKeys {
     At(Url),
 }
 
-/// How a client proves at the token endpoint who it is (`token_endpoint_auth_method`, OpenID Connect Core §9).
+/// How a client proves at the token endpoint who it is (`token_endpoint_auth_method`, OpenID Connect Core
+/// §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// Not at all: a public client, bound to its code by PKCE instead.
@@ -206,7 +207,8 @@ impl ClientAuthentication {
         }
     }
 
-    /// Whether `presented` is one of the active secrets. Hashes are compared, so the time tells nothing of the secret.
+    /// Whether `presented` is one of the active secrets. Hashes are compared, so the time tells nothing of
+    /// the secret.
     pub fn accepts_secret(&self, presented: &ClientSecretValue) -> bool {
         let hash = presented.hash();
         self.secrets().iter().any(|secret| secret.status.is_active() && secret.hash == hash)
@@ -216,8 +218,8 @@ impl ClientAuthentication {
 /// Whether refreshing gives a new refresh token (`refresh_token.rotation_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshRotation {
-    /// It does; for `leeway` (0 to 60 s) the predecessor still gives the same successor again, because two kubectl may
-    /// refresh at once.
+    /// It does; for `leeway` (0 to 60 s) the predecessor still gives the same successor again, because two
+    /// kubectl may refresh at once.
     Rotate {
         /// The grace.
         leeway: SignedDuration,
@@ -290,8 +292,8 @@ impl Application {
         }
     }
 
-    /// Whether an authorization request needs a code challenge: always for clients without credentials (RFC 9700
-    /// §2.1.1), for others if it is set.
+    /// Whether an authorization request needs a code challenge: always for clients without credentials (RFC
+    /// 9700 §2.1.1), for others if it is set.
     pub fn must_use_pkce(&self) -> bool {
         self.pkce_required || self.authentication == ClientAuthentication::None
     }

@@ -1,7 +1,7 @@
 //! The audit trail: who did what, when.
 //!
-//! Only what people did who signed in, and what administrators changed. Failed sign-ins go to the log, where an
-//! anonymous flood meets the log's own rotation instead of the database.
+//! Only what people did who signed in, and what administrators changed. Failed sign-ins go to the log, where
+//! an anonymous flood meets the log's own rotation instead of the database.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

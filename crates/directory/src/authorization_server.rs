@@ -34,8 +34,8 @@ pub struct AuthorizationServer {
     pub status: Status,
     /// Who decides on key rotation.
     pub rotation_mode: RotationMode,
-    /// The JWS algorithm of its tokens (`RS256`, `ES256` …). `RS256` by default, because kube-apiserver's flags accept
-    /// nothing else unless told so.
+    /// The JWS algorithm of its tokens (`RS256`, `ES256` …). `RS256` by default, because kube-apiserver's
+    /// flags accept nothing else unless told so.
     pub algorithm: String,
     /// When it was created.
     pub created: Timestamp,

@@ -1,7 +1,7 @@
 //! Claims of an authorization server: what its tokens say of a person beyond the protocol's own claims.
 //!
-//! The same person, scopes and configuration give the same claims, at sign-in and at every refresh; lists are sorted,
-//! so that tokens can be compared.
+//! The same person, scopes and configuration give the same claims, at sign-in and at every refresh; lists are
+//! sorted, so that tokens can be compared.
 
 use std::collections::BTreeSet;
 
@@ -106,8 +106,8 @@ pub struct Claims {
     pub problems: Vec<ClaimProblem>,
 }
 
-/// Names that the protocol gives a meaning that no configuration may change (RFC 7519 §4.1, OpenID Connect Core §2, and
-/// Okta's own `cid`, `uid`, `scp`, `ver`).
+/// Names that the protocol gives a meaning that no configuration may change (RFC 7519 §4.1, OpenID Connect
+/// Core §2, and Okta's own `cid`, `uid`, `scp`, `ver`).
 const RESERVED: [&str; 19] = [
     "acr",
     "amr",
@@ -130,11 +130,11 @@ const RESERVED: [&str; 19] = [
     "ver",
 ];
 
-/// The claims of a token for `person`: those of the granted `scopes` (OpenID Connect Core §5.4; not in access tokens),
-/// then the server's own in the order of their names.
+/// The claims of a token for `person`: those of the granted `scopes` (OpenID Connect Core §5.4; not in access
+/// tokens), then the server's own in the order of their names.
 ///
-/// `email` comes with `email_verified: true`, a boolean: kube-apiserver refuses `false`, and here only administrators
-/// set addresses. A claim without a value (no group passes the filter) is left out.
+/// `email` comes with `email_verified: true`, a boolean: kube-apiserver refuses `false`, and here only
+/// administrators set addresses. A claim without a value (no group passes the filter) is left out.
 pub fn claims(
     configured: &[Claim],
     wanted: ClaimsFor,

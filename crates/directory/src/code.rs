@@ -60,8 +60,8 @@ impl AuthorizationCode {
 pub enum Redemption {
     /// It was redeemed, by this call and no other; the refresh token family is stored.
     Redeemed,
-    /// Somebody had redeemed it before: one of the two is a thief, so that the refresh token family that came of it
-    /// has been ended (RFC 6749 §4.1.2).
+    /// Somebody had redeemed it before: one of the two is a thief, so that the refresh token family that came
+    /// of it has been ended (RFC 6749 §4.1.2).
     Replayed,
     /// There is no such code, or its minute is over.
     Unknown,

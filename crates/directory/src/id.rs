@@ -1,9 +1,9 @@
 //! Identifiers.
 //!
-//! They look like Okta's: twenty characters, of which the first three say what the object is (`00u` a user, `00g` a
-//! group, `0oa` an application …), because scripts and people know objects by that prefix. Ids that were given from
-//! outside (an authorization server called `default`, a client id chosen by Terraform) are taken as they are, as
-//! long as they can stand in a URL path.
+//! They look like Okta's: twenty characters, of which the first three say what the object is (`00u` a user,
+//! `00g` a group, `0oa` an application …), because scripts and people know objects by that prefix. Ids that
+//! were given from outside (an authorization server called `default`, a client id chosen by Terraform) are
+//! taken as they are, as long as they can stand in a URL path.
 
 use std::fmt;
 use std::str::FromStr;
@@ -121,7 +121,8 @@ ids! {
     UserId, "00u", "user id";
     /// A group.
     GroupId, "00g", "group id";
-    /// An application, as the management API names it. Its [`ClientId`] is the same unless another was chosen.
+    /// An application, as the management API names it. Its [`ClientId`] is the same unless another was
+    /// chosen.
     ApplicationId, "0oa", "application id";
     /// An application, as the OAuth protocol names it (RFC 6749 §2.2).
     ClientId, "0oa", "client id";

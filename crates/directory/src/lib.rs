@@ -1,8 +1,9 @@
-//! The directory: people, groups, applications, authorization servers, and the rules by which they get tokens.
+//! The directory: people, groups, applications, authorization servers, and the rules by which they get
+//! tokens.
 //!
-//! The model is the one that Okta's administrators and Terraform code use: field names, values, statuses and the look of
-//! ids are theirs. Here are the types, the rules on them (pure functions), and the [`Store`] trait; no SQL, no HTTP, no
-//! runtime. An adapter of the trait proves itself with [`testkit`].
+//! The model is the one that Okta's administrators and Terraform code use: field names, values, statuses and
+//! the look of ids are theirs. Here are the types, the rules on them (pure functions), and the [`Store`]
+//! trait; no SQL, no HTTP, no runtime. An adapter of the trait proves itself with [`testkit`].
 //!
 //! | question | answer |
 //! |---|---|

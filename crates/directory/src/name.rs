@@ -81,8 +81,8 @@ macro_rules! names {
 }
 
 names! {
-    /// What a person types to sign in, in general an e-mail address. Kept as written; two that differ only in case
-    /// are the same login ([`Login::folded`]).
+    /// What a person types to sign in, in general an e-mail address. Kept as written; two that differ only in
+    /// case are the same login ([`Login::folded`]).
     Login, "login", "use 1 to 100 characters without spaces or control characters",
     |text| printable(text, 100).filter(|login| !login.contains(char::is_whitespace));
 
@@ -121,8 +121,8 @@ names! {
     ClaimName, "claim name", "use 1 to 255 characters without spaces or control characters",
     |text| printable(text, 255).filter(|name| !name.contains(char::is_whitespace));
 
-    /// What an authorization server's access tokens are for: **opaque text**. It need not be a URL, and a typing
-    /// error in it (`http:://localhost:8000`) is kept as it is.
+    /// What an authorization server's access tokens are for: **opaque text**. It need not be a URL, and a
+    /// typing error in it (`http:://localhost:8000`) is kept as it is.
     Audience, "audience", "use 1 to 500 characters, no control characters",
     |text| printable(text, 500);
 }

@@ -22,8 +22,8 @@ impl Password {
         Self(Secret::new(text))
     }
 
-    /// A password for somebody: sixteen letters and digits in groups of four (`k7mw-x2pf-9tqr-hn4d`), 80 random bits,
-    /// without characters that look alike.
+    /// A password for somebody: sixteen letters and digits in groups of four (`k7mw-x2pf-9tqr-hn4d`), 80
+    /// random bits, without characters that look alike.
     pub fn generate(entropy: &dyn Entropy) -> Self {
         const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         let mut text = String::with_capacity(19);
@@ -124,8 +124,8 @@ impl PasswordHasher {
         self.hash_with_salt(password, &draw::<16>(entropy)).map_err(PasswordError::Argon2)
     }
 
-    /// Checks `password` against what is stored. With nothing stored (no such user, no password) it does the same work
-    /// and says [`Verification::Wrong`], so that the time does not tell which logins exist.
+    /// Checks `password` against what is stored. With nothing stored (no such user, no password) it does the
+    /// same work and says [`Verification::Wrong`], so that the time does not tell which logins exist.
     pub fn verify(&self, password: &Password, stored: Option<&PasswordHash>) -> Verification {
         if password.expose().len() > LONGEST {
             return Verification::Wrong;

@@ -1,9 +1,9 @@
 //! Redirect URIs: where an authorization response may go.
 //!
-//! A presented URI must be equal to a registered one, character by character (RFC 9700 §2.1: exact string matching),
-//! with the one exception of RFC 8252 §7.3: a native application that listens on the loopback interface gets its
-//! port from the operating system, so there any port matches. The comparison is done on the text, not on parsed
-//! URLs, so that it cannot disagree with how a browser reads it.
+//! A presented URI must be equal to a registered one, character by character (RFC 9700 §2.1: exact string
+//! matching), with the one exception of RFC 8252 §7.3: a native application that listens on the loopback
+//! interface gets its port from the operating system, so there any port matches. The comparison is done on
+//! the text, not on parsed URLs, so that it cannot disagree with how a browser reads it.
 
 use std::fmt;
 
@@ -39,8 +39,8 @@ pub enum RedirectUriError {
 #[serde(try_from = "String", into = "String")]
 pub struct RedirectUri(String);
 
-/// Hosts that are the machine itself, as they stand in a URI (RFC 8252 §7.3; `localhost` because kubelogin and many
-/// others register it).
+/// Hosts that are the machine itself, as they stand in a URI (RFC 8252 §7.3; `localhost` because kubelogin
+/// and many others register it).
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 /// Schemes that never lead to an application.
@@ -73,7 +73,8 @@ impl RedirectUri {
         &self.0
     }
 
-    /// Whether `presented` is this URI: equal to it, or, if `ports` says so, to a loopback URI up to the port.
+    /// Whether `presented` is this URI: equal to it, or, if `ports` says so, to a loopback URI up to the
+    /// port.
     pub fn matches(&self, presented: &str, ports: LoopbackPorts) -> bool {
         if self.0 == presented {
             return true;
@@ -97,8 +98,8 @@ pub enum LoopbackPorts {
     AsRegistered,
 }
 
-/// Host and the rest behind the port, if `uri` is `http://<loopback host>[:port][/…]`. No path and `/` are the same
-/// (RFC 3986 §6.2.3).
+/// Host and the rest behind the port, if `uri` is `http://<loopback host>[:port][/…]`. No path and `/` are
+/// the same (RFC 3986 §6.2.3).
 fn loopback(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("http://")?;
     let host = LOOPBACK_HOSTS.into_iter().find(|host| rest.starts_with(host))?;

@@ -2,12 +2,13 @@
 //!
 //! # How a successor can be given twice although only hashes are stored
 //!
-//! A token is `<grant id>.<generation>.<secret>`. The first secret is random; each next one is computed from the one
-//! before, `HMAC-SHA-256(family key, secret)`, with a random key that never leaves the store. So whoever presents the
-//! immediate predecessor within the grace gets the very same successor again, computed afresh, with nothing stored but
-//! the hash of the living one. Who reads the store has no secret to start from; who steals a token has no key to go on
-//! with. And an old token proves itself: going on from its secret leads to the living one. That is how reuse is told
-//! from invention, without keeping a row for each spent token.
+//! A token is `<grant id>.<generation>.<secret>`. The first secret is random; each next one is computed from
+//! the one before, `HMAC-SHA-256(family key, secret)`, with a random key that never leaves the store. So
+//! whoever presents the immediate predecessor within the grace gets the very same successor again, computed
+//! afresh, with nothing stored but the hash of the living one. Who reads the store has no secret to start
+//! from; who steals a token has no key to go on with. And an old token proves itself: going on from its
+//! secret leads to the living one. That is how reuse is told from invention, without keeping a row for each
+//! spent token.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +25,8 @@ use crate::name::ScopeName;
 use crate::policy::Lifetimes;
 use crate::secret::{Secret, TokenHash};
 
-/// Beyond this many generations back a token counts as unknown: two years of hourly refreshes, 20 ms of computing.
+/// Beyond this many generations back a token counts as unknown: two years of hourly refreshes, 20 ms of
+/// computing.
 const OLDEST_KNOWN: u32 = 20_000;
 
 /// A refresh token as clients hold it: opaque to them.

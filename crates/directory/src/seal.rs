@@ -1,10 +1,10 @@
 //! Sealing: encryption with authentication for what must be readable again (signing keys, client secrets, the
 //! pending authorization request that travels with the browser).
 //!
-//! AES-256-GCM. Every sealed value has a key of its own, derived with HMAC-SHA-256 from the sealing key, the purpose
-//! and 16 random bytes, so that neither the number of values nor a repeated nonce is a limit (a single GCM key must
-//! not take more than 2³² random nonces, NIST SP 800-38D §8.3), and a value sealed for one purpose opens for no
-//! other.
+//! AES-256-GCM. Every sealed value has a key of its own, derived with HMAC-SHA-256 from the sealing key, the
+//! purpose and 16 random bytes, so that neither the number of values nor a repeated nonce is a limit (a
+//! single GCM key must not take more than 2³² random nonces, NIST SP 800-38D §8.3), and a value sealed for
+//! one purpose opens for no other.
 
 use std::fmt;
 
@@ -53,7 +53,8 @@ impl SealingKey {
         if let Some(tag) = tag {
             sealed.extend_from_slice(tag.as_ref());
         } else {
-            // Only a plain text beyond GCM's 64 GiB gets here. Nothing readable may stay behind; it never opens.
+            // Only a plain text beyond GCM's 64 GiB gets here. Nothing readable may stay behind; it never
+            // opens.
             zeroize::Zeroize::zeroize(&mut sealed);
         }
         Sealed(sealed)

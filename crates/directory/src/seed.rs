@@ -40,8 +40,8 @@ pub struct FirstUser {
     pub assigned: bool,
 }
 
-/// What a new directory begins with: people and groups, one native application, one authorization server with a
-/// `groups` claim in its ID tokens, one policy for that application with one rule.
+/// What a new directory begins with: people and groups, one native application, one authorization server with
+/// a `groups` claim in its ID tokens, one policy for that application with one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstWorld {
     /// Groups.
@@ -105,9 +105,9 @@ pub struct Seeded {
 }
 
 impl FirstWorld {
-    /// The world of the tutorial, without passwords: `admin@` in `k8s-admins`, `dev@` in `k8s-restricted-users`, `guest@`
-    /// in no group but assigned to the application, `outsider@` not assigned, all at example.com; the native application
-    /// `k8s OIDC`; the authorization server `k8s-auth`.
+    /// The world of the tutorial, without passwords: `admin@` in `k8s-admins`, `dev@` in
+    /// `k8s-restricted-users`, `guest@` in no group but assigned to the application, `outsider@` not
+    /// assigned, all at example.com; the native application `k8s OIDC`; the authorization server `k8s-auth`.
     pub fn tutorial() -> Result<Self, SeedError> {
         let group = |name, description: &str| {
             Ok::<_, NameError>(FirstGroup {
@@ -242,8 +242,9 @@ impl FirstWorld {
     }
 }
 
-/// Writes `world` into an empty store, all of it in one transaction. A store that is not empty is left as it is: what an
-/// administrator removed stays removed. Of two that seed at once, one creates and the other finds.
+/// Writes `world` into an empty store, all of it in one transaction. A store that is not empty is left as it
+/// is: what an administrator removed stays removed. Of two that seed at once, one creates and the other
+/// finds.
 pub async fn seed(
     store: &dyn Store,
     clock: &dyn Clock,

@@ -1,7 +1,8 @@
 //! Signing keys of an authorization server, and when each is published, signs and goes.
 //!
-//! A key is published before it signs, so that whoever caches the JWK set has it by then, and stays published until
-//! the last token that it signed has ended. A state carries its time; the transitions consume the record.
+//! A key is published before it signs, so that whoever caches the JWK set has it by then, and stays published
+//! until the last token that it signed has ended. A state carries its time; the transitions consume the
+//! record.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,8 @@ pub struct SigningKeyRecord {
 }
 
 impl SigningKeyRecord {
-    /// The purpose for which the private part is sealed: bound to server and key, so that records cannot be swapped.
+    /// The purpose for which the private part is sealed: bound to server and key, so that records cannot be
+    /// swapped.
     pub fn purpose(server: &AuthorizationServerId, kid: &Kid) -> String {
         format!("signing key {server} {kid}")
     }
@@ -83,8 +85,8 @@ impl SigningKeyRecord {
 pub struct RotationSchedule {
     /// How long a key signs. Okta exchanges keys about four times a year.
     pub signs_for: SignedDuration,
-    /// How long before it signs a key is published: longer than anybody caches the JWK set. kube-apiserver fetches
-    /// again when it meets an unknown `kid`, others keep the set for a day.
+    /// How long before it signs a key is published: longer than anybody caches the JWK set. kube-apiserver
+    /// fetches again when it meets an unknown `kid`, others keep the set for a day.
     pub published_ahead: SignedDuration,
     /// How long the longest token lives that a key can have signed; a margin for clocks included.
     pub longest_token: SignedDuration,

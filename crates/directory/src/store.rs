@@ -1,11 +1,11 @@
 //! The port to a database: what the rest of the system asks of a store, and what a store promises.
 //!
-//! - What must happen once is one method that can lose: [`Store::redeem_code`], [`Store::rotate_refresh_token`],
-//!   [`Store::attempt`].
-//! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a [`Snapshot`] shows
-//!   moves the [`Revision`].
-//! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts what is
-//!   there.
+//! - What must happen once is one method that can lose: [`Store::redeem_code`],
+//!   [`Store::rotate_refresh_token`], [`Store::attempt`].
+//! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a
+//!   [`Snapshot`] shows moves the [`Revision`].
+//! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts
+//!   what is there.
 //! - Times come in; a store has no clock.
 
 use async_trait::async_trait;
@@ -31,9 +31,10 @@ use crate::snapshot::{Revision, Snapshot};
 use crate::throttle::{Attempt, ThrottleKey, ThrottleRule};
 use crate::user::{Person, User};
 
-/// One change of people or configuration. `Put…` writes the whole object under its id: new or in place of the old one.
-/// Removing what is not there changes nothing. With an object goes what is part of it or refers to it: memberships,
-/// assignments, sessions, codes and refresh families of a user; scopes, claims, policies, rules and keys of a server.
+/// One change of people or configuration. `Put…` writes the whole object under its id: new or in place of the
+/// old one. Removing what is not there changes nothing. With an object goes what is part of it or refers to
+/// it: memberships, assignments, sessions, codes and refresh families of a user; scopes, claims, policies,
+/// rules and keys of a server.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A user; the password stays as it is.
@@ -297,12 +298,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Stores a code.
     async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
 
-    /// A code that may still be redeemed. Looking does not redeem it: that is [`Store::redeem_code`], once all else is
-    /// checked.
+    /// A code that may still be redeemed. Looking does not redeem it: that is [`Store::redeem_code`], once
+    /// all else is checked.
     async fn code(&self, hash: &TokenHash, now: Timestamp) -> Result<Option<AuthorizationCode>, StoreError>;
 
-    /// Redeems a code and stores the refresh token family that comes of it, if any, in one step. Of two callers exactly
-    /// one gets [`Redemption::Redeemed`]; the other's call ends the family.
+    /// Redeems a code and stores the refresh token family that comes of it, if any, in one step. Of two
+    /// callers exactly one gets [`Redemption::Redeemed`]; the other's call ends the family.
     async fn redeem_code(
         &self,
         hash: &TokenHash,
@@ -324,7 +325,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Revokes a refresh token family; whether it lived.
     async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Asks for and counts an attempt under `key`, in one step ([`Throttle::attempt`](crate::Throttle::attempt)).
+    /// Asks for and counts an attempt under `key`, in one step
+    /// ([`Throttle::attempt`](crate::Throttle::attempt)).
     async fn attempt(
         &self,
         key: &ThrottleKey,
@@ -338,8 +340,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// The audit trail, the latest first.
     async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
 
-    /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed), sessions,
-    /// families a day after their end, forgotten throttle counters, audit entries after 90 days (as long as Okta keeps them).
-    /// To be called now and then.
+    /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed),
+    /// sessions, families a day after their end, forgotten throttle counters, audit entries after 90 days (as
+    /// long as Okta keeps them). To be called now and then.
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
 }

@@ -1,7 +1,7 @@
 //! What every [`Store`] must do, as tests that an adapter runs on itself.
 //!
-//! An adapter says how to open a fresh store, **twice on the same data**: what must happen once must happen once with two
-//! replicas too. It names its test attribute, so that this room needs no runtime:
+//! An adapter says how to open a fresh store, **twice on the same data**: what must happen once must happen
+//! once with two replicas too. It names its test attribute, so that this room needs no runtime:
 //!
 //! ```text
 //! async fn open() -> kubesso_directory::testkit::Replicas { … }

@@ -2,17 +2,18 @@
 //!
 //! # What an anonymous flood can do to the store
 //!
-//! Nothing is written for somebody who has not signed in, with this one exception: a counter a key, where the key is
-//! the **hash** of what was typed or of a network (32 bytes, however long the input). The store keeps at most
-//! [`MOST_THROTTLES`] of them, about a megabyte, and when a new one does not fit, the one with the fewest attempts
-//! goes, the oldest of them first. So a flood of invented logins pushes out other invented logins (one attempt each)
-//! before it touches the counter of a login that is really being guessed, and every try costs the flooder the turn of
-//! an Argon2 computation at the provider. A pending authorization request is not stored at all: it travels sealed with
-//! the browser. Codes, sessions, refresh tokens and audit events are written for people who did sign in.
+//! Nothing is written for somebody who has not signed in, with this one exception: a counter a key, where the
+//! key is the **hash** of what was typed or of a network (32 bytes, however long the input). The store keeps
+//! at most [`MOST_THROTTLES`] of them, about a megabyte, and when a new one does not fit, the one with the
+//! fewest attempts goes, the oldest of them first. So a flood of invented logins pushes out other invented
+//! logins (one attempt each) before it touches the counter of a login that is really being guessed, and every
+//! try costs the flooder the turn of an Argon2 computation at the provider. A pending authorization request
+//! is not stored at all: it travels sealed with the browser. Codes, sessions, refresh tokens and audit events
+//! are written for people who did sign in.
 //!
-//! An attempt is counted **before** the password is looked at, in one atomic step, so that a hundred parallel guesses
-//! are a hundred attempts; signing in takes the count away. Logins that do not exist are counted like those that do,
-//! so that the delay tells nobody which is which.
+//! An attempt is counted **before** the password is looked at, in one atomic step, so that a hundred parallel
+//! guesses are a hundred attempts; signing in takes the count away. Logins that do not exist are counted like
+//! those that do, so that the delay tells nobody which is which.
 
 use std::net::IpAddr;
 
@@ -33,7 +34,8 @@ impl ThrottleKey {
         Self(TokenHash::of(format!("login\0{}", typed.trim().to_lowercase()).as_bytes()))
     }
 
-    /// Attempts from one network, on whatever login: an IPv4 address or an IPv6 /64, which is what one customer has.
+    /// Attempts from one network, on whatever login: an IPv4 address or an IPv6 /64, which is what one
+    /// customer has.
     pub fn network(address: IpAddr) -> Self {
         let network = match address.to_canonical() {
             IpAddr::V4(address) => format!("network\0{address}"),

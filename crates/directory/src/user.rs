@@ -1,5 +1,5 @@
-//! People: [`User`], its status and the transitions between them, and [`Person`], which is what a decision needs to
-//! know of somebody.
+//! People: [`User`], its status and the transitions between them, and [`Person`], which is what a decision
+//! needs to know of somebody.
 
 use std::collections::BTreeSet;
 

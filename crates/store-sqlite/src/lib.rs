@@ -1,8 +1,8 @@
 //! The directory's [`Store`] on SQLite: the embedded default, one file in the data directory.
 //!
-//! One connection writes, a few read (WAL). A write takes the lock before it reads (`BEGIN IMMEDIATE`), so that what is
-//! decided on is what is changed. Whatever is wrong with the data directory is found by [`SqliteStore::open`], before
-//! anything is written, and said in one sentence ([`OpenError`]).
+//! One connection writes, a few read (WAL). A write takes the lock before it reads (`BEGIN IMMEDIATE`), so
+//! that what is decided on is what is changed. Whatever is wrong with the data directory is found by
+//! [`SqliteStore::open`], before anything is written, and said in one sentence ([`OpenError`]).
 //!
 //! ```
 //! use kubesso_ambient::OsEntropy;
@@ -55,8 +55,8 @@ const READERS: u32 = 4;
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The store. Cheap to clone; [`SqliteStore::close`] it before the process ends, so that the write-ahead log is folded
-/// into the file.
+/// The store. Cheap to clone; [`SqliteStore::close`] it before the process ends, so that the write-ahead log
+/// is folded into the file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     writer: SqlitePool,
@@ -69,8 +69,9 @@ impl SqliteStore {
     /// The sealing key's file name in the data directory.
     pub const KEY_FILE: &'static str = "master.key";
 
-    /// Opens `directory.db` and `master.key` in `data_directory`, creates what is missing (files of mode 0600, the
-    /// directory of mode 0700), and brings the schema up to date. What is there is never overwritten.
+    /// Opens `directory.db` and `master.key` in `data_directory`, creates what is missing (files of mode
+    /// 0600, the directory of mode 0700), and brings the schema up to date. What is there is never
+    /// overwritten.
     pub async fn open(data_directory: &Path, entropy: &dyn Entropy) -> Result<(Self, SealingKey), OpenError> {
         open::open(data_directory, entropy).await
     }

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use crate::schema::{self, Mark};
 use crate::{SqliteStore, master_key};
 
-/// Up to this size the whole file is checked when it is opened (some milliseconds); beyond, SQLite's own checks in use
-/// must do.
+/// Up to this size the whole file is checked when it is opened (some milliseconds); beyond, SQLite's own
+/// checks in use must do.
 const CHECKED: u64 = 16 * 1024 * 1024;
 
 /// How long to wait before connecting again.
@@ -147,8 +147,9 @@ pub(crate) async fn open(
     }
 }
 
-/// Connects, again and again while another process does the same: switching a new file to write-ahead logging takes a lock
-/// for which SQLite does not wait by itself (<https://www.sqlite.org/wal.html#activating_and_configuring_wal_mode>).
+/// Connects, again and again while another process does the same: switching a new file to write-ahead logging
+/// takes a lock for which SQLite does not wait by itself
+/// (<https://www.sqlite.org/wal.html#activating_and_configuring_wal_mode>).
 async fn connect(file: &Path) -> Result<SqliteStore, OpenError> {
     loop {
         match SqliteStore::connect(file).await.map_err(|error| translate(file, error)) {
@@ -158,8 +159,8 @@ async fn connect(file: &Path) -> Result<SqliteStore, OpenError> {
     }
 }
 
-/// Looks at the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>) without opening
-/// it as a database; whether there is one.
+/// Looks at the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>)
+/// without opening it as a database; whether there is one.
 fn look_at_header(file: &Path) -> Result<bool, OpenError> {
     let unreadable = |source| OpenError::NotWritable { path: file.to_owned(), source };
     let mut opened = match File::open(file) {
@@ -194,8 +195,8 @@ fn look_at_header(file: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Whether the file has fewer bytes than its header says. With a write-ahead log beside it, which may hold the rest, that is
-/// SQLite's to judge.
+/// Whether the file has fewer bytes than its header says. With a write-ahead log beside it, which may hold
+/// the rest, that is SQLite's to judge.
 fn cut_short(file: &Path, opened: &File, header: &[u8]) -> Option<String> {
     let log = file.with_extension("db-wal");
     if fs::metadata(log).is_ok_and(|log| log.len() > 0) {

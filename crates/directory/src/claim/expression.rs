@@ -1,8 +1,8 @@
-//! The small part of Okta's expression language that claims are commonly written in: references to the person and the
-//! application, literals, and `+` on texts.
+//! The small part of Okta's expression language that claims are commonly written in: references to the person
+//! and the application, literals, and `+` on texts.
 //!
-//! As with Okta, an expression is not judged when it is written; one that cannot be evaluated leaves its claim out, and
-//! the reason goes to the log.
+//! As with Okta, an expression is not judged when it is written; one that cannot be evaluated leaves its
+//! claim out, and the reason goes to the log.
 
 use std::fmt;
 

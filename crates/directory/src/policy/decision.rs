@@ -1,8 +1,8 @@
 //! Which policy and which rule decide on a request.
 //!
-//! Policies in priority order, in each its rules in priority order; inactive ones are passed over. The first rule that
-//! matches grant type, person and **all** scopes of the first policy that has such a rule decides. None: refused, with
-//! the reason for each rule that was looked at, in words for an administrator.
+//! Policies in priority order, in each its rules in priority order; inactive ones are passed over. The first
+//! rule that matches grant type, person and **all** scopes of the first policy that has such a rule decides.
+//! None: refused, with the reason for each rule that was looked at, in words for an administrator.
 
 use std::fmt;
 

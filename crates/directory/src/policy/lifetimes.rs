@@ -142,8 +142,8 @@ pub enum LifetimeWarning {
         /// Minutes.
         access_token: u32,
     },
-    /// The refresh window is not longer than the ID token: kubectl refreshes when the ID token has ended, which is when
-    /// the window has ended too.
+    /// The refresh window is not longer than the ID token: kubectl refreshes when the ID token has ended,
+    /// which is when the window has ended too.
     #[error(
         "the refresh window of rule `{rule}` ({window} minutes) is not longer than the ID token's lifetime ({id_token} \
          minutes): kubectl refreshes when the ID token ends, so nobody can refresh; lengthen the window or shorten the \
@@ -172,8 +172,8 @@ pub enum LifetimeWarning {
     },
 }
 
-/// What in `rule`'s lifetimes cannot take effect for `application` with a client that uses ID tokens, as kubectl does.
-/// To be shown when a rule is written.
+/// What in `rule`'s lifetimes cannot take effect for `application` with a client that uses ID tokens, as
+/// kubectl does. To be shown when a rule is written.
 pub fn lifetime_warnings(rule: &Rule, application: &Application) -> Vec<LifetimeWarning> {
     let lifetimes = &rule.lifetimes;
     let name = || rule.name.to_string();

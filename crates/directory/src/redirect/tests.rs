@@ -88,8 +88,8 @@ proptest! {
         prop_assert!(registered.matches(&uri, LoopbackPorts::Any));
     }
 
-    /// Whatever is let through at any port is, to the parser that browsers and ours share, the registered place: the
-    /// same scheme, host, path and query, without user name and fragment.
+    /// Whatever is let through at any port is, to the parser that browsers and ours share, the registered
+    /// place: the same scheme, host, path and query, without user name and fragment.
     #[test]
     fn what_matches_leads_to_the_machine_itself(presented in "http://(localhost|127\\.0\\.0\\.1|\\[::1\\]|evil)[:@/\\\\.#?0-9a-z]{0,16}") {
         for registered in ["http://localhost:8000", "http://127.0.0.1/cb", "http://[::1]:1/cb?x"] {

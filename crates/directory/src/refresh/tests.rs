@@ -44,6 +44,9 @@ fn terms(window: i64) -> RefreshTerms {
 enum Act {
     /// Waits so many seconds.
     Wait(i64),
+    /// Waits until a second before, at or after the end of the grace, the window or the lifetime, if that is
+    /// to come.
+    WaitFor(Edge, i64),
     /// Presents one of the tokens that were ever given, counted from the latest.
     Present(usize),
     /// Presents a token that was never given.
@@ -52,10 +55,18 @@ enum Act {
     Revoke,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Edge {
+    Grace,
+    Window,
+    Lifetime,
+}
+
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
-        4 => (0_i64..400).prop_map(Act::Wait),
-        2 => (0_i64..=LEEWAY + 1).prop_map(Act::Wait),
+        3 => (0_i64..400).prop_map(Act::Wait),
+        4 => (prop_oneof![4 => Just(Edge::Grace), 1 => Just(Edge::Window), 1 => Just(Edge::Lifetime)], -1_i64..=1)
+            .prop_map(|(edge, offset)| Act::WaitFor(edge, offset)),
         6 => Just(Act::Present(0)),
         3 => Just(Act::Present(1)),
         1 => (0_usize..6).prop_map(Act::Present),
@@ -75,8 +86,8 @@ struct Model {
 }
 
 impl Model {
-    /// Presents the token at `index` in the order of giving: whether a successor comes, which must be new or must be
-    /// the one that was given before.
+    /// Presents the token at `index` in the order of giving: whether a successor comes, which must be new or
+    /// must be the one that was given before.
     fn present(&mut self, index: usize, window: i64, now: i64) -> Result<Successor, RefreshRefusal> {
         if let Some(reason) = self.ended {
             return Err(RefreshRefusal::Ended(reason));
@@ -127,6 +138,14 @@ proptest! {
         for act in acts {
             match act {
                 Act::Wait(seconds) => now += seconds,
+                Act::WaitFor(edge, offset) => {
+                    let edge = match edge {
+                        Edge::Grace => model.rotated + LEEWAY,
+                        Edge::Window => model.idle_end,
+                        Edge::Lifetime => model.absolute_end.unwrap_or(now),
+                    };
+                    now = now.max(edge + offset);
+                }
                 Act::Revoke => {
                     family = family.ended(EndReason::Revoked, at(now));
                     model.ended.get_or_insert(EndReason::Revoked);

@@ -88,8 +88,8 @@ fn a_published_key_signs_at_once_where_none_signs() {
 }
 
 proptest! {
-    /// Whenever the provider is awake: exactly one key signs, no key that signed too little ago is gone, and asking
-    /// again at the same moment finds nothing to do.
+    /// Whenever the provider is awake: exactly one key signs, no key that signed too little ago is gone, and
+    /// asking again at the same moment finds nothing to do.
     #[test]
     fn one_key_signs_and_whoever_holds_a_token_can_verify_it(naps in prop::collection::vec(1_i64..60, 1..60)) {
         let (mut keys, mut made, mut hour) = (Vec::new(), 0, 0);

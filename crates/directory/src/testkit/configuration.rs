@@ -35,7 +35,8 @@ pub async fn a_fresh_store_is_empty(replicas: &Replicas) -> Outcome {
     Ok(())
 }
 
-/// Every field of every object of the configuration, through the other replica; then the same objects changed.
+/// Every field of every object of the configuration, through the other replica; then the same objects
+/// changed.
 pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
     let world = World::seeded(&*replicas.one).await?;
     let before = replicas.one.snapshot().await?;

@@ -104,7 +104,8 @@ pub async fn lists_come_in_pages(replicas: &Replicas) -> Outcome {
     Ok(())
 }
 
-/// A profile that was read earlier and written later brings back neither an old password nor an old sign-in time.
+/// A profile that was read earlier and written later brings back neither an old password nor an old sign-in
+/// time.
 pub async fn a_password_is_kept_apart_from_the_profile(replicas: &Replicas) -> Outcome {
     let world = World::seeded(&*replicas.one).await?;
     let store = &replicas.one;
@@ -216,7 +217,7 @@ pub async fn the_audit_trail_shows_the_latest_first(replicas: &Replicas) -> Outc
     let changes = vec![Change::Audit(later.clone()), Change::Audit(earlier.clone())];
     replicas.one.commit(Batch::new(world.now + SignedDuration::from_secs(60), changes)).await?;
     assert_eq!(replicas.other.audit_events(10).await?, [later.clone(), earlier]);
-    assert_eq!(replicas.other.audit_events(1).await?, [later.clone()]);
+    assert_eq!(replicas.other.audit_events(1).await?, std::slice::from_ref(&later));
 
     let ninety_days = 90 * 24 * 3_600;
     assert_eq!(replicas.one.purge(world.after(ninety_days)).await?.audit_events, 1);

@@ -40,7 +40,8 @@ pub async fn signing_in_takes_the_count_away(replicas: &Replicas) -> Outcome {
     Ok(())
 }
 
-/// A flood of invented logins pushes out its own kind, and never the counter of a login that is being guessed.
+/// A flood of invented logins pushes out its own kind, and never the counter of a login that is being
+/// guessed.
 pub async fn counters_are_bounded_and_the_lightest_goes_first(replicas: &Replicas) -> Outcome {
     let store = &replicas.one;
     let guessed = ThrottleKey::login("admin@example.com");

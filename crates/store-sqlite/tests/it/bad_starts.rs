@@ -38,7 +38,8 @@ fn contents(directory: &Path) -> BTreeMap<String, (u32, usize, TokenHash)> {
         .collect()
 }
 
-/// The sentence that refuses `directory`, with the directory's path taken out, once it is sure that nothing changed.
+/// The sentence that refuses `directory`, with the directory's path taken out, once it is sure that nothing
+/// changed.
 async fn refusal(directory: &TempDir) -> String {
     let before = contents(directory.path());
     let error = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap_err();
