@@ -1,5 +1,7 @@
 //! The binary as scripts and people meet it. What needs kubectl, a browser or a real cluster is in `tests/e2e`.
 
+#![cfg(test)]
+
 mod command_line;
 mod tour;
 
