@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::environment::{find_program, is_ci};
+use crate::environment::{find_program, is_ci, target};
 use crate::report::{Counts, Report, Row, Verdict};
 use crate::{architecture, house_rules, peers, run, tools};
 

@@ -100,6 +100,10 @@ impl ApiServer {
     /// kube-apiserver refuses it.
     pub async fn create(&self, administrator: &Client, collection: &str, object: &Value) -> Result<()> {
         let url = format!("{}{collection}", self.url);
+        let name = object["metadata"]["name"].as_str().context("an object has a name")?;
+        if administrator.get(format!("{url}/{name}")).send().await?.status() == StatusCode::OK {
+            return Ok(());
+        }
         let mut new = object.clone();
         for set_by_server in
             ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"]
@@ -111,16 +115,12 @@ impl ApiServer {
         let answer = administrator.post(&url).json(&new).send().await?;
         let status = answer.status();
         let body = answer.text().await?;
-        if status == StatusCode::CONFLICT {
-            return Ok(());
-        }
         ensure!(status == StatusCode::CREATED, "{url}: {status} {body}\n{new}");
         let mut created: Value = serde_json::from_str(&body)?;
         if object["status"].as_object().is_none_or(serde_json::Map::is_empty) {
             return Ok(());
         }
         created["status"] = object["status"].clone();
-        let name = created["metadata"]["name"].as_str().context("a created object has a name")?;
         let url = format!("{url}/{name}/status");
         let answer = administrator.put(&url).json(&created).send().await?;
         let status = answer.status();

@@ -5,9 +5,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,16 +39,7 @@ impl Browser {
         kubesso_https::install_crypto_provider();
         let profile = environment::scratch("chromium")?;
         let chromium = environment::program("chromium")?;
-        let mut command = tied(&environment::program("chromedriver")?);
-        command.arg("--port=0").env("HOME", profile.path());
-        let mut driver = Running::start("chromedriver", command, profile.path())?;
-        let port = eventually("chromedriver says its port", Duration::from_secs(30), async || {
-            driver.still_runs()?;
-            let printed = driver.stdout();
-            let port = printed.split_once("started successfully on port ").map(|(_, rest)| rest);
-            Ok(port.and_then(|rest| rest.split(['.', '\n']).next()?.parse::<u16>().ok()))
-        });
-        let port = port.await?;
+        let (driver, port) = start_driver(profile.path()).await?;
         let base = format!("http://127.0.0.1:{port}");
         let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?;
         let data = format!("--user-data-dir={}", profile.path().join("profile").display());
@@ -76,6 +68,14 @@ impl Browser {
     /// The form is not there.
     pub async fn sign_in(&self, url: &str, login: &str, password: &str) -> Result<()> {
         self.open(url).await?;
+        self.fill_in(login, password).await
+    }
+
+    /// Fills in the form of the page that is shown, and presses its button.
+    ///
+    /// # Errors
+    /// The form is not there.
+    pub async fn fill_in(&self, login: &str, password: &str) -> Result<()> {
         self.type_into("username", login).await?;
         self.type_into("password", password).await?;
         self.click("sign-in").await
@@ -156,6 +156,28 @@ impl Browser {
     }
 }
 
+/// The driver and its port. It takes a free port for IPv4 and wants the same for IPv6, which another one may
+/// have just taken; then it ends, and is started again.
+async fn start_driver(folder: &Path) -> Result<(Running, u16)> {
+    let mut ended = None;
+    for _ in 0..5 {
+        let mut command = tied(&environment::program("chromedriver")?);
+        command.arg("--port=0").env("HOME", folder);
+        let mut driver = Running::start("chromedriver", command, folder)?;
+        let port = eventually("chromedriver says its port", Duration::from_secs(30), async || {
+            driver.still_runs()?;
+            let printed = driver.stdout();
+            let port = printed.split_once("started successfully on port ").map(|(_, rest)| rest);
+            Ok(port.and_then(|rest| rest.split(['.', '\n']).next()?.parse::<u16>().ok()))
+        });
+        match port.await {
+            Ok(port) => return Ok((driver, port)),
+            Err(error) => ended = Some(error),
+        }
+    }
+    Err(ended.unwrap_or_else(|| anyhow!("chromedriver was not started")))
+}
+
 impl Drop for Browser {
     /// Ends Chromium: the driver would leave it behind when it is killed. By hand, because nothing can be
     /// awaited here, and the runtime may be gone.
@@ -165,7 +187,7 @@ impl Drop for Browser {
         let ended = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut driver| {
             driver.set_read_timeout(Some(Duration::from_secs(10)))?;
             driver.write_all(request.as_bytes())?;
-            driver.read_to_end(&mut Vec::new())
+            driver.read(&mut [0; 512])
         });
         if let Err(error) = ended {
             eprintln!("Chromium may still be running: {error}");

@@ -49,7 +49,7 @@ pub fn peer(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The binary under test, built from the sources as they are now.
+/// The binary under test: `$KUBESSO_BIN`, or built from the sources as they are now.
 ///
 /// # Errors
 /// Tells what the compiler says if it does not build.
@@ -62,6 +62,9 @@ pub fn kubesso() -> Result<&'static Path> {
 }
 
 fn build_kubesso() -> Result<PathBuf> {
+    if let Some(given) = variable("KUBESSO_BIN") {
+        return Ok(PathBuf::from(given));
+    }
     let output = Command::new("cargo")
         .args(["build", "--package=kubesso-cli", "--bin=kubesso"])
         .current_dir(workspace())

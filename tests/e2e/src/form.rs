@@ -16,7 +16,7 @@ use url::Url;
 /// The redirect URI of the tutorial.
 pub const REDIRECT_URI: &str = "http://localhost:8000";
 /// What the tutorial asks for.
-pub const SCOPE: &str = "openid email profile groups offline_access";
+pub const SCOPE: &str = "openid email profile offline_access";
 
 /// A person's browser, as far as a form needs one: a cookie jar, and trust in one certificate authority.
 #[derive(Debug)]
@@ -84,7 +84,10 @@ impl FormClient {
                 let location =
                     answer.headers().get(LOCATION).context("a redirect without a location")?.to_str()?;
                 let next = here.join(location)?;
-                if next.origin() != start.origin() {
+                // What goes back to the application carries its `state` (RFC 6749 §4.1.2); the plugin's own page,
+                // where it starts, does not.
+                let is_answer = |name: &str| next.query_pairs().any(|(key, _)| key == name);
+                if is_answer("state") && (is_answer("code") || is_answer("error")) {
                     return Ok(Outcome::Redirected(next));
                 }
                 answer = self.request(Method::GET, &next, None, &here).await?;
@@ -96,8 +99,8 @@ impl FormClient {
             if let Some(error) = element_text(&page, "error") {
                 return Ok(Outcome::Refused(error));
             }
-            let form = Form::find(&page).with_context(|| format!("no form at {here} ({status}):\n{page}"))?;
-            ensure!(form.fields.contains_key("password"), "no password asked at {here}:\n{page}");
+            let form = Form::find(&page)
+                .with_context(|| format!("no form with a password at {here} ({status}):\n{page}"))?;
             tries += 1;
             ensure!(tries == 1, "asked for the password again without an explanation:\n{page}");
             let mut fields = form.fields;
@@ -284,9 +287,13 @@ struct Form {
 }
 
 impl Form {
+    /// The first form of the page that asks for a password.
     fn find(page: &str) -> Option<Self> {
-        let (_, rest) = page.split_once("<form")?;
-        let (tag, rest) = rest.split_once('>')?;
+        page.split("<form").skip(1).filter_map(Self::read).find(|form| form.fields.contains_key("password"))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (tag, rest) = text.split_once('>')?;
         let (inside, _) = rest.split_once("</form>")?;
         let inputs = inside.split("<input").skip(1).filter_map(|input| input.split('>').next());
         let fields = inputs
@@ -332,7 +339,7 @@ fn unescape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const PAGE: &str = r#"<html><p id="error" class="e">Wrong <b>name</b> or password &amp; more.</p>
+    const PAGE: &str = r#"<html><form action="/continue"><input name="go"></form><p id="error" class="e">Wrong <b>name</b> or password &amp; more.</p>
         <form method="post" action="/sign-in?a=1&amp;b=2"><input type="hidden" name="csrf" value="x&quot;y">
         <input id="username" name="username"><input id="password" name="password" type="password">
         <button id="sign-in">Sign in</button></form></html>"#;

@@ -15,6 +15,9 @@ use tokio::time::timeout;
 use crate::deadline::eventually;
 use crate::environment;
 
+/// More than any call takes; what waits for a person waits longer.
+const LONGEST: Duration = Duration::from_secs(45);
+
 /// kubectl with a home of its own.
 #[derive(Debug)]
 pub struct Kubectl {
@@ -207,13 +210,21 @@ impl Opened {
 }
 
 async fn finish(mut command: Command, input: &str) -> Result<Done> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // A process group of its own, so that a plugin that waits for somebody ends with kubectl.
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let group = child.id().map(|id| format!("-{id}"));
     if let Some(mut stdin) = child.stdin.take() {
         // A program that does not read its input has closed it.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
-    let output =
-        timeout(Duration::from_mins(1), child.wait_with_output()).await.context("it did not end")??;
+    let Ok(output) = timeout(LONGEST, child.wait_with_output()).await else {
+        if let Some(group) = group {
+            Command::new("kill").args(["-KILL", "--", &group]).status().await?;
+        }
+        anyhow::bail!("it did not end within {LONGEST:?}");
+    };
+    let output = output?;
     Ok(Done {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use kubesso_ambient::{Clock, SystemClock};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::forge;
 use crate::form::{FormClient, Outcome};
@@ -102,7 +102,7 @@ impl Desk {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             let content: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
-            if content["id_token"].is_string() {
+            if content["token"].is_string() {
                 found.push(path);
             }
         }
@@ -110,19 +110,15 @@ impl Desk {
     }
 
     /// Makes the cached ID token one that has ended, and keeps the refresh token: what the next morning does.
-    /// The signature no longer fits; the plugin reads only the time, and the cluster never sees it.
     ///
     /// # Errors
     /// There is not exactly one entry, or it has no refresh token.
     pub fn let_the_id_token_expire(&self) -> Result<()> {
-        let entries = self.cache_entries()?;
-        ensure!(entries.len() == 1, "not one cache entry but {entries:?}");
-        let path = entries.first().context("one entry")?;
-        let mut entry: Value = serde_json::from_slice(&fs::read(path)?)?;
+        let (path, mut entry) = self.cache_entry()?;
         ensure!(entry["refresh_token"].is_string(), "the cache holds no refresh token");
-        let token = entry["id_token"].as_str().context("an ID token")?;
-        let past = SystemClock.now().as_second() - 60;
-        entry["id_token"] = json!(forge::with_claim(token, "exp", json!(past))?);
+        let now = SystemClock.now().as_second();
+        entry["issued_at"] = json!(now - 3660);
+        entry["expires_at"] = json!(now - 60);
         fs::write(path, entry.to_string())?;
         Ok(())
     }
@@ -131,10 +127,16 @@ impl Desk {
     ///
     /// # Errors
     /// There is not exactly one entry.
-    pub fn cached_claims(&self) -> Result<serde_json::Map<String, Value>> {
-        let entries = self.cache_entries()?;
+    pub fn cached_claims(&self) -> Result<Map<String, Value>> {
+        let (_, entry) = self.cache_entry()?;
+        forge::claims(entry["token"].as_str().context("an ID token")?)
+    }
+
+    fn cache_entry(&self) -> Result<(PathBuf, Value)> {
+        let mut entries = self.cache_entries()?;
         ensure!(entries.len() == 1, "not one cache entry but {entries:?}");
-        let entry: Value = serde_json::from_slice(&fs::read(entries.first().context("one entry")?)?)?;
-        forge::claims(entry["id_token"].as_str().context("an ID token")?)
+        let path = entries.pop().context("one entry")?;
+        let entry = serde_json::from_slice(&fs::read(&path)?)?;
+        Ok((path, entry))
     }
 }

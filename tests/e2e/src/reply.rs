@@ -138,9 +138,8 @@ impl Reply {
     /// what it is called.
     pub fn essence(&self) -> Value {
         let mut essence = match serde_json::from_str::<Value>(&self.body) {
-            Ok(body) if body["type"].is_string() && body["object"].is_object() => events(&self.body),
+            _ if let Some(events) = events(&self.body) => events,
             Ok(body) => essence_of(&body),
-            Err(_) if self.body.starts_with("{\"type\":") => events(&self.body),
             Err(_) => json!({"text": self.body}),
         };
         if let Some(essence) = essence.as_object_mut() {
@@ -198,17 +197,16 @@ fn table(body: &Value) -> Value {
     json!({"columns": columns, "rows": rows})
 }
 
-/// A watch's events; those of the objects that are there at its start come in no promised order.
-fn events(body: &str) -> Value {
-    let mut events: Vec<String> = body
-        .lines()
-        .map(|line| {
-            let event: Value = serde_json::from_str(line).unwrap_or_default();
-            format!("{} {}", event["type"].as_str().unwrap_or("?"), essence_of(&event["object"]))
-        })
-        .collect();
+/// A watch's events, if it is one; those of the objects that are there at its start come in no promised order.
+fn events(body: &str) -> Option<Value> {
+    let event = |line: &str| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let object = event["object"].is_object().then(|| essence_of(&event["object"]))?;
+        Some(format!("{} {object}", event["type"].as_str()?))
+    };
+    let mut events = body.lines().map(event).collect::<Option<Vec<_>>>()?;
     events.sort();
-    json!({"events": events})
+    (!events.is_empty()).then(|| json!({"events": events}))
 }
 
 /// Differences between two clusters, collected so that one run shows all of them.
@@ -235,6 +233,27 @@ impl Differences {
             self.note(what, &request, &our_essence.to_string(), &their_essence.to_string());
         }
         Ok(ours)
+    }
+
+    /// As [`compare`](Self::compare), and notes it when the sandbox's status code is not `expected`: that both say
+    /// the same does not mean that both say the right thing.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub async fn expect(
+        &mut self,
+        what: &str,
+        call: &Call,
+        expected: u16,
+        sandbox: &Cluster,
+        real: &Cluster,
+    ) -> Result<Reply> {
+        let reply = self.compare(what, call, sandbox, real).await?;
+        if reply.status != expected {
+            let request = format!("{} {}, expected {expected}", call.method, call.path);
+            self.note(what, &request, &format!("{} {}", reply.status, reply.body), "");
+        }
+        Ok(reply)
     }
 
     /// Notes a difference that was found otherwise.

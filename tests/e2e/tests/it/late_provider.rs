@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use kubesso_ambient::{Clock, OsEntropy, SystemClock};
-use kubesso_authn::{OidcAuthenticator, OidcOptions, RequestAuthenticator};
+use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthenticator};
 use kubesso_e2e::apiserver::{ApiServer, Oidc};
 use kubesso_e2e::environment::scratch;
 use kubesso_e2e::kubesso::{Kubesso, Ready};
@@ -27,7 +27,8 @@ async fn a_cluster_that_was_there_before_its_provider_lets_people_in_once_it_is_
     let (ready, ca_pem) = (first.ready.clone(), first.ca_pem()?);
     ensure!(first.stop().await?.success(), "Ctrl-C ends it cleanly");
 
-    let real = ApiServer::start(&Oidc { issuer: &ready.issuer, client_id: &ready.client_id, ca: &ready.ca }).await?;
+    let real =
+        ApiServer::start(&Oidc { issuer: &ready.issuer, client_id: &ready.client_id, ca: &ready.ca }).await?;
     let (sandbox, _serving) = sandbox(&ready, &ca_pem, &folder.path().join("sandbox")).await?;
     let clusters = [sandbox, Cluster::new("real", &real.url, &real.ca_pem)?];
     for cluster in &clusters {
@@ -36,7 +37,11 @@ async fn a_cluster_that_was_there_before_its_provider_lets_people_in_once_it_is_
     }
 
     let second = Kubesso::up_in(folder.path()).await?;
-    assert_eq!((&second.ready.issuer, second.ca_pem()?), (&ready.issuer, ca_pem), "the same provider comes back");
+    assert_eq!(
+        (&second.ready.issuer, second.ca_pem()?),
+        (&ready.issuer, ca_pem),
+        "the same provider comes back"
+    );
     for cluster in &clusters {
         // Both ask for the discovery document again every ten seconds.
         let reply = until(cluster, &token, 201).await?;
@@ -56,14 +61,9 @@ async fn sandbox(ready: &Ready, ca_pem: &str, data_dir: &Path) -> Result<(Cluste
         groups_claim: Some("groups".to_owned()),
         ..OidcOptions::default()
     };
-    let authenticator =
-        RequestAuthenticator::new(clock.clone()).with_oidc(OidcAuthenticator::start(oidc.validate()?, clock.clone()));
-    let config = SandboxConfig {
-        data_dir: data_dir.to_owned(),
-        authenticator: Arc::new(authenticator),
-        clock: clock.clone(),
-        entropy: Arc::new(OsEntropy),
-    };
+    let oidc = OidcAuthenticator::start(OidcConfig::new(oidc)?, clock.clone())?;
+    let authenticator = RequestAuthenticator::new(clock.clone(), &OsEntropy).with_tokens(Arc::new(oidc));
+    let config = SandboxConfig::new(data_dir, Arc::new(authenticator), clock.clone(), Arc::new(OsEntropy));
     let sandbox = Sandbox::open(config).await?;
     let authority = CertificateAuthority::generate("a sandbox", clock.now())?;
     let identity = authority.issue_server(&ServerNames::loopback(), clock.now())?;

@@ -3,6 +3,8 @@
 mod bad_starts;
 mod forged_tokens;
 mod kubectl_verbs;
+mod late_provider;
+mod moved_clock;
 mod normalise;
 mod rotation;
 mod scenario_table;

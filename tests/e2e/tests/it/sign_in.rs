@@ -1,6 +1,6 @@
 //! People sign in: in Chromium, by kubectl and its plugin, and what happens afterwards.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use kubesso_e2e::browser::Browser;
 use kubesso_e2e::form::{FormClient, Outcome};
 use kubesso_e2e::kubesso::{Kubesso, email};
@@ -19,7 +19,7 @@ async fn kubectl_opens_chromium_the_person_signs_in_and_the_rows_come() -> Resul
         browser.sign_in(&url, &email("dev"), "not the password").await?;
         let refused = browser.text("error").await?;
         ensure!(!refused.is_empty(), "the page does not say that the password is wrong");
-        browser.sign_in(&browser.url().await?, &email("dev"), &kubesso.password("dev")?).await
+        browser.fill_in(&email("dev"), &kubesso.password("dev")?).await
     };
     let (rows, signed_in) = tokio::join!(desk.run(GET_PODS), person);
     signed_in.with_context(|| kubesso.log())?;
@@ -84,19 +84,25 @@ async fn the_guest_is_known_and_may_nothing() -> Result<()> {
 async fn the_outsider_is_told_why_by_the_provider_and_by_the_plugin() -> Result<()> {
     let kubesso = Kubesso::up().await?;
     let desk = Desk::new(&kubesso).await?;
+    // kubectl asks the plugin again for each thing that it looks up, and so the person is asked again.
+    let password = kubesso.password("outsider")?;
     let person = async {
-        let url = desk.opened.next().await?;
-        let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
-        let outcome = browser.sign_in(&url, &email("outsider"), &kubesso.password("outsider")?).await?;
-        if let Outcome::Redirected(back) = &outcome {
-            browser.follow(back).await?;
+        loop {
+            let url = desk.opened.next().await?;
+            let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
+            let outcome = browser.sign_in(&url, &email("outsider"), &password).await?;
+            let Outcome::Redirected(back) = outcome else { bail!("the plugin is left waiting: {outcome:?}") };
+            let error =
+                back.query_pairs().find(|(name, _)| name == "error").map(|(_, value)| value.into_owned());
+            ensure!(error.as_deref() == Some("access_denied"), "{back}");
+            browser.follow(&back).await?;
         }
-        anyhow::Ok(outcome)
     };
-    let (done, outcome) = tokio::join!(desk.run(GET_PODS), person);
-    let Outcome::Redirected(back) = outcome? else { anyhow::bail!("the plugin is left waiting") };
-    assert!(back.query_pairs().any(|(name, value)| name == "error" && value == "access_denied"), "{back}");
-    let said = done?.failed()?;
+    let done = tokio::select! {
+        done = desk.run(GET_PODS) => done?,
+        ended = person => return ended,
+    };
+    let said = done.failed()?;
     assert!(said.contains("access_denied") && said.contains("not assigned"), "{said}");
     assert_eq!(desk.cache_entries().unwrap_or_default().len(), 0);
     Ok(())
@@ -123,19 +129,39 @@ async fn an_id_token_that_has_ended_is_renewed_without_a_browser() -> Result<()>
 async fn somebody_taken_out_of_the_group_loses_access_with_the_next_refresh() -> Result<()> {
     let kubesso = Kubesso::up().await?;
     let desk = Desk::new(&kubesso).await?;
-    desk.run_and_sign_in(GET_PODS, &kubesso, "dev").await?.succeeded()?;
-    let removed =
-        kubesso.command(&["user", "remove-from-group", "dev@example.com", "k8s-restricted-users"]).await?;
-    assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+    let membership = async |command: &str| {
+        let done = kubesso.command(&["user", command, "guest@example.com", "k8s-restricted-users"]).await?;
+        ensure!(done.code == Some(0), "{}", done.stderr);
+        anyhow::Ok(())
+    };
+    membership("add-to-group").await?;
+    desk.run_and_sign_in(GET_PODS, &kubesso, "guest").await?.succeeded()?;
+    membership("remove-from-group").await?;
     desk.run(GET_PODS).await?.succeeded().context("the token issued before still says so")?;
     desk.let_the_id_token_expire()?;
     let refused = desk.run(GET_PODS).await?.failed()?;
     assert!(refused.contains("(Forbidden)"), "{refused}");
-    assert_eq!(desk.opened.take()?, None, "no browser was needed");
-    let added = kubesso.command(&["user", "add-to-group", "dev@example.com", "k8s-restricted-users"]).await?;
-    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    membership("add-to-group").await?;
     desk.let_the_id_token_expire()?;
     desk.run(GET_PODS).await?.succeeded()?;
+    assert_eq!(desk.opened.take()?, None, "no browser was needed for any of it");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_whose_only_assignment_was_the_group_gets_no_further_token() -> Result<()> {
+    let kubesso = Kubesso::up().await?;
+    let ready = &kubesso.ready;
+    let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
+    let tokens =
+        browser.tokens(&ready.issuer, &ready.client_id, &email("dev"), &kubesso.password("dev")?).await?;
+    let done =
+        kubesso.command(&["user", "remove-from-group", "dev@example.com", "k8s-restricted-users"]).await?;
+    ensure!(done.code == Some(0), "{}", done.stderr);
+    let token = tokens.refresh_token.context("offline_access")?;
+    let refused =
+        browser.refresh(&ready.issuer, &ready.client_id, &token).await?.expect_err("no token any more");
+    assert_eq!(refused.error, "invalid_grant");
     Ok(())
 }
 
