@@ -24,6 +24,8 @@ mod keys;
 mod logging;
 mod output;
 mod provider_server;
+#[cfg(test)]
+mod reference;
 mod serve;
 mod tour;
 pub mod up;

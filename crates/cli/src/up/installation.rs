@@ -12,7 +12,7 @@ use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
 
 use crate::data_directory::DataDirectory;
-use crate::error::CommandError;
+use crate::error::{CommandError, chain};
 
 /// The cluster's side of the first world.
 const WORLD: &str = include_str!("world.yaml");
