@@ -129,7 +129,7 @@ impl Catalog {
     /// The API groups with their version, the core group (the empty name) first.
     pub(crate) fn group_versions(&self) -> Vec<(&'static str, &'static str)> {
         let mut found: Vec<(&str, &str)> = Vec::new();
-        for kind in self.kinds {
+        for kind in self.iter() {
             if !found.contains(&(kind.group, kind.version)) {
                 found.push((kind.group, kind.version));
             }
@@ -143,7 +143,7 @@ impl Catalog {
         group: &'a str,
         version: &'a str,
     ) -> impl Iterator<Item = &'static ResourceType> + use<'a> {
-        self.kinds.iter().filter(move |kind| kind.group == group && kind.version == version)
+        self.iter().filter(move |kind| kind.group == group && kind.version == version)
     }
 }
 

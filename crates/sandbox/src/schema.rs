@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use crate::catalog::ResourceType;
 
 pub(crate) use defaults::apply_defaults;
-pub(crate) use fields::{FieldReport, FieldValidation, prune, validate};
-pub(crate) use protobuf::{MEDIA_TYPE as PROTOBUF, ProtobufError, decode as decode_protobuf};
+pub(crate) use fields::{FieldValidation, prune, validate};
+pub(crate) use protobuf::{MEDIA_TYPE as PROTOBUF, decode as decode_protobuf};
 pub(crate) use quantity::canonical as canonical_quantity;
 
 const RECORDED: &str = include_str!("../data/schemas.json");

@@ -16,15 +16,15 @@ type Fields = Map<String, Value>;
 ///
 /// What is decided anew for each object (addresses, ports, service accounts, generated names) is not a default.
 pub(crate) fn apply_defaults(resource: &ResourceType, object: &mut Value) {
-    if let Some(node) = SchemaNode::of(resource) {
-        visit(node, object);
-    }
     if let Value::Object(object) = object {
         whole_object(resource, object);
     }
+    if let Some(node) = SchemaNode::of(resource) {
+        visit(node, object);
+    }
 }
 
-/// Defaults the children first, because a default of a whole stands on the defaults of its parts.
+/// Defaults the children of a type first, because a default of a whole stands on the defaults of its parts.
 fn visit(node: SchemaNode, value: &mut Value) {
     match (node.shape(), value) {
         (Shape::Struct, Value::Object(fields)) => {
@@ -52,7 +52,9 @@ fn visit(node: SchemaNode, value: &mut Value) {
         }
         (Shape::Array, Value::Array(elements)) => {
             if let Some(node) = node.items() {
-                elements.iter_mut().for_each(|value| visit(node, value));
+                for value in elements {
+                    visit(node, value);
+                }
             }
         }
         _ => {}

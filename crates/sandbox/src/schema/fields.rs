@@ -102,12 +102,12 @@ fn prune_node(node: SchemaNode, value: &mut Value) {
         }
         (Shape::Array, Value::Array(elements)) => {
             if let Some(node) = node.items() {
-                elements.iter_mut().for_each(|value| {
+                for value in elements {
                     if value.is_null() {
                         *value = zero(node);
                     }
                     prune_node(node, value);
-                });
+                }
             }
         }
         (Shape::Quantity, value) => {

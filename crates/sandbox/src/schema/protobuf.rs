@@ -26,15 +26,15 @@ pub(crate) enum ProtobufError {
     /// The four bytes at the start are not there.
     #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     NotKubernetes,
-    /// Cut short, or a length or a field type that cannot be.
+    /// A length, a field type or a nesting that cannot be.
     #[error("proto: the message is malformed: {0}")]
     Malformed(&'static str),
-    /// An `apiVersion` and `kind` that this server does not know.
-    #[error("no kind is registered for the apiVersion and kind of the message")]
-    UnknownKind,
+    /// The message ends before it should.
+    #[error("unexpected EOF")]
+    Truncated,
 }
 
-/// Reads a body into the JSON form of the object, with `apiVersion` and `kind`.
+/// Reads a body into the JSON form of the object, with `apiVersion` and `kind`; of a kind that is not served, only these.
 pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
     let message = body.strip_prefix(MAGIC).ok_or(ProtobufError::NotKubernetes)?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
@@ -54,9 +54,9 @@ pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
         }
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-    let node = SchemaNode::of_kind(group, version, &kind).ok_or(ProtobufError::UnknownKind)?;
-    let mut object = match message_value(node, raw, 0)? {
-        Value::Object(fields) => fields,
+    let node = SchemaNode::of_kind(group, version, &kind);
+    let mut object = match node.map(|node| message_value(node, raw, 0)).transpose()? {
+        Some(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
     object.insert("apiVersion".to_owned(), api_version.into());
@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Result<u64, ProtobufError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            let byte = *self.take(1)?.first().ok_or(ProtobufError::Malformed("cut short"))?;
+            let byte = *self.take(1)?.first().ok_or(ProtobufError::Truncated)?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(value);
@@ -120,7 +120,7 @@ impl<'a> Fields<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], ProtobufError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(ProtobufError::Malformed("cut short"))?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(ProtobufError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -220,7 +220,7 @@ fn read_struct(
         let (number, wire) = field?;
         match (place(message, number), wire) {
             (Some(Place::Flat(inner)), Wire::Bytes(bytes)) => {
-                read_struct(node, inner, bytes, depth + 1, object)?
+                read_struct(node, inner, bytes, depth + 1, object)?;
             }
             (Some(Place::Field(name)), wire) => {
                 if let Some(field) = node.field(name) {
@@ -284,6 +284,10 @@ fn value(node: SchemaNode, wire: Wire<'_>, depth: u32) -> Result<Value, Protobuf
     })
 }
 
+/// The second at which Go's zero time is: 1 January of the year 1.
+const YEAR_ONE: i64 = -62_135_596_800;
+
+/// Go writes its zero time as an empty message, or as what it is.
 fn moment(bytes: &[u8], precision: time::Precision) -> Result<Value, ProtobufError> {
     let (mut seconds, mut nanoseconds) = (None, 0);
     for field in Fields(bytes) {
@@ -293,8 +297,6 @@ fn moment(bytes: &[u8], precision: time::Precision) -> Result<Value, ProtobufErr
             _ => {}
         }
     }
-    // Go writes the zero time as an empty message, and, in maps and lists, as year 1.
-    const YEAR_ONE: i64 = -62_135_596_800;
     let seconds = seconds.filter(|seconds| *seconds != YEAR_ONE);
     Ok(seconds
         .and_then(|seconds| time::from_parts(seconds, nanoseconds, precision))

@@ -142,7 +142,7 @@ fn nanos(parts: &Parts<'_>) -> Option<i128> {
     let mut amount = digits;
     match parts.suffix.format {
         Format::BinarySi => {
-            amount = amount.checked_mul(1_i128.checked_shl(u32::try_from(parts.suffix.exponent).ok()?)?)?
+            amount = amount.checked_mul(1_i128.checked_shl(u32::try_from(parts.suffix.exponent).ok()?)?)?;
         }
         Format::DecimalExponent | Format::DecimalSi => scale = scale.checked_add(parts.suffix.exponent)?,
     }

@@ -50,7 +50,7 @@ pub(crate) fn collect_differences(place: &str, found: &Value, expected: &Value, 
                 let at = |fields: &serde_json::Map<String, Value>| fields.get(name).cloned();
                 match (at(one), at(other)) {
                     (Some(one), Some(other)) => {
-                        collect_differences(&format!("{place}/{name}"), &one, &other, into)
+                        collect_differences(&format!("{place}/{name}"), &one, &other, into);
                     }
                     (one, other) => into.push(format!("{place}/{name}: {one:?} instead of {other:?}")),
                 }

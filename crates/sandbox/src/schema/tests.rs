@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::fields::FieldReport;
 use super::recorded::{answers, collect_differences};
 use super::*;
 use crate::catalog::Catalog;

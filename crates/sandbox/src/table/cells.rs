@@ -82,13 +82,13 @@ pub(super) fn endpoint_slice(object: &Value, now: Timestamp) -> Vec<Value> {
     vec![
         name(object),
         text(object, "/addressType").into(),
-        first_three(ports.collect()).into(),
-        first_three(addresses.collect()).into(),
+        first_three(&ports.collect::<Vec<_>>()).into(),
+        first_three(&addresses.collect::<Vec<_>>()).into(),
         age(object, now),
     ]
 }
 
-fn first_three(all: Vec<String>) -> String {
+fn first_three(all: &[String]) -> String {
     const SHOWN: usize = 3;
     if all.len() > SHOWN {
         return format!("{} + {} more...", all[..SHOWN].join(","), all.len() - SHOWN);

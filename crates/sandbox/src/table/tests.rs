@@ -11,7 +11,12 @@ fn columns_and_cells_are_those_of_a_real_server() {
     let mut kinds = Vec::new();
     for answer in answers() {
         let options = TableOptions { include_object: IncludeObject::None, ..TableOptions::default() };
-        let table = render(answer.resource(), &[answer.stored.clone()], created(&answer.stored), &options);
+        let table = render(
+            answer.resource(),
+            std::slice::from_ref(&answer.stored),
+            created(&answer.stored),
+            &options,
+        );
         let columns: Vec<(String, String, String, i32)> = table["columnDefinitions"]
             .as_array()
             .unwrap()

@@ -50,9 +50,14 @@ fn a_list_type_in_a_map_is_a_message() {
 #[test]
 fn what_is_no_message_is_refused() {
     assert_eq!(decode(b"{}"), Err(ProtobufError::NotKubernetes));
-    assert_eq!(decode(b"k8s\0\x0a\x7f"), Err(ProtobufError::Malformed("cut short")));
+    assert_eq!(decode(b"k8s\0\x0a\x7f"), Err(ProtobufError::Truncated));
     assert_eq!(decode(b"k8s\0\x0f"), Err(ProtobufError::Malformed("a field type")));
-    assert_eq!(decode(b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Foo"), Err(ProtobufError::UnknownKind));
+}
+
+#[test]
+fn of_an_unknown_kind_its_name_is_read() {
+    let object = decode(b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Foo\x12\x03\x0a\x01x");
+    assert_eq!(object, Ok(json!({ "apiVersion": "v1", "kind": "Foo" })));
 }
 
 proptest! {
