@@ -1,4 +1,6 @@
-use jiff::SignedDuration;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::ManualClock;
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use rcgen::{
@@ -116,7 +118,9 @@ fn what_kube_apiserver_refuses_is_refused_with_its_text() {
     let forge = Forge::new("clients");
     let stranger = Forge::new("clients");
     let authenticator = authenticator(&forge.pem);
-    let unknown_authority = "x509: certificate signed by unknown authority";
+    let unknown_authority = "x509: certificate signed by unknown authority (possibly because of \
+                             \"x509: ECDSA verification failure\" while trying to verify \
+                             candidate authority certificate \"clients\")";
     let at = |time: &str| {
         let time: Timestamp = time.parse().unwrap();
         rcgen::date_time_ymd(2026, 11, 22)

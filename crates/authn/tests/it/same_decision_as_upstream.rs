@@ -2,7 +2,7 @@
 //! groups, extra, the text of every error, and how often the provider was asked must be equal.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -65,13 +65,13 @@ async fn same_decision_as_upstream() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the peers are where the environment says")]
-fn oracle() -> Option<PathBuf> {
+pub(crate) fn oracle() -> Option<PathBuf> {
     let directory = std::env::var_os("KUBESSO_PEERS_DIR")?;
     Some(PathBuf::from(directory).join("oidc-oracle"))
 }
 
 /// Runs the oracle once for all questions.
-fn ask(oracle: &PathBuf, questions: &str) -> Vec<Value> {
+pub(crate) fn ask(oracle: &Path, questions: &str) -> Vec<Value> {
     let mut process = Command::new(oracle)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -103,7 +103,7 @@ fn normal(mut answer: Value) -> Value {
     answer
 }
 
-fn question(case: &Case, ca_file: &std::path::Path) -> Value {
+fn question(case: &Case, ca_file: &Path) -> Value {
     let responses: serde_json::Map<String, Value> = case
         .provider
         .iter()
@@ -118,7 +118,7 @@ fn question(case: &Case, ca_file: &std::path::Path) -> Value {
 }
 
 /// The options as a command line of kube-apiserver.
-fn arguments(options: &OidcOptions, ca_file: &std::path::Path) -> Vec<String> {
+fn arguments(options: &OidcOptions, ca_file: &Path) -> Vec<String> {
     let mut arguments = vec![
         format!("--oidc-issuer-url={}", options.issuer_url),
         format!("--oidc-client-id={}", options.client_id),

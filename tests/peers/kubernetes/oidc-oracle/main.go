@@ -1,4 +1,4 @@
-// Command oidc-oracle says what kube-apiserver's own code decides about ID tokens.
+// Command oidc-oracle says what kube-apiserver's own code decides about ID tokens and client certificates.
 //
 // It reads one JSON object a line (type question) and answers each with one (type answer). The flags go the way they go
 // in kube-apiserver: parsed by its options, validated, turned into an AuthenticationConfiguration and handed to the
@@ -32,6 +32,9 @@ type question struct {
 	Responses map[string]response `json:"responses"`
 	Now       time.Time           `json:"now"`
 	Tokens    []string            `json:"tokens"`
+	// Instead of flags and tokens: the content of --client-ca-file, and a chain in DER.
+	ClientCA string   `json:"clientCA"`
+	Chain    [][]byte `json:"chain"`
 }
 
 type response struct {
@@ -86,6 +89,9 @@ func main() {
 }
 
 func decide(q *question) answer {
+	if q.ClientCA != "" {
+		return answer{Results: []result{authenticateChain(q.ClientCA, q.Chain, q.Now)}}
+	}
 	provider := &table{responses: q.Responses, fetches: map[string]int{}}
 	authenticator, stop, err := authenticator(q, provider)
 	if err != nil {
