@@ -1,8 +1,10 @@
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::ManualClock;
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
+use proptest::prelude::*;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair,
@@ -208,5 +210,32 @@ fn an_authority_file_without_authorities_is_refused() {
     for pem in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let error = X509Authenticator::new(pem, Arc::new(ManualClock::at(now()))).unwrap_err();
         assert!(matches!(error, X509Error::Authority(_)), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_flipped_bit_of_a_chain_gives_another_user(at in any::<prop::sample::Index>()) {
+        static CHAIN: LazyLock<(String, Vec<CertificateDer<'static>>)> = LazyLock::new(|| {
+            let root = Forge::new("root");
+            let (middle, middle_der) = root.intermediate("middle");
+            (root.pem, vec![middle.issue(named("alice")), middle_der])
+        });
+        let (pem, chain) = &*CHAIN;
+        let authenticator = authenticator(pem);
+        let expected = authenticator.authenticate(chain).unwrap();
+        prop_assert!(expected.is_some());
+        let bit = at.index((chain[0].len() + chain[1].len()) * 8);
+        let (which, bit) = if bit < chain[0].len() * 8 { (0, bit) } else { (1, bit - chain[0].len() * 8) };
+        let mut der = chain[which].to_vec();
+        der[bit / 8] ^= 1 << (bit % 8);
+        let mut flipped = chain.clone();
+        flipped[which] = CertificateDer::from(der);
+        prop_assert!(authenticator.authenticate(&flipped).is_err());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        prop_assert!(Certificate::parse(&bytes).is_none());
     }
 }
