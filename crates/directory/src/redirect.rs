@@ -107,7 +107,8 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
     let rest = match rest.strip_prefix(':') {
         Some(port) => {
             let digits = port.bytes().take_while(u8::is_ascii_digit).count();
-            port[..digits].parse::<u16>().ok()?;
+            // As many as a port can have: leading zeros would make a URI of any length match.
+            port.get(..digits).filter(|port| port.len() <= 5)?.parse::<u16>().ok()?;
             &port[digits..]
         }
         None => rest,

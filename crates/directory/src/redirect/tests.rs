@@ -64,6 +64,7 @@ fn a_native_client_listens_on_any_loopback_port_and_on_nothing_else() {
         ("http://localhost:8000", "http://localhost:8000#@evil.example", false),
         ("http://localhost:8000", "http://localhost:", false),
         ("http://localhost:8000", "http://localhost:65536", false),
+        ("http://localhost:8000", "http://localhost:008000", false),
         ("http://localhost:8000", "http://localhost:-1", false),
         ("http://localhost:8000", "http://localhost:80 00", false),
         ("http://127.0.0.1", "http://127.0.0.2", false),
