@@ -108,7 +108,9 @@ pub struct Claims {
 
 /// Names that the protocol gives a meaning that no configuration may change (RFC 7519 §4.1, OpenID Connect
 /// Core §2, and Okta's own `cid`, `uid`, `scp`, `ver`).
-const RESERVED: [&str; 19] = [
+const RESERVED: [&str; 21] = [
+    "_claim_names",
+    "_claim_sources",
     "acr",
     "amr",
     "at_hash",
@@ -155,7 +157,7 @@ pub fn claims(
         .filter(|claim| claim.status.is_active() && claim.claim_type == claim_type)
         .filter(|claim| wanted != ClaimsFor::IdToken || claim.always_include_in_token)
         .filter(|claim| claim.scopes.is_empty() || scopes.iter().any(|scope| claim.scopes.contains(scope)))
-        .filter(|claim| !RESERVED.contains(&claim.name.as_str()))
+        .filter(|claim| !is_reserved(&claim.name))
         .collect();
     configured.sort_by(|a, b| a.name.cmp(&b.name));
     for claim in configured {
@@ -168,6 +170,14 @@ pub fn claims(
         }
     }
     claims
+}
+
+/// Whether a relying party may take a claim of that name for one of the protocol's. Case does not tell them apart:
+/// kube-apiserver is written in Go, whose JSON decoder folds it, `ſ` and the Kelvin sign included, and lets the last
+/// member win (`encoding/json`).
+fn is_reserved(name: &ClaimName) -> bool {
+    let folded = name.as_str().to_uppercase().to_lowercase();
+    RESERVED.contains(&folded.as_str())
 }
 
 fn value(

@@ -142,6 +142,16 @@ fn a_configured_claim_goes_before_the_standard_one_of_that_name() {
 }
 
 #[test]
+fn no_configured_claim_passes_for_one_of_the_protocols_in_whatever_case() {
+    for name in ["aud", "AUD", "Exp", "i\u{17f}s", "\u{17f}ub", "_claim_names", "_CLAIM_SOURCES"] {
+        let forged = claim(name, expression("\"forged\""));
+        assert_eq!(values(&[forged], ClaimsFor::IdToken, "openid", &[]), json!({}), "{name}");
+    }
+    let own = claim("audience", expression("\"ours\""));
+    assert_eq!(values(&[own], ClaimsFor::IdToken, "openid", &[]), json!({ "audience": "ours" }));
+}
+
+#[test]
 fn expressions_have_values_or_a_reason() {
     let cases = [
         ("user.email", Ok(json!("dev@example.com"))),
