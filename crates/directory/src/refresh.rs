@@ -341,7 +341,8 @@ impl RefreshFamily {
                 };
                 Presented::Rotated { token, family: Box::new(family) }
             }
-            (1, RefreshRotation::Rotate { leeway }) if now.duration_since(self.rotated) <= leeway => {
+            // On both sides: a clock that was set back must not make the grace longer.
+            (1, RefreshRotation::Rotate { leeway }) if now.duration_since(self.rotated).abs() <= leeway => {
                 Presented::Repeated { token: self.successor(token) }
             }
             _ => Presented::Ended { family: Box::new(self.ended(EndReason::Reused, now)) },

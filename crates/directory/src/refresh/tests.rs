@@ -254,3 +254,15 @@ fn a_grace_of_nothing_means_that_a_token_is_spent_at_once() {
     let Presented::Rotated { family, .. } = family.present(&first, &strict, at(0)) else { panic!("refused") };
     assert!(matches!(family.present(&first, &strict, at(1)), Presented::Ended { .. }));
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_the_grace_longer() {
+    for (back, granted) in [(LEEWAY, true), (LEEWAY + 1, false)] {
+        let (family, first) = begin(&Lifetimes::default(), 1);
+        let Presented::Rotated { family, .. } = family.present(&first, &terms(86_400), at(3_600)) else {
+            panic!("refused")
+        };
+        let again = family.present(&first, &terms(86_400), at(3_600 - back));
+        assert_eq!(matches!(again, Presented::Repeated { .. }), granted, "{back} s back");
+    }
+}
