@@ -325,6 +325,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Revokes a refresh token family; whether it lived.
     async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError>;
 
+    /// Whether a refresh token family of that grant ended before its time: with it end the access tokens of the grant.
+    async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError>;
+
     /// Asks for and counts an attempt under `key`, in one step
     /// ([`Throttle::attempt`](crate::Throttle::attempt)).
     async fn attempt(
@@ -334,8 +337,11 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Attempt, StoreError>;
 
-    /// Forgets the attempts under `key`: somebody signed in.
-    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<(), StoreError>;
+    /// Forgets the attempts under `key`: somebody signed in. How many they were.
+    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<u32, StoreError>;
+
+    /// Takes `number` attempts off the count under `key`, and leaves the others.
+    async fn take_back_attempts(&self, key: &ThrottleKey, number: u32) -> Result<(), StoreError>;
 
     /// The audit trail, the latest first.
     async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;

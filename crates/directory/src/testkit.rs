@@ -104,6 +104,7 @@ macro_rules! store_tests {
         $crate::store_tests! { #[$test] $open, throttling:
             parallel_attempts_are_all_counted,
             signing_in_takes_the_count_away,
+            attempts_can_be_taken_back_one_by_one,
             counters_are_bounded_and_the_lightest_goes_first,
         }
     };

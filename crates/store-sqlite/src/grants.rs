@@ -339,6 +339,17 @@ pub(crate) async fn end(
     Ok(done.rows_affected() > 0)
 }
 
+pub(crate) async fn has_ended(
+    connection: &mut SqliteConnection,
+    grant: &GrantId,
+) -> Result<bool, StoreError> {
+    query_scalar("SELECT EXISTS (SELECT 1 FROM refresh_families WHERE grant_id = ? AND ended IS NOT NULL)")
+        .bind(grant.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(database("read a refresh token family"))
+}
+
 pub(crate) async fn attempt(
     connection: &mut SqliteConnection,
     key: &ThrottleKey,
@@ -387,12 +398,26 @@ pub(crate) async fn attempt(
 pub(crate) async fn forget_attempts(
     connection: &mut SqliteConnection,
     key: &ThrottleKey,
+) -> Result<u32, StoreError> {
+    let forgotten: Option<u32> = query_scalar("DELETE FROM throttles WHERE key = ? RETURNING attempts")
+        .bind(key.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("forget attempts"))?;
+    Ok(forgotten.unwrap_or_default())
+}
+
+pub(crate) async fn take_back_attempts(
+    connection: &mut SqliteConnection,
+    key: &ThrottleKey,
+    number: u32,
 ) -> Result<(), StoreError> {
-    query("DELETE FROM throttles WHERE key = ?")
+    query("UPDATE throttles SET attempts = max(attempts - ?, 0) WHERE key = ?")
+        .bind(number)
         .bind(key.as_bytes().as_slice())
         .execute(connection)
         .await
-        .map_err(database("forget attempts"))?;
+        .map_err(database("take attempts back"))?;
     Ok(())
 }
 

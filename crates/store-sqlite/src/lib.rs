@@ -297,6 +297,10 @@ impl Store for SqliteStore {
         Ok(ended)
     }
 
+    async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError> {
+        grants::has_ended(&mut *self.read().await?, grant).await
+    }
+
     async fn attempt(
         &self,
         key: &ThrottleKey,
@@ -309,9 +313,16 @@ impl Store for SqliteStore {
         Ok(attempt)
     }
 
-    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<(), StoreError> {
+    async fn forget_attempts(&self, key: &ThrottleKey) -> Result<u32, StoreError> {
         let mut transaction = self.write().await?;
-        grants::forget_attempts(&mut transaction, key).await?;
+        let forgotten = grants::forget_attempts(&mut transaction, key).await?;
+        done(transaction).await?;
+        Ok(forgotten)
+    }
+
+    async fn take_back_attempts(&self, key: &ThrottleKey, number: u32) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        grants::take_back_attempts(&mut transaction, key, number).await?;
         done(transaction).await
     }
 

@@ -283,7 +283,9 @@ pub async fn purging_takes_what_has_ended_and_nothing_else(replicas: &Replicas) 
     store.begin_session(&world.session(&session)).await?;
     let (living, token) = world.family(&**store, &Lifetimes::default()).await?;
     let (ended, _) = world.family(&**store, &Lifetimes::default()).await?;
+    assert!(!store.has_grant_ended(&ended.grant).await?);
     assert!(store.end_family(&ended.grant, world.now).await?);
+    assert!(store.has_grant_ended(&ended.grant).await? && !store.has_grant_ended(&living.grant).await?);
     assert!(!store.end_family(&ended.grant, world.now).await?, "once");
 
     assert_eq!(store.purge(world.after(3_600)).await?, Purged::default());

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{BEGINNING, Outcome, Replicas, together};
+use crate::StoreError;
 use crate::throttle::{Attempt, MOST_THROTTLES, ThrottleKey, ThrottleRule};
 
 /// Forty attempts at the same moment through two replicas: the free ones pass, one more, and no other.
@@ -34,9 +35,30 @@ pub async fn signing_in_takes_the_count_away(replicas: &Replicas) -> Outcome {
         store.attempt(&other, &ThrottleRule::LOGIN, BEGINNING).await?;
     }
     assert!(matches!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Wait { .. }));
-    store.forget_attempts(&key).await?;
+    assert_eq!(store.forget_attempts(&key).await?, 5, "waiting was not counted");
+    assert_eq!(store.forget_attempts(&key).await?, 0);
     assert_eq!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Allowed);
     assert!(matches!(store.attempt(&other, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Wait { .. }));
+    Ok(())
+}
+
+/// What is taken back is free again, and not more than was there.
+pub async fn attempts_can_be_taken_back_one_by_one(replicas: &Replicas) -> Outcome {
+    let store = &replicas.one;
+    let key = ThrottleKey::login("a");
+    let free = async || -> Result<u32, StoreError> {
+        let mut allowed = 0;
+        while store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await? == Attempt::Allowed {
+            allowed += 1;
+        }
+        Ok(allowed)
+    };
+    assert_eq!(free().await?, 5);
+    for (number, freed) in [(0, 0), (2, 2), (100, 5)] {
+        replicas.other.take_back_attempts(&key, number).await?;
+        assert_eq!(free().await?, freed, "{number} taken back");
+    }
+    store.take_back_attempts(&ThrottleKey::login("nobody"), 1).await?;
     Ok(())
 }
 
