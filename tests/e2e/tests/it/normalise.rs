@@ -8,6 +8,13 @@ pub(crate) fn text(output: &str) -> String {
     for line in output.lines() {
         let trimmed = line.trim_start();
         let indent = " ".repeat(line.len() - trimmed.len());
+        // klog: level and date, time, process, place.
+        let trimmed = match trimmed.split_once("] ") {
+            Some((prefix, message)) if prefix.starts_with(['E', 'W', 'I']) && prefix.contains(".go:") => {
+                message
+            }
+            _ => trimmed,
+        };
         let masked = match MASKED_KEYS.iter().find(|key| trimmed.starts_with(**key)) {
             Some(key) => (*key).to_owned() + " <masked>",
             None => trimmed.split_whitespace().map(word).collect::<Vec<_>>().join(" "),
@@ -69,6 +76,10 @@ pub(crate) fn object(mut value: Value) -> Value {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            // A controller fills these in, and no controller runs beside the real API server.
+            if members.contains_key("aggregationRule") {
+                members.insert("rules".to_owned(), Value::from("<aggregated>"));
+            }
             for own in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"] {
                 members.remove(own);
             }

@@ -65,7 +65,7 @@ async fn the_tutorial_works_as_it_is_written() -> Result<()> {
     let (listed, answered) = tokio::join!(kubectl.run(&rows), answer(world, &opened));
     answered?;
     let listed = listed?.succeeded()?;
-    assert!(listed.contains("storefront") && listed.contains("Running"), "{listed}");
+    assert!(listed.contains("storefront") && listed.contains("catalog"), "{listed}");
 
     let refused = kubectl.run(&["get", "secrets", "--user=oidc-user"]).await?;
     let real = Kubectl::new()?;
