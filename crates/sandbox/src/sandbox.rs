@@ -22,6 +22,11 @@ use crate::server::authenticate::Authenticate;
 use crate::status::ApiError;
 use crate::storage::{Key, StorageError, Store, Write};
 
+/// On the first namespaces: what this cluster is.
+const ANNOTATION: &str = "kubesso/sandbox";
+const ANNOTATION_TEXT: &str =
+    "this cluster is a kubesso sandbox: it stores objects and decides who may do what; it runs no containers";
+
 /// What a sandbox is made of.
 #[derive(Clone)]
 pub struct SandboxConfig {
@@ -198,6 +203,13 @@ async fn bootstrap(api: &Api, port: u16) -> Result<(), StorageError> {
                     }
                     Some(_) => {}
                     None => {
+                        if resource.plural == "namespaces" {
+                            let metadata = object::child(&mut object, "metadata");
+                            let annotations =
+                                metadata.entry("annotations").or_insert_with(|| serde_json::json!({}));
+                            object::members(annotations)
+                                .insert(ANNOTATION.to_owned(), ANNOTATION_TEXT.into());
+                        }
                         object::set_meta(&mut object, "uid", api.uid());
                         object::set_meta(&mut object, "creationTimestamp", now.clone());
                         admission::default(resource, &mut object);

@@ -21,12 +21,14 @@ use futures_util::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use kubesso_authz::RequestInfo;
+use kubesso_authz::{RequestInfo, RequestInfoError};
 use kubesso_https::ClientCertificates;
 use kubesso_k8s_types::UserInfo;
 use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Catalog;
 use crate::rest::Api;
 use crate::status::ApiError;
 use crate::{discovery, openapi, version};
@@ -115,8 +117,16 @@ impl Server {
         query: &str,
         format: Result<Format, ApiError>,
     ) -> Result<Response, ApiError> {
-        let info = RequestInfo::resolve(request.method.as_str(), request.uri.path(), query)
-            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let info = match RequestInfo::resolve(request.method.as_str(), request.uri.path(), query) {
+            Ok(info) => info,
+            Err(error @ RequestInfoError::NoKind { .. }) => {
+                let uri = &request.uri;
+                let message =
+                    format!("Internal Server Error: \"{uri}\": failed to create RequestInfo: {error}\n");
+                return Ok(text(StatusCode::INTERNAL_SERVER_ERROR, message));
+            }
+            Err(error) => return Err(ApiError::bad_request(error.to_string())),
+        };
         let certificates = request.extensions.get::<ClientCertificates>();
         let certificates = certificates.map(|certificates| &*certificates.0).unwrap_or_default();
         let user = self.authenticate(&request.headers, certificates).await?;
@@ -166,14 +176,35 @@ fn non_resource(
     if health {
         return Some(text(StatusCode::OK, "ok"));
     }
-    if !reads {
-        return None;
-    }
-    if trimmed == "/version" {
-        let format = format.as_ref().copied().unwrap_or(Format::JSON);
+    let format = format.as_ref().copied().unwrap_or(Format::JSON);
+    if trimmed == "/version" && reads {
         return Some(format.respond(200, &version::handle(), &[]));
     }
-    discovery::handle(path, &request.headers).or_else(|| openapi::handle(path, query, &request.headers))
+    if trimmed.is_empty() && reads {
+        return Some(format.respond(200, &root(), &[]));
+    }
+    let found =
+        discovery::handle(path, &request.headers).or_else(|| openapi::handle(path, query, &request.headers));
+    if reads {
+        return found;
+    }
+    let known = trimmed == "/version" || found.is_some_and(|found| found.status() != StatusCode::NOT_FOUND);
+    known.then(|| format.refuse(&ApiError::method_not_allowed()))
+}
+
+/// The paths that are served, below those of the groups.
+fn root() -> Value {
+    let mut paths = vec!["/api".to_owned(), "/apis".to_owned()];
+    for (group, version) in Catalog::get().group_versions() {
+        if group.is_empty() {
+            paths.push(format!("/api/{version}"));
+        } else {
+            paths.extend([format!("/apis/{group}"), format!("/apis/{group}/{version}")]);
+        }
+    }
+    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.sort();
+    json!({"paths": paths})
 }
 
 /// What Go's multiplexer says of a path that nothing serves.
@@ -181,8 +212,8 @@ fn page_not_found() -> Response {
     text(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response {
-    let mut response = (status, Body::from(body)).into_response();
+fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = (status, body.into()).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

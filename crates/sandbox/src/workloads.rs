@@ -50,14 +50,57 @@ pub(crate) fn prepare_new(resource: &ResourceType, object: &mut Value, state: &S
         ("", "services") => prepare_service(object, state, entropy),
         ("", "secrets") => encode_strings(object),
         ("", "nodes") => prepare_node(object),
-        _ if resource.subresource("status").is_some() => {
-            set(object, "status", json!({}));
-        }
+        ("batch", "jobs") => prepare_job(object),
         _ => {}
+    }
+    if let Some(status) = first_status(resource) {
+        set(object, "status", status);
     }
     if counts_generations(resource) {
         child(object, "metadata").insert("generation".to_owned(), json!(1));
     }
+}
+
+/// The status of a new object, where its kind has one that is not [`prepare_pod`]'s and the like.
+fn first_status(resource: &ResourceType) -> Option<Value> {
+    Some(match (resource.group, resource.plural) {
+        ("", "namespaces" | "nodes" | "pods" | "services") => return None,
+        ("", "persistentvolumeclaims" | "persistentvolumes") => json!({"phase": "Pending"}),
+        ("", "replicationcontrollers") | ("apps", "replicasets") => json!({"replicas": 0}),
+        ("apps", "daemonsets") => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        }),
+        ("apps", "statefulsets") => json!({"replicas": 0, "availableReplicas": 0}),
+        ("networking.k8s.io", "ingresses") => json!({"loadBalancer": {}}),
+        _ if resource.subresource("status").is_some() => json!({}),
+        _ => return None,
+    })
+}
+
+/// A job chooses its pods by its own UID, unless it chooses by hand (kubernetes `pkg/registry/batch/job`).
+fn prepare_job(object: &mut Value) {
+    if object.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    let at = |name: &str| object.pointer(&format!("/metadata/{name}")).cloned().unwrap_or_default();
+    let (uid, name) = (at("uid"), at("name"));
+    let labels = [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ];
+    let add = |metadata: &mut Map<String, Value>| {
+        let map = members(metadata.entry("labels").or_insert_with(|| json!({})));
+        for (key, value) in labels {
+            map.insert(key.to_owned(), value.clone());
+        }
+    };
+    add(child(object, "metadata"));
+    let spec = child(object, "spec");
+    let template = spec.entry("template").or_insert_with(|| json!({}));
+    add(child(template, "metadata"));
+    spec.insert("selector".to_owned(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
 }
 
 /// Keeps what a change of an object must not touch, and counts its generations.

@@ -67,12 +67,12 @@ fn pod_spec(spec: &Value, path: &str, kind: &PodKind) -> Vec<FieldError> {
         PodKind::Workload => &["Always"],
         PodKind::Job => &["OnFailure", "Never"],
     };
-    // What has no containers has not been defaulted either.
-    if !policy.is_empty() && !supported.contains(&policy) {
+    let unsuited = matches!(kind, PodKind::Job) && matches!(policy, "" | "Always");
+    if unsuited {
+        let why = "valid values: \"OnFailure\", \"Never\"";
+        errors.push(field::required(format!("{path}.restartPolicy"), why));
+    } else if !policy.is_empty() && !supported.contains(&policy) {
         errors.push(field::not_supported(format!("{path}.restartPolicy"), policy, supported));
-    } else if policy.is_empty() && matches!(kind, PodKind::Job) {
-        errors
-            .push(field::required(format!("{path}.restartPolicy"), "valid values: \"OnFailure\", \"Never\""));
     }
     let policy = text(spec, "dnsPolicy");
     let supported = &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];

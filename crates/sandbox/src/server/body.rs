@@ -12,6 +12,8 @@ use crate::status::{ApiError, quoted};
 
 /// The largest body that is read, as kube-apiserver's.
 pub(crate) const MAX_BODY: usize = 3 * 1024 * 1024;
+/// The kind of a deletion's body.
+const OPTIONS: &str = "DeleteOptions";
 /// How much of a body an error shows.
 const SHOWN: usize = 1024;
 
@@ -74,11 +76,14 @@ pub(crate) fn decode_options(headers: &HeaderMap, body: &[u8]) -> Result<Option<
     if body.is_empty() {
         return Ok(None);
     }
-    parse("DeleteOptions", headers, body).map(|(value, _)| Some(value))
+    parse(OPTIONS, headers, body).map(|(value, _)| Some(value))
 }
 
 fn parse(kind: &str, headers: &HeaderMap, body: &[u8]) -> Result<(Value, Vec<String>), ApiError> {
     let unrecognized = |why: &str| {
+        if kind == OPTIONS {
+            return ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
+        }
         ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({})",
             summary(body)

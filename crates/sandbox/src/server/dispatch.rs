@@ -14,13 +14,14 @@ use super::body::{self, MAX_BODY};
 use super::negotiate::{Format, Shape};
 use super::route::{Action, ResourceRoute};
 use super::{Server, shape};
+use crate::admission::names;
 use crate::catalog::{ResourceType, Storage};
 use crate::patch::Patch;
 use crate::rest::options::{DeleteOptions, ListOptions, Query, WriteOptions};
 use crate::rest::selector::Selector;
 use crate::rest::{Reply, Target, scale};
 use crate::schema::SchemaNode;
-use crate::status::ApiError;
+use crate::status::{ApiError, quoted};
 use crate::table::IncludeObject;
 use crate::{reviews, watch, workloads};
 
@@ -69,6 +70,10 @@ impl Server {
             name: info.parts.get(1).cloned().unwrap_or_default(),
             user: user.clone(),
         };
+        if let Some(wrong) = names::path_segment(&target.name).first() {
+            let name = quoted(&target.name);
+            return Err(ApiError::bad_request(format!("Name parameter invalid: {name}: {wrong}")));
+        }
         if target.subresource.is_some_and(|subresource| CONNECTIONS.contains(&subresource.name)) {
             return Err(self.connection(&target, info.attributes(user)));
         }

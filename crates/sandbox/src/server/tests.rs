@@ -3,5 +3,6 @@
 
 mod authorization;
 mod harness;
+mod objects;
 mod requests;
 mod watches;

@@ -12,6 +12,7 @@ use kubesso_k8s_types::UserInfo;
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{Authenticate, Sandbox, SandboxConfig, Unauthorized};
@@ -64,6 +65,7 @@ impl Reply {
 pub(super) struct Cluster {
     pub(super) sandbox: Sandbox,
     pub(super) clock: Arc<ManualClock>,
+    pub(super) shutdown: CancellationToken,
     directory: TempDir,
 }
 
@@ -81,7 +83,8 @@ impl Cluster {
             clock.clone(),
             Arc::new(SeededEntropy::new(1)),
         );
-        Self { sandbox: Sandbox::open(config).await.unwrap(), clock, directory }
+        let shutdown = config.shutdown.clone();
+        Self { sandbox: Sandbox::open(config).await.unwrap(), clock, shutdown, directory }
     }
 
     /// Stops and starts.

@@ -137,3 +137,13 @@ async fn initial_events_end_with_a_bookmark() {
     assert_eq!(end["type"], "BOOKMARK");
     assert_eq!(end["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
 }
+
+#[tokio::test]
+async fn watches_end_when_the_server_does() {
+    let cluster = Cluster::new().await;
+    create(&cluster, "a", "x").await;
+    let mut watch = Watch::start(&cluster, "", "application/json").await;
+    watch.expect("ADDED", "a").await;
+    cluster.shutdown.cancel();
+    assert!(watch.next().await.is_none());
+}
