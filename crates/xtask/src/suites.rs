@@ -136,11 +136,9 @@ impl Suite {
                 }
                 tools::browser()?;
                 tools::succeed("build-kubesso", &mut cargo(&["build", "--locked", "--package=kubesso-cli"]))?;
-                tests(
-                    "end-to-end",
-                    cargo(&["test", "--locked", "--package=kubesso-e2e", "--lib", "--tests"]),
-                    selection,
-                )
+                let mut e2e = cargo(&["test", "--locked", "--package=kubesso-e2e", "--lib", "--tests"]);
+                e2e.env("KUBESSO_BIN", target().join("debug/kubesso"));
+                tests("end-to-end", e2e, selection)
             }
         }
     }
