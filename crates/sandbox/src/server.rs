@@ -120,7 +120,7 @@ impl Server {
         let info = match RequestInfo::resolve(request.method.as_str(), request.uri.path(), query) {
             Ok(info) => info,
             Err(error @ RequestInfoError::NoKind { .. }) => {
-                let uri = &request.uri;
+                let uri = request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
                 let message =
                     format!("Internal Server Error: \"{uri}\": failed to create RequestInfo: {error}\n");
                 return Ok(text(StatusCode::INTERNAL_SERVER_ERROR, message));
