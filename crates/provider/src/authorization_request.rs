@@ -37,6 +37,10 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) login_hint: Option<String>,
 }
 
+/// What is kept of a request beyond its end, and how many bytes of it: the nonce is stored with the code, and the
+/// state has to come back in the sign-in form.
+const LONGEST: [(&str, usize); 2] = [("nonce", 1024), ("state", 8 * 1024)];
+
 /// A value of `prompt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,6 +118,12 @@ impl AuthorizationRequest {
         ] {
             if given(name).is_some() {
                 return Err(OAuthError::new(code, format!("The parameter {name} is not supported.")));
+            }
+        }
+        for (name, longest) in LONGEST {
+            if given(name).is_some_and(|value| value.len() > longest) {
+                let description = format!("The parameter {name} is longer than {longest} bytes.");
+                return Err(OAuthError::invalid_request(description));
             }
         }
         check_response(given("response_type"), given("response_mode"), application)?;

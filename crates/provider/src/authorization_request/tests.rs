@@ -125,6 +125,16 @@ fn what_is_wrong_is_said_with_the_code_of_the_specification() {
 }
 
 #[test]
+fn what_is_kept_has_a_length() {
+    for (name, longest) in [("nonce", 1024), ("state", 8 * 1024)] {
+        let given = |length| format!("{name}={}", "x".repeat(length));
+        assert!(read_for(&native(), &[&given(longest)]).is_ok(), "{name}");
+        let error = read_for(&native(), &[&given(longest + 1)]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidRequest, "{name}");
+    }
+}
+
+#[test]
 fn a_client_without_the_flow_is_told_so() {
     let mut application = native();
     application.grant_types.remove(&GrantType::AuthorizationCode);
