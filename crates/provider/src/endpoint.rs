@@ -12,8 +12,10 @@ pub(crate) mod sign_in;
 pub(crate) mod token;
 pub(crate) mod userinfo;
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,6 +26,9 @@ use crate::{pages, response_headers};
 
 /// Forms, with the sealed request inside, are a few kilobytes long.
 const LONGEST_BODY: usize = 64 * 1024;
+
+/// More than the longest wait for a turn at hashing, and than the store's for its lock.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// Everything that the provider serves.
 pub(crate) fn routes(context: Context) -> Router {
@@ -49,8 +54,18 @@ pub(crate) fn routes(context: Context) -> Router {
         .merge(open)
         .fallback(landing::not_found)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
         .layer(middleware::from_fn_with_state(context.clone(), response_headers::add))
         .with_state(context)
+}
+
+/// Ends a request that takes too long: a body that trickles in would hold one of the server's connections for as
+/// long as its sender likes.
+async fn in_time(State(longest): State<Duration>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(longest, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::info!("cut off: the request took too long");
+        StatusCode::REQUEST_TIMEOUT.into_response()
+    })
 }
 
 /// Cross-origin resource sharing without credentials, preflight included.
@@ -80,4 +95,25 @@ fn is_form(headers: &HeaderMap) -> bool {
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_cut_off() {
+        let in_time = middleware::from_fn_with_state(Duration::ZERO, in_time);
+        let router: Router = Router::new().route("/", post(async |_: Bytes| "read")).layer(in_time);
+        let endless = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        for (body, expected) in
+            [(Body::from("x"), StatusCode::OK), (Body::from_stream(endless), StatusCode::REQUEST_TIMEOUT)]
+        {
+            let request = Request::post("/").body(body).unwrap();
+            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), expected);
+        }
+    }
 }
