@@ -82,6 +82,9 @@ async fn known_of(
         let token = AccessToken::read(context, configuration, server, token, now)
             .filter(|token| token.client == application.client_id);
         let Some(token) = token else { return Ok(None) };
+        if !token.counts(context).await? {
+            return Ok(None);
+        }
         let mut known = token.claims;
         known.insert("token_type".to_owned(), "Bearer".into());
         (token.user, known)

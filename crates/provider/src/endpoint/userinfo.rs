@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use kubesso_directory::{
-    ClaimsFor, ClientId, GrantId, ScopeName, Server, UserId, assignment, claims, parse_scopes,
+    ClaimsFor, ClientId, GrantId, ScopeName, Server, StoreError, UserId, assignment, claims, parse_scopes,
 };
 use kubesso_token::Algorithm;
 use serde_json::{Map, Value};
@@ -79,6 +79,14 @@ impl AccessToken {
     }
 }
 
+impl AccessToken {
+    /// Whether it still counts: neither revoked nor of a sign-in whose refresh tokens were (RFC 7009 §2.1). As long
+    /// as any access token lives, the store remembers how its grant ended.
+    pub(crate) async fn counts(&self, context: &Context) -> Result<bool, StoreError> {
+        Ok(!context.store.has_grant_ended(&self.grant).await?)
+    }
+}
+
 /// Why nothing is told.
 #[derive(Clone, Copy, Debug)]
 enum Refused {
@@ -142,16 +150,20 @@ async fn userinfo(
     let token = token.ok_or(Refused::NoToken)?;
     let token = AccessToken::read(context, configuration, server, &token, context.now())
         .ok_or(Refused::InvalidToken)?;
+    let internal = |error: StoreError| {
+        tracing::error!(%error, cause = ?error, "userinfo failed");
+        Refused::Internal
+    };
+    if !token.counts(context).await.map_err(internal)? {
+        return Err(Refused::InvalidToken);
+    }
     if !token.scopes.iter().any(|scope| scope.as_str() == "openid") {
         return Err(Refused::InsufficientScope);
     }
     let application = configuration.snapshot.application(&token.client);
     let application =
         application.filter(|application| application.status.is_active()).ok_or(Refused::InvalidToken)?;
-    let person = context.store.person(&token.user).await.map_err(|error| {
-        tracing::error!(%error, cause = ?error, "userinfo failed");
-        Refused::Internal
-    })?;
+    let person = context.store.person(&token.user).await.map_err(internal)?;
     let person = person
         .filter(|person| person.user.status.may_sign_in())
         .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some())

@@ -66,3 +66,33 @@ async fn nothing_is_said_of_strangers_tokens_of_no_tokens_and_of_people_who_left
     browser.post("/oauth2/k8s-auth/v1/introspect", "token=x").await.expect(StatusCode::UNAUTHORIZED);
     browser.post("/oauth2/k8s-auth/v1/introspect", "client_id=k8s").await.expect(StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn access_tokens_end_with_their_grant_however_it_ended() {
+    let nothing = json!({ "active": false });
+    let access_ends_by = async |end: &str| {
+        let house = House::new().await;
+        let tokens = house.sign_in("dev@example.com").await;
+        let other = house.sign_in("dev@example.com").await;
+        let revoked = match end {
+            "access_token" => tokens.access_token(),
+            _ => tokens.refresh_token(),
+        };
+        let body = form(&[("client_id", "k8s"), ("token", revoked)], &[]);
+        if end == "reuse" {
+            house.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::OK);
+            house.advance(SignedDuration::from_secs(31));
+            house.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::BAD_REQUEST);
+        } else {
+            house.browser().post("/oauth2/k8s-auth/v1/revoke", &body).await.expect(StatusCode::OK);
+        }
+        assert_eq!(ask(&house, "k8s", tokens.access_token()).await, nothing, "{end}");
+        let bearer = form(&[("access_token", tokens.access_token())], &[]);
+        let userinfo = "/oauth2/k8s-auth/v1/userinfo";
+        house.browser().post(userinfo, &bearer).await.expect(StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(&house, "k8s", other.access_token()).await["active"], true, "another sign-in goes on");
+    };
+    for end in ["access_token", "refresh_token", "reuse"] {
+        access_ends_by(end).await;
+    }
+}
