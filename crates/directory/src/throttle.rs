@@ -12,8 +12,13 @@
 //! are written for people who did sign in.
 //!
 //! An attempt is counted **before** the password is looked at, in one atomic step, so that a hundred parallel
-//! guesses are a hundred attempts; signing in takes the count away. Logins that do not exist are counted like
-//! those that do, so that the delay tells nobody which is which.
+//! guesses are a hundred attempts. Signing in takes the login's count away, and as many attempts off the network's:
+//! they were the person's own typing errors. What was tried on other logins stays, so that an account of one's own
+//! wipes out nothing. Logins that do not exist are counted like those that do, so that the delay tells nobody which
+//! is which.
+//!
+//! What this cannot do: whoever goes on guessing at a login can take the free attempt of each minute before the
+//! person does. That needs a place to sign in from that is known to be the person's.
 
 use std::net::IpAddr;
 
@@ -60,7 +65,7 @@ pub struct ThrottleRule {
     pub free: u32,
     /// The first delay; each further attempt doubles it.
     pub first_delay: SignedDuration,
-    /// No delay is longer: who knows the password is never shut out for longer by others' guesses.
+    /// No delay is longer: a minute after others stopped guessing, who knows the password is in.
     pub longest_delay: SignedDuration,
     /// After so long without an attempt the count begins anew.
     pub forgotten_after: SignedDuration,

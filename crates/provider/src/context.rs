@@ -16,9 +16,10 @@ use kubesso_directory::{
     AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
 };
 use kubesso_token::SigningKey;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use url::Url;
 
+use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
 use crate::pages::{self, ErrorPage};
 use crate::response_headers::RequestId;
@@ -39,10 +40,7 @@ pub(crate) struct Inner {
     pub(crate) session_lifetime: SessionLifetime,
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
-    /// One permit a password that is being hashed, each of which takes 19 MiB.
-    pub(crate) hashing: Semaphore,
-    /// One permit a person who waits for a permit of `hashing`.
-    pub(crate) waiting_to_hash: Semaphore,
+    pub(crate) hashing: HashingThreads,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -80,8 +78,7 @@ impl Context {
             session_lifetime: parts.session_lifetime,
             rotation: parts.rotation,
             password_hasher: parts.password_hasher,
-            hashing: Semaphore::new(at_once),
-            waiting_to_hash: Semaphore::new(at_once * 32),
+            hashing: HashingThreads::new(at_once),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

@@ -55,6 +55,7 @@ mod context;
 mod cookies;
 mod csrf;
 mod endpoint;
+mod hashing;
 mod id_token_hint;
 mod keys;
 mod oauth_error;

@@ -4,8 +4,6 @@
 //! computation) and the same page comes back; attempts are counted alike
 //! ([`kubesso_directory::ThrottleRule`]).
 
-use std::time::Duration;
-
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -39,8 +37,6 @@ pub(crate) const PATH: &str = "/sign-in";
 
 /// How long a sign-in page may lie open.
 const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// How long somebody waits for a turn at hashing before being asked to come back.
-const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 /// What is sealed into the page.
 #[derive(Serialize, Deserialize)]
@@ -172,6 +168,45 @@ enum Denied {
     Busy,
 }
 
+/// What an attempt to sign in is counted under.
+struct Attempts {
+    login: ThrottleKey,
+    /// Where the address is known.
+    network: Option<ThrottleKey>,
+}
+
+impl Attempts {
+    /// Counts an attempt, or says how long to wait.
+    ///
+    /// The network goes first: one that has to wait must neither hold up the people whom it names nor fill the
+    /// store with counters of people whom it invents.
+    async fn count(&self, context: &Context) -> Result<Attempt, PageError> {
+        let (store, now) = (&context.store, context.now());
+        if let Some(network) = &self.network
+            && let wait @ Attempt::Wait { .. } = store.attempt(network, &ThrottleRule::NETWORK, now).await?
+        {
+            return Ok(wait);
+        }
+        let attempt = store.attempt(&self.login, &ThrottleRule::LOGIN, now).await?;
+        if let (Attempt::Wait { .. }, Some(network)) = (attempt, &self.network) {
+            // No password was looked at.
+            store.take_back_attempts(network, 1).await?;
+        }
+        Ok(attempt)
+    }
+
+    /// Somebody has signed in: what was tried under that login was the person's own, and is taken off the
+    /// network's count too. What was tried under other logins stays there, so that nobody wipes it out with an
+    /// account of one's own.
+    async fn forgive(&self, context: &Context) -> Result<(), PageError> {
+        let own = context.store.forget_attempts(&self.login).await?;
+        if let Some(network) = &self.network {
+            context.store.take_back_attempts(network, own).await?;
+        }
+        Ok(())
+    }
+}
+
 impl Form<'_> {
     /// The person whose login and password were typed.
     async fn check_password(
@@ -181,15 +216,11 @@ impl Form<'_> {
         password: Option<&str>,
     ) -> Result<Result<Person, Denied>, PageError> {
         let (context, store) = (self.context, &self.context.store);
-        let keys = [
-            Some((ThrottleKey::login(typed), ThrottleRule::LOGIN)),
-            address.0.map(|address| (ThrottleKey::network(address), ThrottleRule::NETWORK)),
-        ];
-        for (key, rule) in keys.iter().flatten() {
-            if let Attempt::Wait { until } = store.attempt(key, rule, context.now()).await? {
-                tracing::warn!(address = %address, "sign-in refused: too many attempts");
-                return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
-            }
+        let attempts =
+            Attempts { login: ThrottleKey::login(typed), network: address.0.map(ThrottleKey::network) };
+        if let Attempt::Wait { until } = attempts.count(context).await? {
+            tracing::warn!(address = %address, "sign-in refused: too many attempts");
+            return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
         }
         let user = match Login::parse(typed.trim()) {
             Ok(login) => store.user_by_login(&login).await?,
@@ -199,13 +230,13 @@ impl Form<'_> {
         let id = user.as_ref().map_or_else(|| UserId::generate(&*context.entropy), |user| user.id.clone());
         let hash = store.password_hash(&id).await?;
         let password = Password::new(password.unwrap_or_default());
-        let Some(verification) = self.verify(password.clone(), hash).await? else {
-            return Ok(Err(Denied::Busy));
-        };
+        let (hasher, typed, stored) = (context.password_hasher.clone(), password.clone(), hash.clone());
+        let verify = move || hasher.verify(&typed, stored.as_ref());
+        let Some(verification) = context.hashing.run(verify).await? else { return Ok(Err(Denied::Busy)) };
         let user = match (user, verification) {
             (Some(user), Verification::Right) => user,
             (Some(user), Verification::RightButOutdated) => {
-                self.hash_again(&user, password).await?;
+                self.hash_again(&user, password, hash.as_ref()).await?;
                 user
             }
             (user, _) => {
@@ -226,33 +257,27 @@ impl Form<'_> {
             tracing::warn!(user = %user.id, status = status.as_str(), "sign-in refused: not active");
             return Ok(Err(Denied::NotActive(status)));
         }
-        for (key, _) in keys.iter().flatten() {
-            store.forget_attempts(key).await?;
-        }
+        attempts.forgive(context).await?;
         Ok(Ok(person))
     }
 
-    /// Compares on a thread for blocking work, so many at once as there are processors. `None`: too many
-    /// wait.
-    async fn verify(
+    /// Stores the hash with the parameters that are in force now, unless `verified` has been replaced meanwhile
+    /// or all threads are taken; then the next sign-in does it.
+    async fn hash_again(
         &self,
+        user: &User,
         password: Password,
-        hash: Option<PasswordHash>,
-    ) -> Result<Option<Verification>, PageError> {
-        let Ok(_waiting) = self.context.waiting_to_hash.try_acquire() else { return Ok(None) };
-        let Ok(permit) = tokio::time::timeout(LONGEST_TURN, self.context.hashing.acquire()).await else {
-            return Ok(None);
-        };
-        let _permit = permit?;
-        let hasher = self.context.password_hasher.clone();
-        Ok(Some(tokio::task::spawn_blocking(move || hasher.verify(&password, hash.as_ref())).await?))
-    }
-
-    /// Stores the hash with the parameters that are in force now.
-    async fn hash_again(&self, user: &User, password: Password) -> Result<(), PageError> {
+        verified: Option<&PasswordHash>,
+    ) -> Result<(), PageError> {
         let (hasher, entropy) = (self.context.password_hasher.clone(), self.context.entropy.clone());
-        let hash = tokio::task::spawn_blocking(move || hasher.hash(&password, &*entropy)).await??;
-        let change = Change::SetPassword(user.id.clone(), hash);
+        let Some(hash) = self.context.hashing.run(move || hasher.hash(&password, &*entropy)).await? else {
+            return Ok(());
+        };
+        // An administrator's new password must not give way to the old one.
+        if self.context.store.password_hash(&user.id).await?.as_ref() != verified {
+            return Ok(());
+        }
+        let change = Change::SetPassword(user.id.clone(), hash?);
         self.context.store.commit(Batch::new(self.context.now(), vec![change])).await?;
         tracing::info!(user = %user.id, "the password was hashed again with the present parameters");
         Ok(())

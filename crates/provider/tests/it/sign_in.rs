@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordHasher, Verification};
 use kubesso_directory::{Change, Outcome, UserStatus};
 
-use crate::house::{House, ISSUER, ORIGIN, PASSWORD, World, form, user, user_id};
+use crate::house::{Answer, Browser, House, ISSUER, ORIGIN, PASSWORD, World, form, user, user_id};
 
 #[tokio::test]
 async fn the_page_says_where_one_is_and_has_the_fields_that_scripts_use() {
@@ -200,6 +200,62 @@ async fn one_network_that_tries_many_logins_is_slowed_down() {
     }
     assert_eq!(statuses[..50], [422; 50]);
     assert_eq!(statuses[50..], [429, 429]);
+    browser.submit(&page, "dev@example.com", PASSWORD).await.expect(StatusCode::SEE_OTHER);
+}
+
+/// What the form answers to a try from 192.0.2.1.
+async fn try_from_the_office(
+    browser: &mut Browser,
+    page: &Answer,
+    login: &str,
+    password: &str,
+) -> StatusCode {
+    let body =
+        form(&[("request", &*page.sealed_request()), ("username", login), ("password", password)], &[]);
+    let request = Request::post("/sign-in")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(kubesso_provider::ClientAddress(Some("192.0.2.1".parse().unwrap())))
+        .body(body.into());
+    browser.send(request.unwrap()).await.status
+}
+
+#[tokio::test]
+async fn an_account_of_ones_own_does_not_wipe_out_what_was_tried_on_others() {
+    let house = House::new().await;
+    let mut browser = house.browser();
+    let page = browser.get(&house.authorize(&[])).await;
+    for number in 0..40 {
+        let login = format!("user-{number}@example.com");
+        try_from_the_office(&mut browser, &page, &login, "x").await;
+    }
+    // Somebody's typing errors, however, are forgiven once the password is right.
+    for _ in 0..4 {
+        try_from_the_office(&mut browser, &page, "dev@example.com", "wrong").await;
+    }
+    let signed_in = try_from_the_office(&mut browser, &page, "dev@example.com", PASSWORD).await;
+    assert_eq!(signed_in, StatusCode::SEE_OTHER);
+    let mut statuses = Vec::new();
+    for number in 40..51 {
+        let login = format!("user-{number}@example.com");
+        statuses.push(try_from_the_office(&mut browser, &page, &login, "x").await.as_u16());
+    }
+    assert_eq!(statuses[..10], [422; 10], "forty were counted");
+    assert_eq!(statuses[10], 429);
+}
+
+#[tokio::test]
+async fn a_network_that_has_to_wait_does_not_hold_up_the_people_whom_it_names() {
+    let house = House::new().await;
+    let mut browser = house.browser();
+    let page = browser.get(&house.authorize(&[])).await;
+    for number in 0..50 {
+        let login = format!("user-{number}@example.com");
+        try_from_the_office(&mut browser, &page, &login, "x").await;
+    }
+    for _ in 0..10 {
+        let status = try_from_the_office(&mut browser, &page, "dev@example.com", "wrong").await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    }
     browser.submit(&page, "dev@example.com", PASSWORD).await.expect(StatusCode::SEE_OTHER);
 }
 
