@@ -43,7 +43,8 @@ fn create(directory: &DataDirectory, now: Timestamp) -> Result<CertificateAuthor
 }
 
 fn unusable(directory: &DataDirectory, error: &PkiError) -> CommandError {
-    CommandError::because(directory.path(CERTIFICATE).display(), error)
+    let file = if matches!(error, PkiError::MalformedKey) { KEY } else { CERTIFICATE };
+    CommandError::because(directory.path(file).display(), error)
 }
 
 /// Issues the server's next certificate long before the one it shows ends, for as long as it serves.

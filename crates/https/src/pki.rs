@@ -48,6 +48,9 @@ pub enum PkiError {
     /// The certificate and the key do not belong together, or one of them is not what its name says.
     #[error("the certificate authority cannot be read: {0}")]
     Malformed(String),
+    /// The key is not what its name says.
+    #[error("the certificate authority's key cannot be read: it is not a PKCS#8 private key in PEM")]
+    MalformedKey,
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Issue(#[from] rcgen::Error),
@@ -125,8 +128,7 @@ impl CertificateAuthority {
         let malformed = |problem: &dyn std::fmt::Display| PkiError::Malformed(problem.to_string());
         let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|e| malformed(&e))?;
         let (_, certificate) = X509Certificate::from_der(&der).map_err(|e| malformed(&e))?;
-        let key = KeyPair::from_pem(key_pem)
-            .map_err(|_| malformed(&"its key is not a PKCS#8 private key in PEM"))?;
+        let key = KeyPair::from_pem(key_pem).map_err(|_| PkiError::MalformedKey)?;
         if certificate.public_key().raw != key.subject_public_key_info() {
             return Err(malformed(&"its certificate and its key do not belong together"));
         }

@@ -105,9 +105,16 @@ pub async fn rotate_keys(
             .expecting(Expectation::Revision(snapshot.revision()));
         match store.commit(batch).await {
             Ok(_) => {
+                let is_exchange =
+                    |(_, change): &(_, KeyChange)| matches!(change.state, Some(KeyState::Signing { .. }));
+                // Asked for at once, a key that has just begun to sign would be due for the next exchange already.
+                let is_complete = schedule.signs_for.is_zero() && changes.iter().any(is_exchange);
                 for (_, change) in changes {
                     tracing::info!(server = %change.server, kid = %change.kid, state = ?change.state, "signing key");
                     done.push(change);
+                }
+                if is_complete {
+                    return Ok(done);
                 }
             }
             Err(StoreError::Stale) if lost < ATTEMPTS => lost += 1,

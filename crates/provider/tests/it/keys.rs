@@ -54,6 +54,7 @@ async fn a_key_is_published_then_signs_then_stays_until_its_last_token_has_ended
     assert_ne!(kid_of(&third), kid_of(&first));
     assert!(kids(&with_next).contains(&kid_of(&third)), "whoever cached the set has the key already");
     let keys = published(&house).await;
+    assert_eq!(kids(&keys).len(), 2, "an exchange ends the rotation: no third key is made for the next one");
     for tokens in [&first, &second, &third] {
         assert!(keys.verify(tokens.id_token(), &[Algorithm::Es256]).is_ok());
     }
@@ -154,4 +155,19 @@ async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the
         let error = Provider::new(config(base_url, house.sealing_key.clone())).await.unwrap_err().to_string();
         assert!(error.contains("cannot be the provider's base URL"), "{base_url}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_rotation_at_once_makes_one_key_and_ends() {
+    let house = House::new().await;
+    let first = house.sign_in("dev@example.com").await;
+    let schedule = RotationSchedule { published_ahead: SignedDuration::ZERO, ..rotate_promptly() };
+    let changes = house.provider.rotate_keys(&schedule).await.unwrap();
+    assert!(
+        changes.iter().any(|change| matches!(change.state, Some(KeyState::Signing { .. }))),
+        "{changes:?}"
+    );
+    assert_eq!(kids(&published(&house).await).len(), 2);
+    let second = Tokens(house.refresh(first.refresh_token(), &[]).await.json());
+    assert_ne!(kid_of(&second), kid_of(&first));
 }
