@@ -153,7 +153,7 @@ impl Call {
             && let Some(refresh_token) = &known.refresh_token
         {
             self.explain("refreshing the token", environment);
-            match party.refresh(refresh_token, known.scope.as_deref()).await {
+            match party.refresh(known, refresh_token).await {
                 Ok(renewed) => return Ok(renewed.entry),
                 Err(error @ Error::Refused { .. }) if is_invalid_grant(&error) => {
                     self.explain(&format!("{error}; signing in anew"), environment);

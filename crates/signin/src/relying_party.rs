@@ -70,13 +70,11 @@ impl<'a> RelyingParty<'a> {
         Ok(Self { options, environment, http, metadata, keys })
     }
 
-    /// Gets new tokens for a refresh token (RFC 6749, section 6; OpenID Connect Core 1.0, section 12). `granted` are the
-    /// scopes that it was given for: some providers leave the ID token out unless `openid` is asked for again.
-    pub(crate) async fn refresh(
-        &self,
-        refresh_token: &Secret,
-        granted: Option<&str>,
-    ) -> Result<SignIn, Error> {
+    /// Gets new tokens for `refresh_token`, which came with `known` (RFC 6749, section 6; OpenID Connect Core 1.0,
+    /// section 12). The scopes that it was given for are asked for again: some providers leave the ID token out
+    /// without `openid`.
+    pub(crate) async fn refresh(&self, known: &Entry, refresh_token: &Secret) -> Result<SignIn, Error> {
+        let granted = known.scope.as_deref();
         let scopes = granted.map_or_else(|| self.options.scopes.to_string(), str::to_owned);
         let mut form = BTreeMap::from([
             ("grant_type", "refresh_token"),
@@ -86,6 +84,7 @@ impl<'a> RelyingParty<'a> {
         self.add_resource(&mut form);
         let answer = self.request_token("the refresh token", form, Repeat::IfUnavailable).await?;
         let mut renewed = self.accept(answer, None).await?;
+        self.check_same_person(known, &renewed)?;
         renewed.entry.refresh_token.get_or_insert_with(|| refresh_token.clone());
         renewed.entry.scope = renewed.entry.scope.or_else(|| granted.map(str::to_owned));
         Ok(renewed)

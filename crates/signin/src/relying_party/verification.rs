@@ -37,6 +37,22 @@ impl RelyingParty<'_> {
         Ok(SignIn { entry, claims })
     }
 
+    /// A refreshed ID token speaks of whom the first one spoke of (OpenID Connect Core 1.0, section 12.2). Of an access
+    /// token that is not known.
+    pub(super) fn check_same_person(&self, known: &Entry, renewed: &SignIn) -> Result<(), Error> {
+        if self.options.use_access_token {
+            return Ok(());
+        }
+        let before = decode_unverified_payload(known.token.expose()).map_err(untrusted)?;
+        if before.get("sub") == renewed.claims.get("sub") {
+            return Ok(());
+        }
+        Err(Error::Untrusted(
+            "the refreshed ID token is another person's (sub differs); run `kubectl oidc-login clean` and sign in again"
+                .to_owned(),
+        ))
+    }
+
     async fn verify_id_token(
         &self,
         id_token: &Secret,

@@ -57,6 +57,18 @@ fn the_same_over_tls() {
 }
 
 #[test]
+fn a_refreshed_token_of_another_person_is_not_taken() {
+    let world = World::new();
+    let first = world.get_token(&[]).token();
+    world.clock.advance(HOURS_2);
+    world.stub.behaviour().claims.insert("sub".into(), json!("00u2"));
+    let error = world.get_token(&[]).error().to_owned();
+    assert!(error.contains("another person's") && error.contains("oidc-login clean"), "{error}");
+    let cached = std::fs::read_to_string(&world.cache_files(".json")[0]).unwrap();
+    assert!(cached.contains(&first), "what was there stays");
+}
+
+#[test]
 fn a_token_is_renewed_shortly_before_its_end() {
     let world = World::new();
     let first = world.get_token(&[]).token();
