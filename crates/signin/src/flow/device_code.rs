@@ -1,6 +1,7 @@
 //! The device authorization grant (RFC 8628), with PKCE where the provider takes it.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -66,7 +67,7 @@ pub(super) async fn sign_in(
         match poll(party, &device.device_code, proof.as_ref()).await {
             Err(Error::Refused { code, .. }) if code == "authorization_pending" => {}
             // RFC 8628, section 3.5: five seconds more for this and all further requests.
-            Err(Error::Refused { code, .. }) if code == "slow_down" => interval += 5,
+            Err(Error::Refused { code, .. }) if code == "slow_down" => interval = interval.saturating_add(5),
             other => return other,
         }
         let pause: Duration = environment.pacing.device_second * interval;
@@ -97,7 +98,14 @@ async fn authorize(party: &RelyingParty<'_>, proof: Option<&ProofKey>) -> Result
     if !answer.status.is_success() {
         return Err(refusal(&answer, "the device sign-in").unwrap_or_else(|| answer.unexpected(WHAT, url)));
     }
-    answer.json(WHAT, url)
+    let device: DeviceAuthorization = answer.json(WHAT, url)?;
+    let mut pages = iter::once(&device.verification_uri).chain(&device.verification_uri_complete);
+    if let Some(page) = pages.find(|page| !matches!(page.scheme(), "https" | "http")) {
+        // The desktop would start whatever program is registered for it.
+        let problem = format!("with a page to open that is not on the web ({}:)", page.scheme());
+        return Err(Error::Answer { what: WHAT, url: url.to_owned(), problem });
+    }
+    Ok(device)
 }
 
 async fn poll(

@@ -93,6 +93,23 @@ fn the_device_flow_ends_with_its_code_or_a_refusal() {
 }
 
 #[test]
+fn a_provider_starts_no_program_but_the_browser() {
+    for (page, complete) in
+        [("file:///etc/passwd", None), ("https://idp.example.com", Some("ssh://evil.example"))]
+    {
+        let world = World::new();
+        let answer = json!({
+            "device_code": "DEVICE_CODE", "user_code": "X",
+            "verification_uri": page, "verification_uri_complete": complete,
+        });
+        world.stub.behaviour().answer_next("/device", 200, "application/json", &answer.to_string());
+        let run = world.get_token(&["--grant-type=device-code"]);
+        assert!(run.error().contains("not on the web"), "{}", run.error());
+        assert_eq!(world.browser.openings(), 0);
+    }
+}
+
+#[test]
 fn an_application_signs_in_as_itself_and_apart_from_people() {
     let world = World::new();
     let secret = "--oidc-client-secret=s3cret";
