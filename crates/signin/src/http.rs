@@ -84,9 +84,13 @@ impl Http {
     pub(crate) async fn get(&self, what: &'static str, url: &str) -> Result<Answer, Error> {
         let wrong = |problem: &str| Error::Answer { what, url: url.to_owned(), problem: problem.to_owned() };
         let mut at = Url::parse(url).map_err(|_| wrong("by nobody, since that is not a URL"))?;
+        let asked = at.origin();
         for _ in 0..MOST_REDIRECTS {
-            let answer =
-                self.send(what, at.as_str(), Repeat::IfUnavailable, || self.client.get(at.clone())).await?;
+            // The person's headers are for the provider; where it sends us on to may be somebody else.
+            let headers = if at.origin() == asked { self.headers.clone() } else { HeaderMap::new() };
+            let request =
+                || self.client.get(at.clone()).header(ACCEPT, "application/json").headers(headers.clone());
+            let answer = self.send(what, at.as_str(), Repeat::IfUnavailable, request).await?;
             let Some(location) = answer.location.as_deref().filter(|_| answer.status.is_redirection()) else {
                 return Ok(answer);
             };
@@ -109,14 +113,15 @@ impl Http {
         repeat: Repeat,
     ) -> Result<Answer, Error> {
         let request = || {
-            let request = self.client.post(url).form(form);
-            match basic {
+            let request = self.client.post(url).header(ACCEPT, "application/json").form(form);
+            let request = match basic {
                 // RFC 6749, section 2.3.1: both parts are form-encoded first.
                 Some((id, secret)) => {
                     request.basic_auth(form_encoded(id), Some(form_encoded(secret.expose())))
                 }
                 None => request,
-            }
+            };
+            request.headers(self.headers.clone())
         };
         self.send(what, url, repeat, request).await
     }
@@ -154,7 +159,6 @@ impl Http {
             let may_pass = !error.is_timeout() && !cause.contains("ertificate");
             Failure { error: Error::Unreachable { what, url: url.to_owned(), cause }, may_pass }
         };
-        let request = request.header(ACCEPT, "application/json").headers(self.headers.clone());
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());

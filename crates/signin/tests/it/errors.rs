@@ -212,6 +212,22 @@ fn documents_may_be_elsewhere_but_codes_go_nowhere_else() {
 }
 
 #[test]
+fn headers_for_the_provider_do_not_follow_a_redirect_to_another_host() {
+    let world = World::new();
+    let issuer = world.stub.issuer.clone();
+    let elsewhere = format!("{}/certs", issuer.replace("localhost", "127.0.0.1"));
+    world.stub.behaviour().discovery.insert("jwks_uri".into(), json!(format!("{issuer}/moved/certs")));
+    world.stub.behaviour().moved.insert("/moved/certs", elsewhere);
+    world.get_token(&["--oidc-request-header=x-key=secret"]).token();
+    let mut seen = world.stub.behaviour().keys_seen.clone();
+    seen.sort();
+    assert_eq!(
+        seen,
+        ["/.well-known/openid-configuration", "/moved/certs", "/token"].map(|p| format!("localhost{p}"))
+    );
+}
+
+#[test]
 fn plain_http_to_another_machine_is_warned_about() {
     let world = World::new();
     let mut line = ["kubelogin", "get-token", "--oidc-client-id=x"].map(str::to_owned).to_vec();

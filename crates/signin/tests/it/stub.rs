@@ -38,6 +38,8 @@ pub(crate) struct Behaviour {
     pub(crate) requests: Vec<(String, Form)>,
     /// The `authorization` header of the latest token request.
     pub(crate) authorization: Option<String>,
+    /// Under which name and path the header `x-key` arrived.
+    pub(crate) keys_seen: Vec<String>,
     pub(crate) lifetime: SignedDuration,
     /// Paths that redirect (307) to others.
     pub(crate) moved: HashMap<&'static str, String>,
@@ -102,6 +104,7 @@ impl Stub {
             device_pending: 0,
             requests: Vec::new(),
             authorization: None,
+            keys_seen: Vec::new(),
             lifetime: SignedDuration::from_hours(1),
             moved: HashMap::new(),
             logins: Vec::new(),
@@ -237,6 +240,10 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
     let path = parts.uri.path();
     let mut behaviour = stub.behaviour();
     behaviour.requests.push((path.to_owned(), form.clone()));
+    if parts.headers.contains_key("x-key") {
+        let host = parts.headers.get(header::HOST).map_or("", |host| host.to_str().unwrap());
+        behaviour.keys_seen.push(format!("{}{path}", host.split(':').next().unwrap()));
+    }
     if path == "/token" {
         let sent = parts.headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
         behaviour.authorization = sent;
