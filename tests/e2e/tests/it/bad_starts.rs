@@ -148,7 +148,7 @@ async fn a_directory_of_a_newer_version() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_damaged() -> Result<()> {
     let (_folder, data_dir) = used_directory().await?;
-    for name in ["directory.db", "settings.json", "ca.crt", "ca.key", "master.key"] {
+    for name in ["directory.db", "sandbox/sandbox.db", "settings.json", "ca.crt", "ca.key", "master.key"] {
         let path = data_dir.join(name);
         let good = fs::read(&path).with_context(|| path.display().to_string())?;
         fs::write(&path, vec![b'?'; 4096])?;

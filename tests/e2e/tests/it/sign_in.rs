@@ -95,7 +95,8 @@ async fn the_outsider_is_told_why_by_the_provider_and_by_the_plugin() -> Result<
             let error =
                 back.query_pairs().find(|(name, _)| name == "error").map(|(_, value)| value.into_owned());
             ensure!(error.as_deref() == Some("access_denied"), "{back}");
-            browser.follow(&back).await?;
+            let (_, page) = browser.follow(&back).await?;
+            ensure!(page.contains("not assigned"), "the plugin's page does not say why: {page}");
         }
     };
     let done = tokio::select! {
