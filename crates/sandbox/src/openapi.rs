@@ -7,6 +7,7 @@
 
 mod descriptions;
 mod paths;
+mod v2;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -34,10 +35,11 @@ const SHARED: [&str; 5] = [
 ];
 
 /// The reply to a `GET` under `/openapi`; `None` for every other path. `query` is the raw query string.
-///
-/// There is no OpenAPI v2 document: kubectl 1.27 and newer do without where v3 is whole.
 pub(crate) fn handle(path: &str, query: &str, headers: &HeaderMap) -> Option<Response> {
     let below = path.strip_prefix("/openapi/")?;
+    if below == "v2" {
+        return Some(version_two(headers));
+    }
     if !accepts_json(headers) {
         return Some(finish(reply(StatusCode::NOT_ACCEPTABLE), Body::empty()));
     }
@@ -67,11 +69,7 @@ pub(crate) fn handle(path: &str, query: &str, headers: &HeaderMap) -> Option<Res
             let lifetime =
                 if asked.is_some() { "public, immutable, max-age=31536000" } else { "no-cache, private" };
             let builder = builder.header(CACHE_CONTROL, lifetime);
-            let known = headers
-                .get_all(IF_NONE_MATCH)
-                .iter()
-                .any(|value| value.to_str().is_ok_and(|value| value == tag));
-            if known {
+            if is_known(headers, &tag) {
                 finish(builder.status(StatusCode::NOT_MODIFIED), Body::empty())
             } else {
                 finish(builder.header(CONTENT_TYPE, "application/json"), Body::from(document.body.clone()))
@@ -79,6 +77,30 @@ pub(crate) fn handle(path: &str, query: &str, headers: &HeaderMap) -> Option<Res
         }
     };
     Some(response)
+}
+
+/// The reply to `GET /openapi/v2`.
+fn version_two(headers: &HeaderMap) -> Response {
+    let mut accepted = accepted(headers).filter_map(|media_type| match media_type {
+        v2::PROTOBUF | "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" => {
+            Some((v2::in_protobuf(), v2::PROTOBUF))
+        }
+        "application/json" | "application/*" | "*/*" => Some((v2::in_json(), "application/json")),
+        _ => None,
+    });
+    let (document, media_type) = match (accepted.next(), headers.contains_key(ACCEPT)) {
+        (Some(form), _) => form,
+        (None, false) => (v2::in_json(), "application/json"),
+        (None, true) => return finish(reply(StatusCode::NOT_ACCEPTABLE), Body::empty()),
+    };
+    let builder = Response::builder()
+        .header(CACHE_CONTROL, "no-cache, private")
+        .header(VARY, "Accept")
+        .header(ETAG, &document.tag);
+    if is_known(headers, &document.tag) {
+        return finish(builder.status(StatusCode::NOT_MODIFIED), Body::empty());
+    }
+    finish(builder.header(CONTENT_TYPE, media_type), Body::from(document.body.clone()))
 }
 
 struct Document {
@@ -175,13 +197,22 @@ fn register_in_group(definition: &mut Value, group: &str, version: &str) {
     definition[key] = json!([{ "group": group, "version": version, "kind": kind }]);
 }
 
+/// The media types of the `Accept` headers.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(|clause| clause.split(';').next().unwrap_or_default().trim())
+}
+
 fn accepts_json(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    accepted.peek().is_none()
-        || accepted.flat_map(|value| value.split(',')).any(|clause| {
-            let media_type = clause.split(';').next().unwrap_or_default().trim();
-            matches!(media_type, "application/json" | "application/*" | "*/*")
-        })
+    !headers.contains_key(ACCEPT)
+        || accepted(headers)
+            .any(|media_type| matches!(media_type, "application/json" | "application/*" | "*/*"))
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|value| value == tag))
 }
 
 fn reply(status: StatusCode) -> Builder {

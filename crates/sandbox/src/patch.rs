@@ -108,6 +108,7 @@ fn decoded(
         let error = match shown {
             Shown::Object => field::invalid("patch", &patched.to_string().into(), &why),
             Shown::Patch(patch) => {
+                let why = schema::conversion_error(resource, &patched).unwrap_or(why);
                 FieldError::invalid("patch", &kubesso_k8s_types::go::quote(&go_map(patch)), &why)
             }
         };

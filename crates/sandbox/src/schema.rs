@@ -4,6 +4,7 @@
 //! first use. On it stand the decoding of bodies ([`fields`], [`protobuf`]), what the server fills in ([`defaults`]),
 //! strategic merge patch (`crate::patch`) and the published documents (`openapi`).
 
+mod convert;
 mod defaults;
 mod fields;
 mod protobuf;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::ResourceType;
 
+pub(crate) use convert::conversion_error;
 pub(crate) use defaults::apply_defaults;
 pub(crate) use fields::{FieldValidation, prune, validate};
 pub(crate) use protobuf::{MEDIA_TYPE as PROTOBUF, decode as decode_protobuf};
@@ -98,7 +100,13 @@ impl SchemaNode {
             }
             by_kind
         });
-        BY_KIND.get(&(group, version, kind)).and_then(|name| Self::named(name))
+        let name = match BY_KIND.get(&(group, version, kind)) {
+            Some(name) => name,
+            // Every group has this kind, the same one.
+            None if kind == "DeleteOptions" => "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+            None => return None,
+        };
+        Self::named(name)
     }
 
     /// The schema of that OpenAPI name.

@@ -120,8 +120,21 @@ fn every_description_belongs_to_a_field_that_is() {
 }
 
 #[test]
-fn there_is_no_second_version_of_the_document_and_no_other_encoding() {
-    for path in ["/openapi/v2", "/openapi/v3/apis/nope/v1", "/openapi/v3/"] {
+fn lists_are_checked_by_the_second_version_of_the_document() {
+    let asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let (status, headers, body) = get("/openapi/v2", &[(ACCEPT, asked)]).unwrap();
+    assert_eq!((status, headers[CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, v2::PROTOBUF));
+    assert!(body.starts_with(b"\x0a\x032.0"));
+    let tag = headers[ETAG].to_str().unwrap();
+    let (status, ..) = get("/openapi/v2", &[(ACCEPT, asked), (IF_NONE_MATCH, tag)]).unwrap();
+    assert_eq!(status, StatusCode::NOT_MODIFIED);
+    assert!(json_of("/openapi/v2")["definitions"]["io.k8s.api.core.v1.Pod"].is_object());
+    assert_eq!(get("/openapi/v2", &[(ACCEPT, "text/html")]).unwrap().0, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[test]
+fn what_is_not_served_is_not_found_or_not_acceptable() {
+    for path in ["/openapi/v3/apis/nope/v1", "/openapi/v3/"] {
         assert_eq!(get(path, &[]).unwrap().0, StatusCode::NOT_FOUND, "{path}");
     }
     let protobuf = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";

@@ -297,7 +297,7 @@ fn go_type(node: SchemaNode) -> String {
 }
 
 /// Fields whose Go type has a name of its own, which the published schema does not tell.
-fn named_type(owner: &str, field: &str, shape: Shape) -> Option<&'static str> {
+pub(super) fn named_type(owner: &str, field: &str, shape: Shape) -> Option<&'static str> {
     Some(match (owner, field, shape) {
         ("Container", "imagePullPolicy", _) => "v1.PullPolicy",
         ("PodSpec", "restartPolicy", _) => "v1.RestartPolicy",
@@ -318,7 +318,7 @@ fn named_type(owner: &str, field: &str, shape: Shape) -> Option<&'static str> {
 
 /// Where Go's base64 decoder stops: the offset of the first byte that cannot be, or of the group that is cut short.
 /// It skips line ends.
-fn base64_error(text: &str) -> Result<(), usize> {
+pub(super) fn base64_error(text: &str) -> Result<(), usize> {
     let bare: Vec<(usize, u8)> =
         text.bytes().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
     let letters: Vec<u8> = bare.iter().map(|(_, byte)| *byte).collect();

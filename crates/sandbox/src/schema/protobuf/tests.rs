@@ -55,6 +55,15 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
+fn options_of_a_deletion_are_read_in_any_group() {
+    let object =
+        decode(b"k8s\0\x0a\x18\x0a\x07apps/v1\x12\x0dDeleteOptions\x12\x0e\x08\x00\x22\x0aBackground")
+            .unwrap();
+    assert_eq!(object["gracePeriodSeconds"], 0);
+    assert_eq!(object["propagationPolicy"], "Background");
+}
+
+#[test]
 fn of_an_unknown_kind_its_name_is_read() {
     let object = decode(b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Foo\x12\x03\x0a\x01x");
     assert_eq!(object, Ok(json!({ "apiVersion": "v1", "kind": "Foo" })));
