@@ -175,6 +175,31 @@ fn put(record: SigningKeyRecord) -> (Change, KeyChange) {
     (Change::PutSigningKey(record), change)
 }
 
+/// Makes `key`, generated beforehand, the signing key of `server`, unless that has one. Whether it did.
+///
+/// Generating an RSA key takes a tenth of a second or two: whoever starts for the first time can do it beside the rest.
+pub async fn adopt_key(
+    store: &dyn Store,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    server: &AuthorizationServerId,
+    key: SigningKey,
+    now: Timestamp,
+) -> Result<bool, KeyError> {
+    let snapshot = store.snapshot().await?;
+    let Some(server) = snapshot.server(server) else { return Ok(false) };
+    if has_signing_key(server) || algorithm(server)? != key.algorithm() {
+        return Ok(false);
+    }
+    let (change, _) = put(record(server, &key, KeyState::Signing { since: now }, sealing_key, entropy, now)?);
+    let batch = Batch::new(now, vec![change]).expecting(Expectation::Revision(snapshot.revision()));
+    match store.commit(batch).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Stale) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn new_key(
     server: &Server,
     state: KeyState,
@@ -184,12 +209,23 @@ async fn new_key(
 ) -> Result<SigningKeyRecord, KeyError> {
     let algorithm = algorithm(server)?;
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await??;
+    record(server, &key, state, sealing_key, entropy, now)
+}
+
+fn record(
+    server: &Server,
+    key: &SigningKey,
+    state: KeyState,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<SigningKeyRecord, KeyError> {
     let id = &server.server.id;
     let kid = Kid::parse(key.kid().as_str()).map_err(|error| KeyError::Record(error.to_string()))?;
     let public_jwk =
         serde_json::to_value(key.public_jwk()).map_err(|error| KeyError::Record(error.to_string()))?;
     let sealed_pkcs8 = sealing_key.seal(&SigningKeyRecord::purpose(id, &kid), &key.to_pkcs8()?, entropy);
-    let algorithm = algorithm.as_str().to_owned();
+    let algorithm = key.algorithm().as_str().to_owned();
     Ok(SigningKeyRecord { kid, server: id.clone(), algorithm, public_jwk, sealed_pkcs8, state, created: now })
 }
 

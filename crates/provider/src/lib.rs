@@ -68,5 +68,5 @@ mod sealed;
 mod tokens;
 
 pub use client_address::ClientAddress;
-pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, rotate_keys, rotate_promptly};
+pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};
 pub use provider::{Provider, ProviderConfig, ProviderError};

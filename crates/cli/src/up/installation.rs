@@ -19,9 +19,7 @@ const WORLD: &str = include_str!("world.yaml");
 
 /// Opens the directory's database, made if missing, with the key that its secrets are sealed under.
 pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
-    SqliteStore::open(data_dir, &OsEntropy)
-        .await
-        .map_err(|e: OpenError| CommandError::because("no people", &e))
+    SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
 }
 
 /// Opens the database of an installation that exists: a mistyped `--data-dir` must not make a new one.

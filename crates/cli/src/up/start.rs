@@ -9,9 +9,11 @@ use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthentic
 use kubesso_directory::Store;
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_provider::{Provider, ProviderConfig, adopt_key};
 use kubesso_sandbox::{Sandbox, SandboxConfig};
 use kubesso_store_sqlite::SqliteStore;
+use kubesso_token::{Algorithm, SigningKey, TokenError};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -109,6 +111,7 @@ pub async fn start(options: Options) -> Result<Running, CommandError> {
     let Options { data_dir, provider_port, cluster_port, clock, entropy, program } = options;
     let now = clock.now();
     let directory = DataDirectory::open(&data_dir).map_err(|e| CommandError::new(e.to_string()))?;
+    let first_key = first_key(&directory);
     let authority = authority::open(&directory, now)?;
     let ports = directory.ports().map_err(|e| CommandError::new(e.to_string()))?;
     let provider_listening = listen_for_provider(provider_port, ports).await?;
@@ -123,6 +126,10 @@ pub async fn start(options: Options) -> Result<Running, CommandError> {
         Vec::new()
     };
     let seeded = people::create_or_find(&*store, world, &passwords, &*clock, &*entropy).await?;
+    if let (Some(key), Some(server)) = (first_key, &seeded.server) {
+        let key = key.await.map_err(|e| no_key(&e))?.map_err(|e| no_key(&e))?;
+        adopt_key(&*store, &sealing_key, &*entropy, &server.id, key, now).await.map_err(|e| no_key(&e))?;
+    }
     let base_url = loopback_url(provider_listening.port)?;
     let provider = Provider::new(ProviderConfig {
         base_url: base_url.clone(),
@@ -212,6 +219,17 @@ pub async fn start(options: Options) -> Result<Running, CommandError> {
         shutdown.clone(),
     ));
     Ok(Running { facts, authority_pem, database, shutdown, tasks, _directory: directory })
+}
+
+/// The first signing key, which takes longest to make: begun before anything else, on a thread of its own. `None` when
+/// this is not the first start.
+fn first_key(directory: &DataDirectory) -> Option<JoinHandle<Result<SigningKey, TokenError>>> {
+    let is_first_start = !directory.path(SqliteStore::FILE).exists();
+    is_first_start.then(|| tokio::task::spawn_blocking(|| SigningKey::generate(Algorithm::Rs256)))
+}
+
+fn no_key(error: &dyn std::error::Error) -> CommandError {
+    CommandError::because("the provider's first signing key could not be made", error)
 }
 
 /// The provider's port is part of the issuer, and so of every kubeconfig and every token: it does not move by itself.

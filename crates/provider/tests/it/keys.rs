@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use jiff::SignedDuration;
-use kubesso_directory::{Change, KeyState, RotationMode, RotationSchedule};
-use kubesso_provider::{JWK_SET_MAX_AGE, Provider, ProviderConfig, rotate_keys, rotate_promptly};
-use kubesso_token::{Algorithm, JwkSet};
+use kubesso_directory::{Batch, Change, KeyState, RotationMode, RotationSchedule};
+use kubesso_provider::{JWK_SET_MAX_AGE, Provider, ProviderConfig, adopt_key, rotate_keys, rotate_promptly};
+use kubesso_token::{Algorithm, JwkSet, SigningKey};
 
 use crate::house::{House, ORIGIN, Tokens, World, header_of, server_id};
 
@@ -170,4 +170,24 @@ async fn a_rotation_at_once_makes_one_key_and_ends() {
     assert_eq!(kids(&published(&house).await).len(), 2);
     let second = Tokens(house.refresh(first.refresh_token(), &[]).await.json());
     assert_ne!(kid_of(&second), kid_of(&first));
+}
+
+#[tokio::test]
+async fn a_key_made_beforehand_is_taken_only_where_there_is_none_and_of_the_right_kind() {
+    let house = House::new().await;
+    let signing: Vec<_> =
+        house.store.snapshot().await.unwrap().servers().flat_map(|s| s.keys.clone()).collect();
+    let adopt = async |algorithm| {
+        let key = SigningKey::generate(algorithm).unwrap();
+        let now = house.clock_now();
+        adopt_key(&*house.store, &house.sealing_key, &*house.entropy, &server_id(), key, now).await.unwrap()
+    };
+    assert!(!adopt(Algorithm::Es256).await, "there is one");
+    let removals = signing.into_iter().map(|key| Change::RemoveSigningKey(server_id(), key.kid)).collect();
+    house.store.commit(Batch::new(house.clock_now(), removals)).await.unwrap();
+    assert!(!adopt(Algorithm::Es384).await, "the server signs with ES256");
+    assert!(adopt(Algorithm::Es256).await);
+    assert!(!adopt(Algorithm::Es256).await, "there is one again");
+    house.provider.reload().await.unwrap();
+    assert_eq!(kids(&published(&house).await).len(), 1);
 }
