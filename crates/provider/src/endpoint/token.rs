@@ -129,9 +129,15 @@ impl TokenRequest<'_> {
 
         let offline = code.scopes.iter().any(|scope| scope.as_str() == "offline_access")
             && self.application.grant_types.contains(&GrantType::RefreshToken);
-        let family =
-            offline.then(|| RefreshFamily::begin(&code, grant.lifetimes(), &*self.context.entropy, now));
-        let (family, refresh_token) = family.unzip();
+        let (mut family, refresh_token) =
+            RefreshFamily::begin(&code, grant.lifetimes(), &*self.context.entropy, now);
+        let refresh_token = offline.then_some(refresh_token);
+        if !offline {
+            // Nobody gets its token. It is kept for as long as the access token lives, which ends with it: when the
+            // code comes a second time, when the client revokes, when the password is reset.
+            let end = now.saturating_add(grant.lifetimes().access_token().duration()).map_err(internal)?;
+            family.absolute_end = Some(end);
+        }
         let issued = self.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
@@ -144,7 +150,7 @@ impl TokenRequest<'_> {
             amr: &code.amr,
             nonce: code.nonce.as_deref(),
         })?;
-        match self.context.store.redeem_code(&hash, family.as_ref(), now).await.map_err(internal)? {
+        match self.context.store.redeem_code(&hash, Some(&family), now).await.map_err(internal)? {
             Redemption::Redeemed => {}
             lost => return Err(self.not_redeemed(&lost)),
         }

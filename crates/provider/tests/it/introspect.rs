@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use kubesso_directory::Change;
 use serde_json::{Value, json};
 
-use crate::house::{House, form, user};
+use crate::house::{House, PASSWORD, Tokens, form, user, user_id};
 
 async fn ask(house: &House, client: &str, token: &str) -> Value {
     let body = form(&[("client_id", client), ("token", token)], &[]);
@@ -94,5 +94,28 @@ async fn access_tokens_end_with_their_grant_however_it_ended() {
     };
     for end in ["access_token", "refresh_token", "reuse"] {
         access_ends_by(end).await;
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_without_a_refresh_token_ends_with_its_grant_too() {
+    for end in ["the code comes again", "it is revoked", "the password is reset"] {
+        let house = House::new().await;
+        let mut browser = house.browser();
+        let authorize = house.authorize(&["scope=openid"]);
+        let code = browser.sign_in(&authorize, "dev@example.com", PASSWORD).await.returned("code").unwrap();
+        let tokens = Tokens(house.redeem(&code, &[]).await.expect(StatusCode::OK).json());
+        assert!(tokens.0.get("refresh_token").is_none());
+        assert_eq!(ask(&house, "k8s", tokens.access_token()).await["active"], true);
+        match end {
+            "the code comes again" => drop(house.redeem(&code, &[]).await.expect(StatusCode::BAD_REQUEST)),
+            "it is revoked" => {
+                let body = form(&[("client_id", "k8s"), ("token", tokens.access_token())], &[]);
+                browser.post("/oauth2/k8s-auth/v1/revoke", &body).await.expect(StatusCode::OK);
+            }
+            _ => house.change(Change::EndGrants(user_id("dev"))).await,
+        }
+        let nothing = json!({ "active": false });
+        assert_eq!(ask(&house, "k8s", tokens.access_token()).await, nothing, "{end}");
     }
 }
