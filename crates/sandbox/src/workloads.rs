@@ -116,6 +116,7 @@ pub(crate) fn prepare_change(
     }
     match (resource.group, resource.plural) {
         ("", "namespaces") => keep(object, old, "spec"),
+        ("", "pods") => prepare_pod_change(object, old),
         ("", "secrets") => encode_strings(object),
         ("", "services") => {
             let external = object.pointer("/spec/type").and_then(Value::as_str) == Some("ExternalName");
@@ -176,19 +177,33 @@ fn prepare_pod(object: &mut Value) {
     let spec = child(object, "spec");
     spec.entry("priority").or_insert_with(|| json!(0));
     spec.entry("preemptionPolicy").or_insert_with(|| json!("PreemptLowerPriority"));
-    // Admission plugin DefaultTolerationSeconds.
-    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
-    if let Some(tolerations) = tolerations.as_array_mut() {
-        for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-            if !tolerations.iter().any(|toleration| toleration.get("key").is_some_and(|have| have == key)) {
-                tolerations.push(json!({
-                    "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
-                }));
-            }
-        }
-    }
+    tolerate_for_a_while(spec);
     let class = quality_of_service(spec);
     set(object, "status", json!({"phase": "Pending", "qosClass": class}));
+}
+
+/// Admission plugin DefaultTolerationSeconds: on creation and on every change.
+fn tolerate_for_a_while(spec: &mut Map<String, Value>) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Some(tolerations) = tolerations.as_array_mut() else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        if !tolerations.iter().any(|toleration| toleration.get("key").is_some_and(|have| have == key)) {
+            tolerations.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+}
+
+/// Admission plugins on a pod's change: Priority gives back what was left out, DefaultTolerationSeconds adds again.
+fn prepare_pod_change(object: &mut Value, old: &Value) {
+    let spec = child(object, "spec");
+    for name in ["priority", "preemptionPolicy"] {
+        if let (Some(had), false) = (old.pointer(&format!("/spec/{name}")), spec.contains_key(name)) {
+            spec.insert(name.to_owned(), had.clone());
+        }
+    }
+    tolerate_for_a_while(spec);
 }
 
 /// kubernetes `pkg/apis/core/v1/helper/qos`.

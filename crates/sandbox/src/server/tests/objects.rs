@@ -214,6 +214,22 @@ async fn a_namespace_ends_with_all_that_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_manifest_may_be_put_again_although_the_server_had_added_to_it() {
+    let cluster = Cluster::new().await;
+    let manifest = |image: &str| json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": image}]}});
+    let made = cluster.create("/api/v1/namespaces/default/pods", manifest("a:1")).await;
+    let mut whole = manifest("a:2");
+    whole["apiVersion"] = json!("v1");
+    whole["kind"] = json!("Pod");
+    let answer = cluster.call("admin", "PUT", "/api/v1/namespaces/default/pods/p", &whole.to_string()).await;
+    assert_eq!(answer.code, 200, "{:?}", answer.body);
+    for kept in ["tolerations", "priority", "preemptionPolicy"] {
+        assert_eq!(answer.body["spec"][kept], made["spec"][kept]);
+    }
+    assert_eq!(answer.body["spec"]["containers"][0]["image"], "a:2");
+}
+
+#[tokio::test]
 async fn new_objects_get_what_the_server_decides() {
     let cluster = Cluster::new().await;
     let pod = cluster
