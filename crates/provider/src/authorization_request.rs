@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Application, AuthorizationServerId, ClientId, GrantType, ResponseType, ScopeName, parse_scopes,
+    Application, AuthorizationServerId, ClientId, GrantType, ResponseType, ScopeName, UserId, parse_scopes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub(crate) struct AuthorizationRequest {
     /// In seconds: how long ago the person may have signed in at most.
     pub(crate) max_age: Option<u32>,
     pub(crate) login_hint: Option<String>,
+    /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
+    pub(crate) hinted: Option<UserId>,
 }
 
 /// What is kept of a request beyond its end, and how many bytes of it: the nonce is stored with the code, and the
@@ -144,6 +146,7 @@ impl AuthorizationRequest {
             prompts: read_prompts(given("prompt"))?,
             max_age: given("max_age").map(read_max_age).transpose()?,
             login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
+            hinted: None,
         })
     }
 
@@ -155,6 +158,11 @@ impl AuthorizationRequest {
         }
         let age = now.duration_since(auth_time);
         self.max_age.is_none_or(|max_age| age <= SignedDuration::from_secs(i64::from(max_age)))
+    }
+
+    /// Whether `user` may be the answer, or the request is about somebody else.
+    pub(crate) fn is_about(&self, user: &UserId) -> bool {
+        self.hinted.as_ref().is_none_or(|hinted| hinted == user)
     }
 
     /// Whether the person must not be asked anything.

@@ -65,7 +65,7 @@ async fn authorize(
     let scopes: Vec<_> = server.scopes.values().map(|scope| (scope.name.clone(), scope.default)).collect();
     let read =
         AuthorizationRequest::read(parameters, &server.server.id, application, &scopes, return_to.clone());
-    let request = match read {
+    let mut request = match read {
         Ok(request) => request,
         Err(error) => return Ok(refuse(context, server, &return_to, &error)),
     };
@@ -75,10 +75,10 @@ async fn authorize(
         let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
         return Ok(refuse(context, server, &return_to, &error));
     }
-    let hinted = hinted.flatten();
+    request.hinted = hinted.flatten().map(|hint| hint.user);
 
     let session = BrowserSession::find(context, &jar).await?;
-    let session = session.filter(|found| hinted.as_ref().is_none_or(|hint| hint.user == found.session.user));
+    let session = session.filter(|found| request.is_about(&found.session.user));
     let Some(BrowserSession { session, person }) = session else {
         return if request.is_silent() {
             let error = OAuthError::new(ErrorCode::LoginRequired, "Nobody is signed in with this browser.");

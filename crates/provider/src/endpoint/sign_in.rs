@@ -43,6 +43,8 @@ const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 struct Pending {
     request: AuthorizationRequest,
     browser: BrowserBinding,
+    /// Whom the page offers to go on as.
+    offered: Option<UserId>,
 }
 
 /// Who is signed in with the browser already, and why the page is shown all the same.
@@ -104,7 +106,7 @@ async fn submit(
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
     let sealed = parameters.lenient("request").ok_or_else(|| no_request(StatusCode::BAD_REQUEST))?;
-    let Pending { request, browser } =
+    let Pending { request, browser, offered } =
         sealed::open(&context.sealing_key, Purpose::PendingAuthorization, sealed, context.now())
             .map_err(unusable_page)?;
     if !browser.admits(&jar, headers, &context.base_url) {
@@ -128,8 +130,10 @@ async fn submit(
         }
         Some("continue") => {
             let found = BrowserSession::find(context, &jar).await?;
+            // Somebody else may have signed in since, in another tab.
+            let offered = found.filter(|found| offered.as_ref() == Some(&found.session.user));
             let recent =
-                found.filter(|found| request.accepts_sign_in_at(found.session.auth_time, context.now()));
+                offered.filter(|found| request.accepts_sign_in_at(found.session.auth_time, context.now()));
             match recent {
                 Some(BrowserSession { session, person }) => {
                     Ok(answer(context, &configuration, server, &request, &session, &person).await?)
@@ -292,6 +296,14 @@ impl Form<'_> {
         person: &Person,
     ) -> Result<Response, PageError> {
         let (context, request) = (self.context, self.request);
+        if !request.is_about(&person.user.id) {
+            let error = OAuthError::new(
+                ErrorCode::LoginRequired,
+                "Another person signed in than the id_token_hint names.",
+            );
+            self.audit(person, Outcome::Failure, &error.description).await?;
+            return Ok(refuse(context, self.server, &request.return_to, &error));
+        }
         if let Err(error) = may_have(configuration, self.server, self.application, request, person) {
             self.audit(person, Outcome::Failure, &error.description).await?;
             return Ok(refuse(context, self.server, &request.return_to, &error));
@@ -365,7 +377,11 @@ impl Form<'_> {
     ) -> Result<Response, PageError> {
         let context = self.context;
         let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
-        let pending = Pending { request: self.request.clone(), browser };
+        let offered = match self.current {
+            Some(Current::MayContinue(person)) => Some(person.user.id.clone()),
+            Some(Current::MustSignInAgain(_) | Current::Unassigned(_)) | None => None,
+        };
+        let pending = Pending { request: self.request.clone(), browser, offered };
         let ends = context.now().saturating_add(PAGE_LIFETIME)?;
         let sealed = sealed::seal(
             &context.sealing_key,

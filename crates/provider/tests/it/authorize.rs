@@ -193,6 +193,23 @@ async fn select_account_offers_the_person_who_is_signed_in_and_others() {
 }
 
 #[tokio::test]
+async fn whoever_goes_on_is_the_person_whom_the_page_named() {
+    let house = House::new().await;
+    let mut browser = house.browser();
+    browser.sign_in(&house.authorize(&[]), "dev@example.com", PASSWORD).await;
+    let page = browser.get(&house.authorize(&["prompt=select_account"])).await;
+    // In another tab somebody else signs in.
+    browser.sign_in(&house.authorize(&["prompt=login"]), "admin@example.com", PASSWORD).await;
+    let form = crate::house::form(&[("request", &*page.sealed_request()), ("action", "continue")], &[]);
+    let answer = browser.post("/sign-in", &form).await.expect(StatusCode::OK);
+    assert_eq!(answer.text_of("continue"), None);
+    // And a page that offered nobody is no way on.
+    let page = browser.get(&house.authorize(&["prompt=login"])).await;
+    let form = crate::house::form(&[("request", &*page.sealed_request()), ("action", "continue")], &[]);
+    browser.post("/sign-in", &form).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
 async fn the_hints_choose_the_account() {
     let house = House::new().await;
     let admin = house.sign_in("admin@example.com").await;
@@ -204,7 +221,10 @@ async fn the_hints_choose_the_account() {
     let hint = format!("id_token_hint={}", admin.id_token());
     let answer = browser.get(&house.authorize(&[&hint, "prompt=none"])).await;
     assert_eq!(answer.returned("error").as_deref(), Some("login_required"), "somebody else is signed in");
-    browser.get(&house.authorize(&[&hint])).await.expect(StatusCode::OK);
+    let page = browser.get(&house.authorize(&[&hint])).await.expect(StatusCode::OK);
+    let answer = browser.submit(&page, "dev@example.com", PASSWORD).await;
+    assert_eq!(answer.returned("error").as_deref(), Some("login_required"), "somebody else signs in");
+    assert!(browser.submit(&page, "admin@example.com", PASSWORD).await.returned("code").is_some());
     let answer = browser.get(&house.authorize(&["id_token_hint=junk"])).await;
     assert_eq!(answer.returned("error").as_deref(), Some("invalid_request"));
     let answer = browser.get(&house.authorize(&[&format!("id_token_hint={}", admin.access_token())])).await;
