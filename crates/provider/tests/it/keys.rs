@@ -103,10 +103,7 @@ async fn a_server_that_is_added_later_gets_its_key_when_it_is_first_asked_for() 
     server.name = "second".parse().unwrap();
     house
         .store
-        .commit(kubesso_directory::Batch::new(
-            house.clock_now(),
-            vec![Change::PutAuthorizationServer(server)],
-        ))
+        .commit(Batch::new(house.clock_now(), vec![Change::PutAuthorizationServer(server)]))
         .await
         .unwrap();
     house.advance(SignedDuration::from_secs(1));
