@@ -67,6 +67,13 @@ fn is_uuid(word: &str) -> bool {
     word.len() == 36 && word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
 }
 
+/// A message with every UUID in it masked.
+fn without_uuids(message: &str) -> String {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let words = message.split(|c: char| !is_part(c)).filter(|word| is_uuid(word));
+    words.fold(message.to_owned(), |masked, uuid| masked.replace(uuid, "<uid>"))
+}
+
 /// An object or list without what each server sets for itself.
 pub(crate) fn object(mut value: Value) -> Value {
     strip(&mut value);
@@ -76,6 +83,12 @@ pub(crate) fn object(mut value: Value) -> Value {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            // The sandbox describes columns in its own words.
+            for column in
+                members.get_mut("columnDefinitions").and_then(Value::as_array_mut).into_iter().flatten()
+            {
+                column["description"] = Value::from("<description>");
+            }
             // A controller fills these in, and no controller runs beside the real API server.
             if members.contains_key("aggregationRule") {
                 members.insert("rules".to_owned(), Value::from("<aggregated>"));
@@ -87,6 +100,7 @@ fn strip(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         Value::String(text) if is_time(text) => "<time>".clone_into(text),
+        Value::String(text) if text.contains('-') => *text = without_uuids(text),
         _ => {}
     }
 }
@@ -96,5 +110,7 @@ fn only_what_is_each_clusters_own_is_masked() {
     assert_eq!(text("NAME   AGE\nstorefront     5m3s"), "NAME AGE\nstorefront <age>");
     assert_eq!(text("  uid: 0b0c"), "  uid: <masked>");
     assert_eq!(text("at 2026-11-22T08:00:00Z by 123e4567-e89b-12d3-a456-426614174000"), "at <age> by <uid>");
+    let message = "the UID (123e4567-e89b-12d3-a456-426614174000) does not match a-b";
+    assert_eq!(object(Value::from(message)), "the UID (<uid>) does not match a-b");
     assert_eq!(text("10.0.0.20 80/TCP 1/1 pods"), "10.0.0.20 80/TCP 1/1 pods");
 }
