@@ -56,6 +56,18 @@ pub(crate) enum DataDirectoryError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Somebody else could put files into it, or take the keys out.
+    #[error(
+        "the data directory {path} {who}, and it holds private keys; {mend}, or choose another with --data-dir"
+    )]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+        /// Why it is not: whose it is, or who may write.
+        who: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// The file system refuses.
     #[error(
         "the data directory {path} cannot be {doing} ({problem}); mend that, or choose another with --data-dir"
@@ -112,7 +124,12 @@ impl DataDirectory {
         let root = std::path::absolute(path).map_err(|e| DataDirectoryError::io(path, "found", &e))?;
         create_private_directory(&root)?;
         read_settings(&root.join("settings.json"))?;
-        let lock = take_lock(&root)?;
+        let mut lock = take_lock(&root)?;
+        refuse_shared(&root)?;
+        // Only now: in a directory of others the lock could be a link to a file of ours.
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(|e| DataDirectoryError::io(&root, "written", &e))?;
         Ok(Self { root, _lock: lock })
     }
 
@@ -214,9 +231,31 @@ fn take_lock(root: &Path) -> Result<File, DataDirectoryError> {
         }
         Err(TryLockError::Error(error)) => return Err(io(&error)),
     }
-    file.set_len(0).map_err(|e| io(&e))?;
-    writeln!(file, "{}", std::process::id()).map_err(|e| io(&e))?;
     Ok(file)
+}
+
+/// A directory that others may write to is none for keys: they could have laid a link where a key will be written, or
+/// exchange the program that kubectl runs.
+#[cfg(unix)]
+fn refuse_shared(root: &Path) -> Result<(), DataDirectoryError> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(root).map_err(|e| DataDirectoryError::io(root, "read", &e))?;
+    let refused = |who, mend| Err(DataDirectoryError::NotPrivate { path: root.to_owned(), who, mend });
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me {
+        let who = format!("belongs to another user (uid {}, this is uid {me})", metadata.uid());
+        return refused(who, "run kubesso as its owner");
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let who = format!("may be written by others (mode {:04o})", metadata.mode() & 0o7777);
+        return refused(who, "take that away with chmod go-w");
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_shared(_: &Path) -> Result<(), DataDirectoryError> {
+    Ok(())
 }
 
 /// Writes beside the target and renames, so that a crash leaves the old file or the new one.
@@ -224,10 +263,12 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: Mode) -> io::R
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
+    options.create_new(true).write(true);
     if mode == Mode::Private {
         private(&mut options);
     }
+    // Left behind by a process of the same number that was cut off.
+    let _ = fs::remove_file(&temporary);
     let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -289,6 +330,21 @@ mod tests {
             assert!(refused.contains(expected), "{refused}");
             assert_eq!(refused.lines().count(), 1);
             assert!(!path.path().join("lock").exists(), "a refused directory is not touched");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = tempfile::tempdir().unwrap();
+        for (mode, is_private) in [(0o700, true), (0o755, true), (0o775, false), (0o1777, false)] {
+            fs::set_permissions(path.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let opened = DataDirectory::open(path.path());
+            assert_eq!(opened.is_ok(), is_private, "{mode:o}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("may be written by others (mode"), "{error}");
+            }
         }
     }
 
