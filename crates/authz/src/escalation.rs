@@ -211,8 +211,8 @@ fn unresolved(error: &RoleError) -> Status {
         RoleError::ClusterRoleNotFound { name } => {
             Status::not_found(&GroupResource::new(GROUP, "clusterroles"), name)
         }
-        // Validation refuses this before; upstream would answer 500.
-        RoleError::UnsupportedKind { .. } => Status::internal_error(&error.to_string()),
+        // For members of system:masters validation refuses this, with a better answer; for others the check comes first.
+        RoleError::UnsupportedKind { .. } => Status::plain_error(&error.to_string()),
     }
 }
 

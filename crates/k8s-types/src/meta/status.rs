@@ -226,6 +226,19 @@ impl Status {
         status
     }
 
+    /// An error that is no API error: 500 with its text and nothing else, as upstream's
+    /// `k8s.io/apiserver/pkg/endpoints/handlers/responsewriters` (`ErrorToAPIStatus`) writes it.
+    pub fn plain_error(text: &str) -> Self {
+        Self {
+            kind: "Status".to_owned(),
+            api_version: "v1".to_owned(),
+            status: "Failure".to_owned(),
+            message: text.to_owned(),
+            code: 500,
+            ..Self::default()
+        }
+    }
+
     /// 500: `Internal error occurred: <cause>`.
     pub fn internal_error(cause: &str) -> Self {
         let details = StatusDetails {

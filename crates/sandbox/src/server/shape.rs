@@ -66,6 +66,8 @@ pub(crate) fn list(
         Shape::Metadata(version) => {
             let items: Vec<Value> =
                 page.objects.iter().map(|stored| metadata_only(&stored.object, version)).collect();
+            // Upstream appends to a slice of Go's, which is null before the first.
+            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": format!("meta.k8s.io/{version}"),
