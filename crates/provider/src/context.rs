@@ -120,12 +120,17 @@ impl Context {
         if self.store.revision().await? == present.snapshot.revision() {
             return Ok(());
         }
+        let is_start = present.keys.is_empty();
         let mut snapshot = self.store.snapshot().await?;
         if snapshot.servers().any(|server| server.keys.is_empty()) {
-            self.rotate_keys(&self.rotation).await?;
+            let made = self.rotate_keys(&self.rotation).await.map(drop);
+            tolerate(made, is_start)?;
             snapshot = self.store.snapshot().await?;
         }
-        let keys = ServerKeys::open(&snapshot, &self.sealing_key, &present.keys)?;
+        let (keys, problems) = ServerKeys::open(&snapshot, &self.sealing_key, &present.keys);
+        for problem in problems {
+            tolerate(Err(problem), is_start)?;
+        }
         self.configuration.store(Arc::new(Configuration { snapshot, keys }));
         Ok(())
     }
@@ -167,6 +172,18 @@ impl Context {
             request_id: &request.0,
         };
         pages::render(status, &page)
+    }
+}
+
+/// Keys that cannot be used stop a start, with the reason. Later they are one server's trouble: the log says so, and what
+/// else was changed (a client deactivated, say) still takes effect.
+fn tolerate(result: Result<(), KeyError>, is_start: bool) -> Result<(), KeyError> {
+    match result {
+        Err(error) if !is_start => {
+            tracing::error!(%error, "an authorization server's keys cannot be used");
+            Ok(())
+        }
+        result => result,
     }
 }
 

@@ -130,35 +130,56 @@ async fn due_changes(
     schedule: &RotationSchedule,
     now: Timestamp,
 ) -> Result<Vec<(Change, KeyChange)>, KeyError> {
-    let is_asked_for = schedule.signs_for.is_zero();
     let mut changes = Vec::new();
+    let mut first_problem = None;
     for server in snapshot.servers() {
-        let is_automatic = is_asked_for || server.server.rotation_mode == RotationMode::Auto;
-        for step in schedule.due(&server.keys, now) {
-            match step {
-                KeyStep::MakeSigning => {
-                    let record =
-                        new_key(server, KeyState::Signing { since: now }, sealing_key, entropy, now).await?;
-                    changes.push(put(record));
-                }
-                KeyStep::PublishNext if is_automatic => {
-                    let state = KeyState::Published { since: now };
-                    changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
-                }
-                KeyStep::Exchange { signs } if is_automatic || !has_signing_key(server) => {
-                    // The old one goes first: a server never has two keys that sign.
-                    let signing =
-                        server.keys.iter().filter(|key| matches!(key.state, KeyState::Signing { .. }));
-                    changes.extend(signing.map(|key| put(key.clone().retired(now, schedule.longest_token))));
-                    let next = server.keys.iter().filter(|key| key.kid == signs);
-                    changes.extend(next.map(|key| put(key.clone().promoted(now))));
-                }
-                KeyStep::PublishNext | KeyStep::Exchange { .. } => {}
-                KeyStep::Remove(kid) => {
-                    let server = server.server.id.clone();
-                    let change = Change::RemoveSigningKey(server.clone(), kid.clone());
-                    changes.push((change, KeyChange { server, kid, state: None }));
-                }
+        // What cannot be done for one server does not keep the others from their keys.
+        match due_for_server(server, sealing_key, entropy, schedule, now).await {
+            Ok(due) => changes.extend(due),
+            Err(problem) => {
+                tracing::error!(server = %server.server.id, %problem, "the keys cannot be rotated");
+                first_problem.get_or_insert(problem);
+            }
+        }
+    }
+    match first_problem {
+        Some(problem) if changes.is_empty() => Err(problem),
+        _ => Ok(changes),
+    }
+}
+
+async fn due_for_server(
+    server: &Server,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    schedule: &RotationSchedule,
+    now: Timestamp,
+) -> Result<Vec<(Change, KeyChange)>, KeyError> {
+    let is_asked_for = schedule.signs_for.is_zero();
+    let is_automatic = is_asked_for || server.server.rotation_mode == RotationMode::Auto;
+    let mut changes = Vec::new();
+    for step in schedule.due(&server.keys, now) {
+        match step {
+            KeyStep::MakeSigning => {
+                let state = KeyState::Signing { since: now };
+                changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
+            }
+            KeyStep::PublishNext if is_automatic => {
+                let state = KeyState::Published { since: now };
+                changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
+            }
+            KeyStep::Exchange { signs } if is_automatic || !has_signing_key(server) => {
+                // The old one goes first: a server never has two keys that sign.
+                let signing = server.keys.iter().filter(|key| matches!(key.state, KeyState::Signing { .. }));
+                changes.extend(signing.map(|key| put(key.clone().retired(now, schedule.longest_token))));
+                let next = server.keys.iter().filter(|key| key.kid == signs);
+                changes.extend(next.map(|key| put(key.clone().promoted(now))));
+            }
+            KeyStep::PublishNext | KeyStep::Exchange { .. } => {}
+            KeyStep::Remove(kid) => {
+                let server = server.server.id.clone();
+                let change = Change::RemoveSigningKey(server.clone(), kid.clone());
+                changes.push((change, KeyChange { server, kid, state: None }));
             }
         }
     }
@@ -251,18 +272,24 @@ struct PublishedKey {
 }
 
 impl ServerKeys {
-    /// Opens the keys of every server of `snapshot`, taking from `before` those that are open already.
+    /// Opens the keys of every server of `snapshot`, taking from `before` those that are open already. A server whose keys
+    /// do not open has none, and the second value says why.
     pub(crate) fn open(
         snapshot: &Snapshot,
         sealing_key: &SealingKey,
         before: &BTreeMap<AuthorizationServerId, Self>,
-    ) -> Result<BTreeMap<AuthorizationServerId, Self>, KeyError> {
-        let open_server = |server: &Server| {
+    ) -> (BTreeMap<AuthorizationServerId, Self>, Vec<KeyError>) {
+        let mut opened = BTreeMap::new();
+        let mut problems = Vec::new();
+        for server in snapshot.servers() {
             let id = server.server.id.clone();
-            let keys = Self::open_one(server, sealing_key, before.get(&id))?;
-            Ok((id, keys))
-        };
-        snapshot.servers().map(open_server).collect()
+            let keys = Self::open_one(server, sealing_key, before.get(&id)).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Self::default()
+            });
+            opened.insert(id, keys);
+        }
+        (opened, problems)
     }
 
     fn open_one(server: &Server, sealing_key: &SealingKey, before: Option<&Self>) -> Result<Self, KeyError> {

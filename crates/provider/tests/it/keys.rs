@@ -112,6 +112,27 @@ async fn a_server_that_is_added_later_gets_its_key_when_it_is_first_asked_for() 
 }
 
 #[tokio::test]
+async fn a_server_whose_keys_cannot_be_made_does_not_hold_up_the_rest() {
+    let house = House::new().await;
+    let snapshot = house.store.snapshot().await.unwrap();
+    let mut server = snapshot.server(&server_id()).unwrap().server.clone();
+    server.id = "broken".parse().unwrap();
+    server.name = "broken".parse().unwrap();
+    server.algorithm = "HS256".to_owned();
+    let mut application = house.application.clone();
+    application.status = kubesso_directory::Status::Inactive;
+    let changes = vec![Change::PutAuthorizationServer(server), Change::PutApplication(application)];
+    house.store.commit(Batch::new(house.clock_now(), changes)).await.unwrap();
+    house.advance(SignedDuration::from_secs(1));
+    house.browser().get(&house.authorize(&[])).await.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(kids(&published(&house).await).len(), 1, "the other server's keys are as they were");
+    assert!(
+        house.provider.rotate_keys(&RotationSchedule::default()).await.is_err(),
+        "whoever rotates is told"
+    );
+}
+
+#[tokio::test]
 async fn several_processes_that_rotate_at_once_make_one_key() {
     let house = House::new().await;
     let schedule = rotate_promptly();
