@@ -34,7 +34,7 @@ pub enum TokenError {
     #[error("the JWK set is malformed: {0}")]
     Set(String),
     /// The header names a key that is not in the set.
-    #[error("the token is signed with key {0:?}, which the issuer does not publish")]
+    #[error("the token is signed with key {:?}, which the issuer does not publish", .0.as_str())]
     UnknownKey(Kid),
     /// `none`, an HMAC or anything else that is not one of ours.
     #[error("signature algorithm {0:?} is not supported; use one of RS, PS or ES with 256, 384 or 512")]

@@ -311,13 +311,14 @@ type Spoil = fn(&World);
 
 #[test]
 fn no_secret_is_printed_when_something_fails() {
-    let secrets = ["s3cret", "hunter2", "ACCESS_TOKEN_", "REFRESH_TOKEN_", "eyJ", "code-1", "DEVICE_CODE"];
+    let secrets =
+        ["s3cret", "hunter2", "ACCESS_TOKEN_", "REFRESH_TOKEN_", "eyJhbGciOi", "code-1", "DEVICE_CODE"];
     let spoils: [Spoil; 5] = [
         |world| drop(world.stub.behaviour().token_answer.insert("id_token".into(), json!(null))),
         |world| drop(world.stub.behaviour().claims.insert("aud".into(), json!("other"))),
         |world| world.stub.behaviour().sign_with_unpublished_key(),
         |world| {
-            let leak = r#"{"id_token":"eyJ","refresh_token":"REFRESH_TOKEN_1","access_token":7}"#;
+            let leak = r#"{"id_token":"eyJhbGciOi","refresh_token":"REFRESH_TOKEN_1","access_token":7}"#;
             world.stub.behaviour().answer_next("/token", 200, "application/json", leak);
         },
         |world| world.stub.behaviour().answer_next("/token", 500, "text/plain", "REFRESH_TOKEN_1 code-1"),
