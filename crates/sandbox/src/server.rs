@@ -155,7 +155,7 @@ impl Server {
         certificates: &[CertificateDer<'static>],
     ) -> Result<UserInfo, ApiError> {
         self.authenticator.authenticate(headers, certificates).await.map_err(|error| {
-            tracing::info!(cause = error.cause, "a request could not be authenticated");
+            tracing::warn!(cause = error.cause, "unable to authenticate the request");
             kubesso_k8s_types::meta::Status::unauthorized().into()
         })
     }
