@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
 use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthenticator, X509Authenticator};
-use kubesso_directory::Store;
+use kubesso_directory::{SealingKey, Store};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
 use kubesso_provider::{Provider, ProviderConfig, adopt_key};
@@ -108,16 +108,57 @@ impl Running {
 
 /// Creates what is missing in the data directory, keeps what is there, and serves. All is ready when it returns.
 pub async fn start(options: Options) -> Result<Running, CommandError> {
-    let Options { data_dir, provider_port, cluster_port, clock, entropy, program } = options;
-    let now = clock.now();
-    let directory = DataDirectory::open(&data_dir).map_err(|e| CommandError::new(e.to_string()))?;
+    let now = options.clock.now();
+    let directory = DataDirectory::open(&options.data_dir).map_err(|e| CommandError::new(e.to_string()))?;
     let first_key = first_key(&directory);
     let authority = authority::open(&directory, now)?;
     let ports = directory.ports().map_err(|e| CommandError::new(e.to_string()))?;
-    let provider_listening = listen_for_provider(provider_port, ports).await?;
-    let cluster_listening = listen_for_cluster(cluster_port, ports).await?;
-
+    let provider_listening = listen_for_provider(options.provider_port, ports).await?;
+    let cluster_listening = listen_for_cluster(options.cluster_port, ports).await?;
     let (database, sealing_key) = installation::open_directory(directory.root()).await?;
+    let foundation = Foundation {
+        directory,
+        first_key,
+        authority,
+        ports,
+        provider_listening,
+        cluster_listening,
+        database: database.clone(),
+        sealing_key,
+    };
+    let started = build(foundation, options).await;
+    if started.is_err() {
+        // Folds the write-ahead log into its file: a start that fails leaves the directory as it was.
+        database.close().await;
+    }
+    started
+}
+
+/// What has been taken into use before anything is served.
+struct Foundation {
+    directory: DataDirectory,
+    first_key: Option<FirstKey>,
+    authority: CertificateAuthority,
+    ports: Ports,
+    provider_listening: Listening,
+    cluster_listening: Listening,
+    database: SqliteStore,
+    sealing_key: SealingKey,
+}
+
+async fn build(foundation: Foundation, options: Options) -> Result<Running, CommandError> {
+    let Foundation {
+        directory,
+        first_key,
+        authority,
+        ports,
+        provider_listening,
+        cluster_listening,
+        database,
+        sealing_key,
+    } = foundation;
+    let Options { cluster_port, clock, entropy, program, .. } = options;
+    let now = clock.now();
     let store: Arc<dyn Store> = Arc::new(database.clone());
     let world = people::first_world()?;
     let passwords = if people::is_empty(&*store).await? {
@@ -221,9 +262,12 @@ pub async fn start(options: Options) -> Result<Running, CommandError> {
     Ok(Running { facts, authority_pem, database, shutdown, tasks, _directory: directory })
 }
 
+/// A signing key in the making.
+type FirstKey = JoinHandle<Result<SigningKey, TokenError>>;
+
 /// The first signing key, which takes longest to make: begun before anything else, on a thread of its own. `None` when
 /// this is not the first start.
-fn first_key(directory: &DataDirectory) -> Option<JoinHandle<Result<SigningKey, TokenError>>> {
+fn first_key(directory: &DataDirectory) -> Option<FirstKey> {
     let is_first_start = !directory.path(SqliteStore::FILE).exists();
     is_first_start.then(|| tokio::task::spawn_blocking(|| SigningKey::generate(Algorithm::Rs256)))
 }

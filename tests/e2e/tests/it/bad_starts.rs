@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,14 @@ async fn used_directory() -> Result<(TempDir, PathBuf)> {
     Ok((folder, data_dir))
 }
 
-/// Every file below `folder` with its mode and content.
-pub(crate) fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, (u32, Vec<u8>)>> {
+/// Every file below `folder` with its mode, its length and a hash of its content (there are keys among them, which must
+/// not be printed when they differ).
+pub(crate) fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, (u32, usize, u64)>> {
+    let summary = |mode, content: &[u8]| {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        (mode, content.len(), hasher.finish())
+    };
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
@@ -30,10 +37,9 @@ pub(crate) fn contents(folder: &Path) -> Result<BTreeMap<PathBuf, (u32, Vec<u8>)
         if metadata.is_dir() {
             found.extend(contents(&path)?);
         } else if metadata.is_symlink() {
-            found
-                .insert(path.clone(), (0, fs::read_link(&path)?.to_string_lossy().into_owned().into_bytes()));
+            found.insert(path.clone(), summary(0, fs::read_link(&path)?.as_os_str().as_encoded_bytes()));
         } else {
-            found.insert(path.clone(), (metadata.permissions().mode(), fs::read(&path)?));
+            found.insert(path.clone(), summary(metadata.permissions().mode(), &fs::read(&path)?));
         }
     }
     // Which process holds the directory is no content.
