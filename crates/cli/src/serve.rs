@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
+use kubesso_directory::Store;
 use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
 use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,7 @@ use crate::args::Serve;
 use crate::data_directory::DataDirectory;
 use crate::error::CommandError;
 use crate::provider_server;
-use crate::up::{installation, interrupted};
+use crate::up::{installation, interrupted, people};
 
 /// How often the certificate's files are looked at: renewed ones are shown without a restart.
 const CERTIFICATE_CHECK: Duration = Duration::from_mins(5);
@@ -49,7 +51,10 @@ struct Tls {
 
 impl Config {
     fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+        // The first line says what and where; the others draw it.
+        let first_line =
+            |text: String| text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let config: Self = serde_saphyr::from_str(text).map_err(|e| first_line(e.to_string()))?;
         if config.base_url.scheme() != "https" {
             return Err(
                 "base_url must begin with https://, because kube-apiserver takes no other issuer".to_owned()
@@ -82,6 +87,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
             .push(listener.map_err(|e| CommandError::because(format!("cannot listen on {address}"), &e))?);
     }
     let (database, sealing_key) = installation::open_directory(directory.root()).await?;
+    create_registration(&database).await?;
     let provider = Provider::new(ProviderConfig {
         base_url: config.base_url.clone(),
         store: Arc::new(database.clone()),
@@ -98,9 +104,17 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     for listener in listeners {
         tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
     }
-    provider_server::maintain(provider, &tasks, shutdown.clone());
+    provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
     eprintln!("kubesso serves {} on {}", config.base_url, addresses(&config.listen));
+    let snapshot =
+        database.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
+    for server in snapshot.servers().filter(|server| server.server.status.is_active()) {
+        eprintln!("  issuer  {}  ({})", provider.issuer(&server.server.id), server.server.name);
+    }
+    for application in snapshot.applications().filter(|application| application.status.is_active()) {
+        eprintln!("  client  {}  ({})", application.client_id, application.label);
+    }
     interrupted().await;
     info!("ending");
     shutdown.cancel();
@@ -108,6 +122,21 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     tasks.wait().await;
     database.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An empty directory gets what a cluster needs to be pointed at: the tutorial's groups, application and authorization
+/// server, and nobody in them.
+async fn create_registration(database: &SqliteStore) -> Result<(), CommandError> {
+    let mut world = people::first_world()?;
+    world.users.clear();
+    let seeded = people::create_or_find(database, world, &Vec::new(), &SystemClock, &OsEntropy).await?;
+    if seeded.created {
+        eprintln!(
+            "the directory was empty: the groups k8s-admins and k8s-restricted-users, an application and an"
+        );
+        eprintln!("authorization server were created. Add people with `kubesso user create`.");
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Config, CommandError> {

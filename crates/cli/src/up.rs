@@ -3,7 +3,7 @@
 mod facts;
 pub(crate) mod installation;
 mod kubeconfig;
-mod people;
+pub(crate) mod people;
 mod ports;
 mod start;
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod command_line;
+mod serve;
 mod tour;
 
 use std::path::Path;
