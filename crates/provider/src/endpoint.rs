@@ -20,8 +20,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use kubesso_directory::Application;
 
-use crate::context::Context;
+use crate::client_authentication::authenticate;
+use crate::context::{Configuration, Context};
+use crate::oauth_error::OAuthError;
+use crate::parameters::Parameters;
 use crate::{pages, response_headers};
 
 /// Forms, with the sealed request inside, are a few kilobytes long.
@@ -87,6 +91,29 @@ async fn cross_origin(request: Request, next: Next) -> Response {
         HeaderValue::from_static("www-authenticate, x-request-id"),
     );
     response
+}
+
+/// The parameters of a form; none if the body is no form.
+fn form(headers: &HeaderMap, body: &[u8]) -> Parameters {
+    if is_form(headers) { Parameters::parse(body) } else { Parameters::default() }
+}
+
+/// Which client asks about which token, at the endpoints where a client names one (RFC 7009 §2.1, RFC 7662 §2.1), or the
+/// answer if it may not.
+fn client_and_token<'a>(
+    configuration: &'a Configuration,
+    headers: &HeaderMap,
+    parameters: &'a Parameters,
+) -> Result<(&'a Application, &'a str), Box<Response>> {
+    if let Some(repeated) = parameters.first_repeated() {
+        return Err(Box::new(OAuthError::from(repeated).into_response()));
+    }
+    let application = authenticate(headers, parameters, |id| configuration.snapshot.application(id))
+        .map_err(|refused| Box::new(refused.into_response()))?;
+    let token = parameters.lenient("token").ok_or_else(|| {
+        Box::new(OAuthError::invalid_request("The parameter token is missing.").into_response())
+    })?;
+    Ok((application, token))
 }
 
 /// Whether the body is a form.

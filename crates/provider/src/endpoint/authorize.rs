@@ -16,7 +16,7 @@ use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAdd
 use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
 use crate::browser_session::BrowserSession;
 use crate::context::{Context, PageError};
-use crate::endpoint::is_form;
+use crate::endpoint::form;
 use crate::endpoint::sign_in::{self, Current};
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -45,7 +45,7 @@ pub(crate) async fn post(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
-    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let parameters = form(&headers, &body);
     let answered = authorize(&context, &server, &parameters, jar).await;
     answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
 }

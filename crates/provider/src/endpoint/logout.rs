@@ -16,7 +16,7 @@ use crate::authorization_response::see_other;
 use crate::browser_session::BrowserSession;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
-use crate::endpoint::is_form;
+use crate::endpoint::form;
 use crate::id_token_hint::IdTokenHint;
 use crate::pages;
 use crate::parameters::Parameters;
@@ -65,7 +65,7 @@ pub(crate) async fn post(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
-    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let parameters = form(&headers, &body);
     let answered = logout(&context, &server, &parameters, jar).await;
     answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
 }
@@ -78,7 +78,7 @@ pub(crate) async fn confirm(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
-    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let parameters = form(&headers, &body);
     let sealed = parameters.lenient("request").unwrap_or_default();
     let opened =
         sealed::open::<Pending>(&context.sealing_key, Purpose::PendingSignOut, sealed, context.now());

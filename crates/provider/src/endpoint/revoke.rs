@@ -6,12 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::{Application, GrantId, RefreshToken, Server, StoreError};
 
-use crate::client_authentication::authenticate;
 use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
-use crate::endpoint::{discovery, is_form};
+use crate::endpoint::{client_and_token, discovery, form};
 use crate::oauth_error::{OAuthError, never_stored};
-use crate::parameters::Parameters;
 
 /// Ends the grant of a token. A token that is unknown or another client's is answered like one that was
 /// revoked (§2.2): there is nothing that the client could do about it.
@@ -23,16 +21,10 @@ pub(crate) async fn revoke(
 ) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
-    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
-    if let Some(repeated) = parameters.first_repeated() {
-        return OAuthError::from(repeated).into_response();
-    }
-    let application = match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
-        Ok(application) => application,
-        Err(refused) => return refused.into_response(),
-    };
-    let Some(token) = parameters.lenient("token") else {
-        return OAuthError::invalid_request("The parameter token is missing.").into_response();
+    let parameters = form(&headers, &body);
+    let (application, token) = match client_and_token(&configuration, &headers, &parameters) {
+        Ok(both) => both,
+        Err(refused) => return *refused,
     };
     let ended = match grant_of(&context, &configuration, server, application, token).await {
         Ok(Some(grant)) => context.store.end_family(&grant, context.now()).await.map(|lived| (grant, lived)),

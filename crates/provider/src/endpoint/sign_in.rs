@@ -25,7 +25,7 @@ use crate::browser_session::BrowserSession;
 use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
-use crate::endpoint::is_form;
+use crate::endpoint::form;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
@@ -93,7 +93,7 @@ pub(crate) async fn sign_in(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
-    let parameters = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let parameters = form(&headers, &body);
     let submitted = submit(&context, address, &headers, jar, &parameters).await;
     submitted.unwrap_or_else(|error| context.error_page(&request_id, &error))
 }

@@ -13,9 +13,8 @@ use kubesso_token::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::context::{Configuration, Context};
-use crate::endpoint::{discovery, is_form};
+use crate::endpoint::{self, discovery};
 use crate::oauth_error::{OAuthError, never_stored};
-use crate::parameters::Parameters;
 use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM};
 
 /// The token in the `Authorization` header.
@@ -34,7 +33,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
+    let form = endpoint::form(&headers, &body);
     let in_form = form.lenient("access_token");
     match (bearer(&headers), in_form) {
         (Some(_), Some(_)) => Refused::TwoTokens.into_response(),
