@@ -41,7 +41,6 @@ use tracing::Level;
 
 use crate::args::{Cli, Command};
 pub use crate::error::CommandError;
-pub use crate::tour::{BrowserError, Credentials, FormBrowser, Landing};
 
 /// Names under which this program is the kubectl plugin: kubectl's `oidc-login`, and the one kubelogin is
 /// installed by.

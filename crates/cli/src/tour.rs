@@ -11,7 +11,6 @@ mod sign_in;
 
 use std::process::ExitCode;
 
-pub use form_browser::{BrowserError, Credentials, FormBrowser, Landing};
 use kubesso_https::{Timeouts, Trust, client};
 use serde::Serialize;
 

@@ -62,6 +62,7 @@ pub use error::Error;
 pub use get_token::cached_token;
 pub use issuer::{IssuerError, IssuerUrl};
 pub use secret::Secret;
+pub use shell::quote as shell_quote;
 pub use terminal::SystemTerminal;
 
 /// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.

@@ -1,7 +1,7 @@
 //! Quoting for POSIX shells.
 
 /// `word` as one word of a shell command line: bare where that is safe, in single quotes otherwise.
-pub(crate) fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "-_=./:@%+,".contains(c);
     if !word.is_empty() && word.chars().all(bare) {
         return word.to_owned();

@@ -16,11 +16,11 @@ const REDIRECTS: usize = 10;
 
 /// Who signs in.
 #[derive(Clone)]
-pub struct Credentials {
+pub(super) struct Credentials {
     /// The login.
-    pub username: String,
+    pub(super) username: String,
     /// The password.
-    pub password: zeroize::Zeroizing<String>,
+    pub(super) password: zeroize::Zeroizing<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -31,7 +31,7 @@ impl fmt::Debug for Credentials {
 
 /// Where a sign-in ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landing {
+pub(super) enum Landing {
     /// The provider sent the browser back to the application; this is the text of the page it was shown there.
     Application(String),
     /// The provider showed a page that says why it goes no further.
@@ -40,7 +40,7 @@ pub enum Landing {
 
 /// Why a sign-in could not be walked through.
 #[derive(Debug, thiserror::Error)]
-pub enum BrowserError {
+pub(super) enum BrowserError {
     /// The client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -67,21 +67,25 @@ pub enum BrowserError {
 
 /// A browser with a cookie jar of its own.
 #[derive(Debug)]
-pub struct FormBrowser {
+pub(super) struct FormBrowser {
     http: reqwest::Client,
     cookies: BTreeMap<String, String>,
 }
 
 impl FormBrowser {
     /// A browser that believes `trust`. Redirects are followed by hand, for their cookies.
-    pub fn new(trust: &Trust) -> Result<Self, BrowserError> {
+    pub(super) fn new(trust: &Trust) -> Result<Self, BrowserError> {
         let http = client_with_redirects(trust, Timeouts::default(), redirect::Policy::none())?;
         Ok(Self { http, cookies: BTreeMap::new() })
     }
 
     /// Opens `url` (the plugin's own, which leads to the provider, or an authorization request), signs in if asked to,
     /// and goes wherever that leads.
-    pub async fn sign_in(&mut self, url: &Url, credentials: &Credentials) -> Result<Landing, BrowserError> {
+    pub(super) async fn sign_in(
+        &mut self,
+        url: &Url,
+        credentials: &Credentials,
+    ) -> Result<Landing, BrowserError> {
         let (mut at, answer) = self.follow(url.clone()).await?;
         let mut page = text(&at, answer).await?;
         if is_provider(&at) && tags(&page, "form").next().is_some() {

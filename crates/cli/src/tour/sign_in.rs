@@ -15,7 +15,7 @@ use tracing::debug;
 use url::Url;
 
 use crate::error::CommandError;
-use crate::tour::form_browser::{Credentials, FormBrowser};
+use crate::tour::form_browser::{Credentials, FormBrowser, Landing};
 use crate::up::Running;
 
 /// What the plugin gave.
@@ -93,8 +93,8 @@ impl OpenBrowser for FillingIn {
         self.runtime.spawn(async move {
             let signed_in = async { FormBrowser::new(&trust)?.sign_in(&url, &credentials).await };
             match signed_in.await {
-                Ok(super::form_browser::Landing::Application(_)) => {}
-                Ok(super::form_browser::Landing::Refused(reason)) => on_failure(reason),
+                Ok(Landing::Application(_)) => {}
+                Ok(Landing::Refused(reason)) => on_failure(reason),
                 Err(error) => on_failure(error.to_string()),
             }
         });

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use kubesso_directory::Secret;
+use kubesso_signin::shell_quote;
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 
@@ -157,13 +158,13 @@ impl Facts {
         let when = if first_start { "are shown this once" } else { "were shown at the first start" };
         let mut remark = format!("The passwords {when}. New ones: kubesso user reset-password EMAIL");
         if default_data_dir != Some(&self.data_dir) {
-            let _ = write!(remark, " --data-dir {}", quoted(&self.data_dir.display().to_string()));
+            let _ = write!(remark, " --data-dir {}", shell_quote(&self.data_dir.display().to_string()));
         }
         let _ = writeln!(screen, "  {}", colour.faint(&remark));
     }
 
     fn write_next_steps(&self, screen: &mut String, colour: Colour) {
-        let quote = |path: &PathBuf| quoted(&path.display().to_string());
+        let quote = |path: &PathBuf| shell_quote(&path.display().to_string());
         let _ = writeln!(screen, "\n  {}\n", colour.bold("Type next, in another terminal"));
         for line in [
             format!(
@@ -190,15 +191,6 @@ impl Facts {
             ))
         );
     }
-}
-
-/// `text` as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Starting everything, with the time and the randomness passed in.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -171,9 +170,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         let key = key.await.map_err(|e| no_key(&e))?.map_err(|e| no_key(&e))?;
         adopt_key(&*store, &sealing_key, &*entropy, &server.id, key, now).await.map_err(|e| no_key(&e))?;
     }
-    let base_url = loopback_url(provider_listening.port)?;
     let provider = Provider::new(ProviderConfig {
-        base_url: base_url.clone(),
+        base_url: loopback_url(provider_listening.port)?,
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
@@ -187,7 +185,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         return Err(missing.mend("create it again under its old name, or start with another --data-dir"));
     };
     let client_id = application.client_id.to_string();
-    let issuer = format!("{}/oauth2/{}", base_url.as_str().trim_end_matches('/'), server.id);
+    let issuer = provider.issuer(&server.id);
 
     let oidc = OidcOptions {
         issuer_url: issuer.clone(),
@@ -279,23 +277,22 @@ fn no_key(error: &dyn std::error::Error) -> CommandError {
 /// The provider's port is part of the issuer, and so of every kubeconfig and every token: it does not move by itself.
 async fn listen_for_provider(choice: Option<PortChoice>, kept: Ports) -> Result<Listening, CommandError> {
     let choice = choice.unwrap_or(PortChoice::Exactly(kept.provider.unwrap_or(PROVIDER_PORT)));
-    listen(choice).await.map_err(|error| match choice {
-        PortChoice::Exactly(port) => {
-            CommandError::because(format!("the provider cannot listen on port {port}"), &error)
-                .mend("end what listens there, or choose another port with --provider-port")
-        }
-        _ => CommandError::because("the provider found no free port", &error),
-    })
+    listen_for("provider", choice).await
 }
 
 async fn listen_for_cluster(choice: Option<PortChoice>, kept: Ports) -> Result<Listening, CommandError> {
     let choice = choice.unwrap_or(PortChoice::Preferably(kept.cluster.unwrap_or(CLUSTER_PORT)));
+    listen_for("cluster", choice).await
+}
+
+/// `who` is the server's name, and with `-port` the flag that chooses.
+async fn listen_for(who: &str, choice: PortChoice) -> Result<Listening, CommandError> {
     listen(choice).await.map_err(|error| match choice {
         PortChoice::Exactly(port) => {
-            CommandError::because(format!("the cluster cannot listen on port {port}"), &error)
-                .mend("end what listens there, or choose another port with --cluster-port")
+            CommandError::because(format!("the {who} cannot listen on port {port}"), &error)
+                .mend(format!("end what listens there, or choose another port with --{who}-port"))
         }
-        _ => CommandError::because("the cluster found no free port", &error),
+        _ => CommandError::because(format!("the {who} found no free port"), &error),
     })
 }
 
@@ -335,12 +332,8 @@ fn request_authenticator(
 }
 
 fn issue_server(authority: &CertificateAuthority, now: jiff::Timestamp) -> Result<Identity, CommandError> {
-    let names = ServerNames::new(
-        vec!["localhost".to_owned()],
-        vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])],
-    );
     authority
-        .issue_server(&names, now)
+        .issue_server(&ServerNames::loopback(), now)
         .map_err(|e| CommandError::because("no server certificate can be issued", &e))
 }
 
