@@ -198,8 +198,10 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let shutdown = CancellationToken::new();
     let tokens = token_authenticator(oidc, &clock)?;
     let authenticator = request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?;
+    let cluster_dir = directory.path("sandbox");
+    let is_new_cluster = !cluster_dir.exists();
     let sandbox = Sandbox::open(SandboxConfig {
-        data_dir: directory.path("sandbox"),
+        data_dir: cluster_dir,
         authenticator: Arc::new(authenticator),
         clock: clock.clone(),
         entropy: entropy.clone(),
@@ -208,7 +210,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     })
     .await
     .map_err(|e| CommandError::because("the sandbox cluster cannot start", &e))?;
-    if seeded.created {
+    if is_new_cluster {
         installation::create_objects(&sandbox).await?;
     }
 

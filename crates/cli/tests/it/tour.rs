@@ -52,6 +52,11 @@ async fn the_tour_ends_with_0_when_all_is_well_and_with_1_when_a_binding_is_gone
     let people: Value = serde_json::from_str(&text(&people.stdout)).unwrap();
     assert_eq!(people.as_array().unwrap().len(), 4, "{people}");
 
+    // A cluster that was taken away is made again, with what the first world has in it.
+    std::fs::remove_dir_all(data.path().join("sandbox")).unwrap();
+    let anew = tour(home.path(), data.path());
+    assert!(anew.status.success(), "{}{}", text(&anew.stdout), text(&anew.stderr));
+
     let binding = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings/oidc-cluster-user";
     delete(data.path(), binding).await;
     let third = tour(home.path(), data.path());
