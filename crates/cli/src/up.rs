@@ -3,6 +3,7 @@
 mod facts;
 pub(crate) mod installation;
 mod kubeconfig;
+mod late_authenticator;
 pub(crate) mod people;
 mod ports;
 mod start;

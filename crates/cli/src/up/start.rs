@@ -24,6 +24,7 @@ use crate::error::CommandError;
 use crate::provider_server;
 use crate::up::facts::Facts;
 use crate::up::kubeconfig::{self, ClusterFacts, SignIn};
+use crate::up::late_authenticator::LateAuthenticator;
 use crate::up::ports::{Listening, PortChoice, listen};
 use crate::up::{installation, people};
 
@@ -196,13 +197,12 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         ..OidcOptions::default()
     };
     let shutdown = CancellationToken::new();
-    let tokens = token_authenticator(oidc, &clock)?;
-    let authenticator = request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?;
+    let authenticator = LateAuthenticator::default();
     let cluster_dir = directory.path("sandbox");
     let is_new_cluster = !cluster_dir.exists();
     let sandbox = Sandbox::open(SandboxConfig {
         data_dir: cluster_dir,
-        authenticator: Arc::new(authenticator),
+        authenticator: Arc::new(authenticator.clone()),
         clock: clock.clone(),
         entropy: entropy.clone(),
         port: cluster_listening.port,
@@ -235,6 +235,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         directory.keep_ports(kept).map_err(|e| CommandError::new(e.to_string()))?;
     }
 
+    let tokens = token_authenticator(oidc, &clock)?;
+    authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
     let servers = [
         (provider_listening, provider_tls.clone(), provider_server::router(&provider)),
