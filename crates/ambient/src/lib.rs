@@ -85,7 +85,7 @@ pub struct OsEntropy;
 impl Entropy for OsEntropy {
     /// Panics when the machine has no randomness: nobody can be signed in safely then.
     fn fill(&self, bytes: &mut [u8]) {
-        assert!(aws_lc_rs::rand::fill(bytes).is_ok(), "the operating system gave no random bytes");
+        assert!(getrandom::fill(bytes).is_ok(), "the operating system gave no random bytes");
     }
 }
 

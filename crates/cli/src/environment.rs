@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
-use kubesso_signin::{Environment, Interrupt, Output, Pacing, SystemBrowser, SystemTerminal};
+use kubesso_signin::{Environment, Interrupt, Output, Pacing, Surroundings, SystemBrowser, SystemTerminal};
 
 use crate::args::DataDir;
 use crate::error::CommandError;
@@ -14,8 +14,7 @@ use crate::up::Colour;
 /// The plugin's world: this process'.
 pub(crate) fn for_sign_in() -> Environment {
     Environment {
-        variables: Arc::new(variable),
-        home: std::env::home_dir(),
+        surroundings: Surroundings { variables: Arc::new(variable), home: std::env::home_dir() },
         stdout: Output::new(io::stdout()),
         stderr: Output::new(io::stderr()),
         terminal: Arc::new(SystemTerminal),

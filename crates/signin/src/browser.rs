@@ -3,10 +3,10 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 
+use kubesso_token_cache::shell;
 use url::Url;
 
 use crate::environment::Environment;
-use crate::shell;
 
 /// Opens a browser.
 pub trait OpenBrowser: Send + Sync {

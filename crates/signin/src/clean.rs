@@ -4,16 +4,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use kubesso_token_cache::{
+    CacheDirectory,
+    cache::{self, LOCK},
+};
 use serde_json::Value;
 
-use crate::arguments::CacheDirectory;
-use crate::cache::{self, LOCK};
 use crate::environment::Environment;
 use crate::error::Error;
 
 /// Deletes our files and kubelogin's in the cache directory, and the directory if nothing is left in it.
 pub(crate) fn run(arguments: &CacheDirectory, environment: &Environment) -> Result<(), Error> {
-    let directory = cache::directory(arguments, environment)?;
+    let directory = cache::directory(arguments, &environment.surroundings)?;
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| Error::Clean { path, source }

@@ -1,12 +1,14 @@
 //! Everything outside the process that a sign-in touches, as one value.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_https::Timeouts;
+use kubesso_token_cache::{
+    AuthenticationArguments, Options, ProviderArguments, Surroundings, TlsArguments, options::old_flags,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::browser::OpenBrowser;
@@ -14,11 +16,9 @@ use crate::browser::OpenBrowser;
 /// The world around one run of the plugin. The binary builds it from the operating system, a test from doubles.
 #[derive(Clone)]
 pub struct Environment {
-    /// Looks an environment variable up: `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`, `DISPLAY`,
-    /// `WAYLAND_DISPLAY`. A set but empty variable is `Some("")`.
-    pub variables: Variables,
-    /// The home directory, for `~` and the default cache directory.
-    pub home: Option<PathBuf>,
+    /// Environment variables and the home directory. Looked up are `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`,
+    /// `DISPLAY` and `WAYLAND_DISPLAY`.
+    pub surroundings: Surroundings,
     /// Where the credential goes, and nothing else.
     pub stdout: Output,
     /// Where everything for people goes.
@@ -36,9 +36,6 @@ pub struct Environment {
     /// How long to pause in loops.
     pub pacing: Pacing,
 }
-
-/// Looks an environment variable up.
-pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A stream to write to, shared between tasks.
 #[derive(Clone)]
@@ -115,7 +112,7 @@ impl Default for Pacing {
 impl Environment {
     /// An environment variable that is set, possibly to nothing.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
-        (self.variables)(name)
+        self.surroundings.variable(name)
     }
 
     /// Tells the person something: one line on standard error. That nobody may be listening is no failure.
@@ -126,5 +123,21 @@ impl Environment {
     /// Tells the person that something is not as it should be.
     pub(crate) fn warn(&self, line: &str) {
         self.say(&format!("warning: {line}"));
+    }
+
+    /// Warns of flags that are old, and of those that let others read or forge the tokens.
+    pub(crate) fn warn_of_flags(
+        &self,
+        options: &Options,
+        provider: &ProviderArguments,
+        tls: &TlsArguments,
+        authentication: &AuthenticationArguments,
+    ) {
+        for line in old_flags(provider, tls, authentication) {
+            self.warn(line);
+        }
+        for line in options.exposures() {
+            self.warn(&line);
+        }
     }
 }

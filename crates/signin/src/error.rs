@@ -10,16 +10,9 @@ use crate::browser::BrowserError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// `KUBERNETES_EXEC_INFO` is not JSON.
-    #[error(
-        "KUBERNETES_EXEC_INFO is not a JSON object ({0}); kubectl sets it, so do not set it by hand, or unset it"
-    )]
-    ExecInfo(#[source] serde_json::Error),
-    /// A version of the ExecCredential that does not exist here.
-    #[error(
-        "kubectl asks for apiVersion {0}; set client.authentication.k8s.io/v1 as apiVersion of the user's exec section"
-    )]
-    ExecApiVersion(String),
+    /// The command line, or the environment, cannot be used.
+    #[error(transparent)]
+    Call(#[from] kubesso_token_cache::Error),
     /// A flag's value cannot be used.
     #[error("{flag}: {problem}")]
     Flag {
@@ -38,11 +31,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// No home directory, so no default place for tokens.
-    #[error(
-        "no home directory is known for the token cache; give --token-cache-dir, or --token-cache-storage=none"
-    )]
-    NoCacheDirectory,
     /// The HTTPS client refuses its configuration.
     #[error("{0}; check --certificate-authority and --certificate-authority-data")]
     HttpClient(#[from] kubesso_https::ClientError),

@@ -10,8 +10,9 @@ mod password;
 mod prompt;
 mod proof_key;
 
+use kubesso_token_cache::options::Grant;
+
 use crate::error::Error;
-use crate::options::Grant;
 use crate::relying_party::{RelyingParty, SignIn};
 
 /// Signs the person in by the chosen grant.

@@ -1,31 +1,15 @@
 //! `get-token`: the credential plugin.
 
-use crate::arguments::GetTokenArguments;
-use crate::cache::{Entry, EntryPaths};
+use kubesso_token_cache::{
+    Call, Entry, EntryPaths, GetTokenArguments, Options, Secret, cached_token, exec_credential,
+};
+
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::exec_credential::{self, ApiVersion};
 use crate::flow;
-use crate::key::CacheKey;
 use crate::lock::{Outcome, Turn};
-use crate::options::{Options, warn_of_old_flags};
 use crate::relying_party::RelyingParty;
 use crate::runtime::block_on;
-use crate::secret::Secret;
-
-/// The credential line for kubectl from the cache, if there is one that may still be handed out.
-///
-/// This is the way of nearly every call, so it does nothing else: no lock, no event loop, no TLS, no network, not a
-/// word to the person. Whatever is wrong (with the flags, too) is for [`run`](crate::run) to say.
-pub fn cached_token(arguments: &GetTokenArguments, environment: &Environment) -> Option<Secret> {
-    let call = Call::new(arguments, environment).ok()?;
-    if arguments.force_refresh {
-        return None;
-    }
-    let entry = call.paths?.load()?;
-    let fresh = entry.is_fresh(environment.clock.now());
-    fresh.then(|| exec_credential::render(call.version, &entry.token, entry.expires_at))
-}
 
 /// Prints a token, signing in if there is no valid one.
 pub(crate) fn run(
@@ -33,7 +17,7 @@ pub(crate) fn run(
     verbosity: u8,
     environment: &Environment,
 ) -> Result<(), Error> {
-    let credential = match cached_token(arguments, environment) {
+    let credential = match cached_token(arguments, &environment.surroundings, environment.clock.now()) {
         Some(credential) => credential,
         None => fetched_token(arguments, verbosity, environment)?,
     };
@@ -46,16 +30,15 @@ fn fetched_token(
     verbosity: u8,
     environment: &Environment,
 ) -> Result<Secret, Error> {
-    let call = Call { verbosity, ..Call::new(arguments, environment)? };
-    warn_of_old_flags(&arguments.provider, &arguments.tls, &arguments.authentication, environment);
-    call.options.warn_of_exposure(environment);
-    let entry = block_on(environment, call.obtain(arguments.force_refresh, environment))?;
-    Ok(exec_credential::render(call.version, &entry.token, entry.expires_at))
+    let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
+    environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
+    let errand = Errand { options, paths, verbosity };
+    let entry = block_on(environment, errand.obtain(arguments.force_refresh, environment))?;
+    Ok(exec_credential::render(version, &entry.token, entry.expires_at))
 }
 
-/// One call, as far as it can be known without looking anything up.
-struct Call {
-    version: ApiVersion,
+/// A call that the cache did not answer.
+struct Errand {
     options: Options,
     /// None when nothing is kept.
     paths: Option<EntryPaths>,
@@ -63,22 +46,7 @@ struct Call {
     verbosity: u8,
 }
 
-impl Call {
-    fn new(arguments: &GetTokenArguments, environment: &Environment) -> Result<Self, Error> {
-        let exec_info = environment.variable("KUBERNETES_EXEC_INFO");
-        let version = exec_credential::requested_version(exec_info.as_deref())?;
-        let options = Options::new(
-            &arguments.oidc_issuer_url,
-            &arguments.oidc_client_id,
-            &arguments.provider,
-            &arguments.tls,
-            &arguments.authentication,
-            environment,
-        )?;
-        let paths = EntryPaths::find(&arguments.cache, &CacheKey::new(&options), environment)?;
-        Ok(Self { version, options, paths, verbosity: 0 })
-    }
-
+impl Errand {
     async fn obtain(&self, force: bool, environment: &Environment) -> Result<Entry, Error> {
         let Some(paths) = &self.paths else { return self.sign_in(None, environment).await };
         match Turn::take(paths, environment).await {

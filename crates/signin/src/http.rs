@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubesso_https::Trust;
+use kubesso_token_cache::{Options, Secret, values::printable};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -15,9 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::options::Options;
-use crate::secret::Secret;
-use crate::values::printable;
 
 /// The provider, reached over HTTP.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 //! [`OidcLogin`], describes the world as an [`Environment`] and calls [`run`]; this room itself reads no environment
 //! variable, asks no clock and draws no randomness of its own.
 //!
-//! The way of nearly every call is [`cached_token`], which reads one file. Everything else (the event loop, TLS, the
+//! The way of nearly every call is [`cached_token`](kubesso_token_cache::cached_token), which reads one file. Everything else (the event loop, TLS, the
 //! lock that lets one process sign in while others wait for its result) is only started when that finds nothing.
 //!
 //! ```
@@ -24,45 +24,31 @@
 
 mod arguments;
 mod browser;
-mod cache;
 mod clean;
 mod environment;
 mod error;
-mod exec_credential;
 mod flow;
 mod get_token;
 mod http;
-mod issuer;
-mod key;
 mod lock;
-mod options;
 mod provider;
 mod relying_party;
 mod runtime;
-mod scopes;
-mod secret;
 mod setup;
-mod shell;
 mod terminal;
 #[cfg(test)]
 mod testing;
-mod values;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
-pub use arguments::{
-    AuthenticationArguments, CacheArguments, CacheDirectory, CacheStorage, Command, GetTokenArguments,
-    GrantType, OidcLogin, PkceMethod, Plugin, ProviderArguments, SetupArguments, TlsArguments,
-};
+pub use arguments::{Command, OidcLogin, Plugin, SetupArguments};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
-pub use environment::{Environment, Interrupt, Output, Pacing, Terminal, Variables};
+pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
-pub use get_token::cached_token;
-pub use issuer::{IssuerError, IssuerUrl};
-pub use secret::Secret;
-pub use shell::quote as shell_quote;
+pub use kubesso_token_cache::shell::quote as shell_quote;
+pub use kubesso_token_cache::{Secret, Surroundings};
 pub use terminal::SystemTerminal;
 
 /// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.

@@ -6,9 +6,9 @@ use std::io;
 use std::path::Path;
 
 use kubesso_ambient::draw;
+use kubesso_token_cache::cache::{self, EntryPaths};
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{self, EntryPaths};
 use crate::environment::Environment;
 
 /// The lock of an entry, held until it is dropped.

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use url::Url;
 
 use kubesso_token::Algorithm;
+use kubesso_token_cache::{IssuerUrl, is_loopback};
 
 use crate::error::Error;
 use crate::http::Http;
-use crate::issuer::{IssuerUrl, is_loopback};
 
 /// The discovery document, as far as a sign-in needs it.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,7 +45,7 @@ impl ProviderMetadata {
         if metadata.issuer != issuer.as_str() {
             return Err(Error::IssuerMismatch {
                 expected: issuer.to_string(),
-                found: crate::values::printable(&metadata.issuer),
+                found: kubesso_token_cache::values::printable(&metadata.issuer),
             });
         }
         metadata.refuse_downgrade(issuer)?;

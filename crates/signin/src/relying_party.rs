@@ -6,18 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use kubesso_token::JwkSet;
+use kubesso_token_cache::{Entry, Options, Secret, values::printable};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
-use crate::cache::Entry;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::http::{Answer, ClientAuthentication, Http, Repeat};
-use crate::options::Options;
 use crate::provider::ProviderMetadata;
-use crate::secret::Secret;
-use crate::values::printable;
 
 /// A client of one provider (OpenID Connect Core 1.0, section 1.2).
 pub(crate) struct RelyingParty<'a> {

@@ -5,6 +5,7 @@
 mod command;
 mod review;
 
+use kubesso_token_cache::Options;
 use std::fmt::Write as _;
 
 use crate::arguments::SetupArguments;
@@ -12,7 +13,6 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::flow;
 use crate::http::Http;
-use crate::options::{Options, warn_of_old_flags};
 use crate::provider::ProviderMetadata;
 use crate::relying_party::{RelyingParty, SignIn};
 use crate::runtime::block_on;
@@ -30,10 +30,9 @@ pub(crate) fn run(arguments: &SetupArguments, environment: &Environment) -> Resu
         &arguments.provider,
         &arguments.tls,
         &arguments.authentication,
-        environment,
+        &environment.surroundings,
     )?;
-    warn_of_old_flags(&arguments.provider, &arguments.tls, &arguments.authentication, environment);
-    options.warn_of_exposure(environment);
+    environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
     let signed_in = block_on(environment, sign_in(&mut options, arguments, environment))?;
     let report = report(arguments, &options, &signed_in, environment);
     environment.say(report.trim_end());

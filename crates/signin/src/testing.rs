@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use kubesso_ambient::{ManualClock, SeededEntropy};
+use kubesso_token_cache::{Surroundings, Variables};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser};
-use crate::environment::{Environment, Interrupt, Output, Pacing, Terminal, Variables};
+use crate::environment::{Environment, Interrupt, Output, Pacing, Terminal};
 
 /// What a run wrote.
 #[derive(Default)]
@@ -64,8 +65,7 @@ pub(crate) fn environment() -> Environment {
 pub(crate) fn recording_environment() -> (Environment, Recording) {
     let recording = Recording::default();
     let environment = Environment {
-        variables: variables(None),
-        home: Some("/home/dev".into()),
+        surroundings: Surroundings { variables: variables(None), home: Some("/home/dev".into()) },
         stdout: Output::new(Shared(recording.stdout.clone())),
         stderr: Output::new(Shared(recording.stderr.clone())),
         terminal: Arc::new(Nobody),

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("directory", &["ambient"]),
     ("store-sqlite", &["ambient", "directory"]),
     ("provider", &["ambient", "directory", "token"]),
-    ("signin", &["ambient", "https", "k8s-types", "token"]),
+    ("token-cache", &["ambient"]),
+    ("signin", &["ambient", "https", "k8s-types", "token", "token-cache"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];
 

@@ -8,7 +8,7 @@ use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_https::Trust;
 use kubesso_signin::{
     BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing, Plugin,
-    Terminal,
+    Surroundings, Terminal,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -52,8 +52,7 @@ pub(super) async fn through_the_plugin(
         runtime: tokio::runtime::Handle::current(),
     };
     let environment = Environment {
-        variables: Arc::new(|_| None),
-        home: None,
+        surroundings: Surroundings { variables: Arc::new(|_| None), home: None },
         stdout: Output::new(stdout.clone()),
         stderr: Output::new(stderr.clone()),
         terminal: Arc::new(Nobody),

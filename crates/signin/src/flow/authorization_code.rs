@@ -6,14 +6,13 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kubesso_ambient::{Entropy, draw};
+use kubesso_token_cache::{Secret, values::printable};
 use url::Url;
 
 use super::proof_key::ProofKey;
 use crate::error::Error;
 use crate::http::Repeat;
 use crate::relying_party::{RelyingParty, SignIn};
-use crate::secret::Secret;
-use crate::values::printable;
 
 /// An authorization request under way.
 pub(super) struct AuthorizationRequest {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::time::Duration;
 
+use kubesso_token_cache::{options::BrowserStart, values::printable};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
@@ -12,9 +13,7 @@ use super::loopback::open_browser;
 use super::proof_key::ProofKey;
 use crate::error::Error;
 use crate::http::{ClientAuthentication, Repeat};
-use crate::options::BrowserStart;
 use crate::relying_party::{RelyingParty, SignIn, refusal};
-use crate::values::printable;
 
 /// RFC 8628, section 3.2.
 #[derive(Deserialize)]

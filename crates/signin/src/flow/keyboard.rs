@@ -1,12 +1,12 @@
 //! The authorization code flow with a browser on another machine: its answer is typed or pasted.
 
+use kubesso_token_cache::Secret;
 use url::Url;
 
 use super::authorization_code::{AuthorizationRequest, AuthorizationResponse};
 use super::prompt;
 use crate::error::Error;
 use crate::relying_party::{RelyingParty, SignIn};
-use crate::secret::Secret;
 
 /// Shows the provider's URL and waits for the code, or for the whole URL that the browser ended at.
 pub(super) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {

@@ -10,6 +10,10 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, header};
 use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls};
+use kubesso_token_cache::{
+    is_loopback,
+    options::{BrowserLogin, BrowserStart},
+};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -22,8 +26,6 @@ use super::callback_page;
 use crate::browser::BrowserChoice;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::issuer::is_loopback;
-use crate::options::{BrowserLogin, BrowserStart};
 use crate::relying_party::{RelyingParty, SignIn};
 
 /// Opens the browser and waits for it to come back with a code, which is exchanged before the browser hears anything.

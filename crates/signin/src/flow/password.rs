@@ -1,12 +1,12 @@
 //! The resource owner password credentials grant (RFC 6749, section 4.3). It cannot do a second factor.
 
+use kubesso_token_cache::Secret;
 use std::collections::BTreeMap;
 
 use super::prompt;
 use crate::error::Error;
 use crate::http::Repeat;
 use crate::relying_party::{RelyingParty, SignIn};
-use crate::secret::Secret;
 
 /// Asks for what was not given by flag.
 pub(super) async fn sign_in(

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use kubesso_token_cache::Secret;
 use tokio::sync::oneshot;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::secret::Secret;
 
 /// Shows `question` and reads a line. `what` names the answer in errors.
 pub(super) async fn line(

@@ -4,11 +4,10 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kubesso_ambient::Entropy;
+use kubesso_token_cache::{PkceMethod, Secret};
 
 use super::authorization_code::random_text;
-use crate::arguments::PkceMethod;
 use crate::relying_party::RelyingParty;
-use crate::secret::Secret;
 
 /// A verifier and its S256 challenge. The method `plain` protects nothing and is never used.
 pub(super) struct ProofKey {

@@ -8,12 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use kubesso_token::{
     Algorithm, IdTokenClaims, IdTokenExpectations, TokenError, VerifiedToken, decode_unverified_payload,
 };
+use kubesso_token_cache::{Entry, Secret};
 use serde_json::{Map, Value};
 
 use super::{RelyingParty, SignIn, TokenAnswer};
-use crate::cache::Entry;
 use crate::error::Error;
-use crate::secret::Secret;
 
 impl RelyingParty<'_> {
     /// Verifies what the token endpoint gave. `nonce` is the one of the authorization request, if there was one.

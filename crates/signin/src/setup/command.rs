@@ -1,13 +1,15 @@
 //! The `kubectl config set-credentials` command, ready to paste into a shell.
 
+use kubesso_token_cache::{GrantType, PkceMethod};
 use std::path::Path;
 
 use super::USER;
-use crate::arguments::{GrantType, PkceMethod, SetupArguments};
+
+use crate::arguments::SetupArguments;
 use crate::environment::Environment;
-use crate::options::Options;
-use crate::shell;
-use crate::values::{csv_cell, expand_home, key_values};
+use kubesso_token_cache::Options;
+use kubesso_token_cache::shell;
+use kubesso_token_cache::values::{csv_cell, expand_home, key_values};
 
 /// One argument of the plugin.
 enum PluginArgument {
@@ -84,7 +86,7 @@ fn plugin_arguments(
     if authentication.authentication_timeout_sec != 180 {
         list.add("--authentication-timeout-sec", &authentication.authentication_timeout_sec.to_string());
     }
-    let home = environment.home.as_deref();
+    let home = environment.surroundings.home.as_deref();
     for (flag, path) in [
         ("--local-server-cert", &authentication.local_server_cert),
         ("--local-server-key", &authentication.local_server_key),

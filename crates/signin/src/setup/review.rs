@@ -3,13 +3,11 @@
 
 use std::fmt::Write as _;
 
+use kubesso_token_cache::{Options, shell, values::printable};
 use serde_json::{Map, Value};
 
-use crate::options::Options;
 use crate::provider::ProviderMetadata;
 use crate::relying_party::SignIn;
-use crate::shell;
-use crate::values::printable;
 
 /// User name, groups, the flags that make the cluster read them, and a warning for each that is missing.
 pub(super) fn review(options: &Options, metadata: &ProviderMetadata, signed_in: &SignIn) -> String {

@@ -1,11 +1,12 @@
 use std::process::Command;
 
 use clap::Parser;
+use kubesso_token_cache::shell;
 use proptest::prelude::*;
 
 use super::*;
 use crate::arguments::Plugin;
-use crate::{shell, testing};
+use crate::testing;
 
 fn printed_command(flags: &[String]) -> String {
     let always = ["kubelogin", "setup", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=k8s"];
@@ -19,7 +20,7 @@ fn printed_command(flags: &[String]) -> String {
         &arguments.provider,
         &arguments.tls,
         &arguments.authentication,
-        &environment,
+        &environment.surroundings,
     );
     command::set_credentials(&arguments, &options.unwrap(), &environment)
 }
@@ -33,7 +34,7 @@ fn exec_arguments(command: &str) -> Vec<String> {
     words
         .split('\0')
         .filter_map(|word| word.strip_prefix("--exec-arg="))
-        .flat_map(crate::values::csv_cells)
+        .flat_map(kubesso_token_cache::values::csv_cells)
         .collect()
 }
 

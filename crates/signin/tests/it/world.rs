@@ -11,8 +11,8 @@ use std::time::Duration;
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_https::{Timeouts, Trust};
 use kubesso_signin::{
-    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing, Terminal,
-    run_plugin,
+    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing,
+    Surroundings, Terminal, run_plugin,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -108,8 +108,10 @@ impl World {
     fn environment(&self, stdout: &Recording, stderr: &Recording) -> Environment {
         let variables = self.variables.clone();
         Environment {
-            variables: Arc::new(move |name| variables.get(name).cloned()),
-            home: Some(self.home.path().to_owned()),
+            surroundings: Surroundings {
+                variables: Arc::new(move |name| variables.get(name).cloned()),
+                home: Some(self.home.path().to_owned()),
+            },
             stdout: Output::new(stdout.clone()),
             stderr: Output::new(stderr.clone()),
             terminal: Arc::new(Keyboard {

@@ -4,12 +4,12 @@ use std::fmt;
 
 /// The scopes to ask for: no doubles, in the order they were given, `openid` always among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Scopes(Vec<String>);
+pub struct Scopes(Vec<String>);
 
 impl Scopes {
     /// Reads the values of `--oidc-extra-scope`. Each may hold several scopes, separated by commas or spaces.
     /// `openid` comes last unless it was given, as in kubelogin.
-    pub(crate) fn from_flags(values: &[String]) -> Self {
+    pub fn from_flags(values: &[String]) -> Self {
         let mut scopes = Self(Vec::new());
         for value in values {
             for scope in value.split(|c: char| c == ',' || c.is_whitespace() || c == '"') {
@@ -21,7 +21,7 @@ impl Scopes {
     }
 
     /// Adds `scope` unless it is there or empty; says whether it did.
-    pub(crate) fn add(&mut self, scope: &str) -> bool {
+    pub fn add(&mut self, scope: &str) -> bool {
         let new = !scope.is_empty() && !self.contains(scope);
         if new {
             self.0.push(scope.to_owned());
@@ -29,12 +29,13 @@ impl Scopes {
         new
     }
 
-    pub(crate) fn contains(&self, scope: &str) -> bool {
+    /// Whether `scope` is asked for.
+    pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|have| have == scope)
     }
 
     /// All but `openid`, which nobody needs to write.
-    pub(crate) fn extra(&self) -> impl Iterator<Item = &str> {
+    pub fn extra(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str).filter(|scope| *scope != "openid")
     }
 }

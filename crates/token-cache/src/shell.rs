@@ -11,7 +11,7 @@ pub fn quote(word: &str) -> String {
 
 /// The words of a command line, with single and double quotes and backslashes as a shell reads them. Nothing is
 /// expanded. `None` when a quote does not end.
-pub(crate) fn words(line: &str) -> Option<Vec<String>> {
+pub fn words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut characters = line.chars();

@@ -1,7 +1,8 @@
+use std::sync::Arc;
+
 use kubesso_ambient::SeededEntropy;
 
 use super::*;
-use crate::testing;
 
 fn entry(expires_at: &str) -> Entry {
     Entry {
@@ -99,11 +100,13 @@ fn a_token_is_renewed_a_little_before_its_end() {
 #[test]
 fn the_directory_is_the_flag_then_the_variable_then_the_home() {
     let find = |flag: Option<&str>, variable: Option<&'static str>, home: Option<&str>| {
-        let mut environment = testing::environment();
-        environment.variables = testing::variables(variable.map(|value| ("KUBECACHEDIR", value)));
-        environment.home = home.map(PathBuf::from);
+        let variable = variable.map(str::to_owned);
+        let surroundings = Surroundings {
+            variables: Arc::new(move |name| variable.clone().filter(|_| name == "KUBECACHEDIR")),
+            home: home.map(PathBuf::from),
+        };
         let arguments = CacheDirectory { token_cache_dir: flag.map(PathBuf::from) };
-        directory(&arguments, &environment).ok().map(|path| path.display().to_string())
+        directory(&arguments, &surroundings).ok().map(|path| path.display().to_string())
     };
     let home = Some("/home/dev");
     assert_eq!(find(None, None, home).as_deref(), Some("/home/dev/.kube/cache/oidc-login"));

@@ -39,7 +39,7 @@ impl IssuerUrl {
 }
 
 /// Whether `url` names this machine: `localhost`, a name under it, or a loopback address.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');

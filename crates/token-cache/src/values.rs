@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Outside quotes a quote is an ordinary character here (Go's reader refuses it), so that nothing that a person
 /// typed is lost.
-pub(crate) fn csv_cells(value: &str) -> Vec<String> {
+pub fn csv_cells(value: &str) -> Vec<String> {
     let mut cells = Vec::new();
     let mut rest = value;
     loop {
@@ -49,7 +49,7 @@ fn quoted_cell(text: &str) -> (String, &str) {
 }
 
 /// One cell of a CSV line, quoted only where it must be: what [`csv_cells`] and pflag's `StringSlice` read back.
-pub(crate) fn csv_cell(value: &str) -> String {
+pub fn csv_cell(value: &str) -> String {
     if value.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
@@ -59,7 +59,7 @@ pub(crate) fn csv_cell(value: &str) -> String {
 
 /// `stringToString`: a value with exactly one `=` is one pair as it stands (outer quotes trimmed); with more, it
 /// is CSV and each cell splits at its first `=`. Later pairs win over earlier ones of the same name.
-pub(crate) fn key_values(values: &[String]) -> Result<BTreeMap<String, String>, String> {
+pub fn key_values(values: &[String]) -> Result<BTreeMap<String, String>, String> {
     let mut pairs = BTreeMap::new();
     for value in values {
         let cells = match value.matches('=').count() {
@@ -77,7 +77,7 @@ pub(crate) fn key_values(values: &[String]) -> Result<BTreeMap<String, String>, 
 }
 
 /// `~` and `~/…` become the home directory; any other path stays.
-pub(crate) fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
+pub fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home.to_owned(),
         (Ok(rest), Some(home)) => home.join(rest),
@@ -86,7 +86,7 @@ pub(crate) fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
 }
 
 /// Text from a provider, fit for a terminal and one line: without control characters, and not endless.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     const LONGEST: usize = 500;
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let clean = clean.trim();

@@ -11,23 +11,25 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::arguments::{CacheArguments, CacheDirectory, CacheStorage};
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::key::CacheKey;
 use crate::secret::Secret;
+use crate::surroundings::Surroundings;
 use crate::values::expand_home;
 
 /// What one sign-in left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// What kubectl sends to the cluster.
-    pub(crate) token: Secret,
+    pub token: Secret,
     /// When that token was issued, if it says so.
-    pub(crate) issued_at: Option<Timestamp>,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) refresh_token: Option<Secret>,
+    pub issued_at: Option<Timestamp>,
+    /// When that token ends.
+    pub expires_at: Timestamp,
+    /// What gets the next one, if the provider gave it.
+    pub refresh_token: Option<Secret>,
     /// The scopes that were granted, if the provider said so: a refresh must not ask for more.
-    pub(crate) scope: Option<String>,
+    pub scope: Option<String>,
 }
 
 /// A token is renewed this long before its end, so that it does not end on its way to the cluster …
@@ -37,7 +39,7 @@ const EARLY_PART: i32 = 10;
 
 impl Entry {
     /// Whether the token may still be handed out.
-    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
         let life = self.issued_at.map(|issued_at| self.expires_at.duration_since(issued_at));
         let early = life.map_or(EARLY, |life| (life / EARLY_PART).clamp(SignedDuration::ZERO, EARLY));
         self.expires_at.duration_since(now) > early
@@ -62,17 +64,17 @@ const FORMAT_VERSION: u8 = 1;
 
 /// The files of one entry.
 #[derive(Clone, Debug)]
-pub(crate) struct EntryPaths {
+pub struct EntryPaths {
     directory: PathBuf,
     stem: String,
 }
 
 impl EntryPaths {
     /// Where the entry for `key` is, or `None` when nothing is to be kept.
-    pub(crate) fn find(
+    pub fn find(
         arguments: &CacheArguments,
         key: &CacheKey,
-        environment: &Environment,
+        surroundings: &Surroundings,
     ) -> Result<Option<Self>, Error> {
         match arguments.token_cache_storage {
             CacheStorage::None => Ok(None),
@@ -82,23 +84,24 @@ impl EntryPaths {
                     .to_owned(),
             }),
             CacheStorage::Disk => {
-                let directory = directory(&arguments.directory, environment)?;
+                let directory = directory(&arguments.directory, surroundings)?;
                 Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}") }))
             }
         }
     }
 
     /// The lock, separate from the token so that the token can be replaced while it is held.
-    pub(crate) fn lock(&self) -> PathBuf {
+    pub fn lock(&self) -> PathBuf {
         self.file(LOCK)
     }
 
     /// What is known of the latest sign-in for this entry.
-    pub(crate) fn attempt(&self) -> PathBuf {
+    pub fn attempt(&self) -> PathBuf {
         self.file(ATTEMPT)
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    /// The directory that all entries share.
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -111,7 +114,7 @@ impl EntryPaths {
     }
 
     /// Creates the directory, for its owner only.
-    pub(crate) fn create_directory(&self) -> io::Result<()> {
+    pub fn create_directory(&self) -> io::Result<()> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -120,7 +123,7 @@ impl EntryPaths {
     }
 
     /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none.
-    pub(crate) fn load(&self) -> Option<Entry> {
+    pub fn load(&self) -> Option<Entry> {
         let text = Zeroizing::new(fs::read_to_string(self.token()).ok()?);
         let stored: Stored<'_> = serde_json::from_str(&text).ok()?;
         if stored.version != FORMAT_VERSION || !is_header_safe(stored.token) {
@@ -136,7 +139,7 @@ impl EntryPaths {
     }
 
     /// Replaces the entry, at once or not at all.
-    pub(crate) fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
+    pub fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
         let stored = Stored {
             version: FORMAT_VERSION,
             token: entry.token.expose(),
@@ -152,7 +155,7 @@ impl EntryPaths {
 }
 
 /// Writes `bytes` beside `path` and renames them onto it, so that a reader sees the old or the new, never a part.
-pub(crate) fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
     let unique = u64::from_le_bytes(draw(entropy));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!("{TEMPORARY}{unique:016x}"));
@@ -172,7 +175,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// New files are for their owner only.
-pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+pub fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
@@ -185,12 +188,12 @@ fn is_header_safe(token: &str) -> bool {
 
 /// The directory of the cache: `--token-cache-dir`, else `$KUBECACHEDIR/oidc-login` if that variable is set, else
 /// `~/.kube/cache/oidc-login`.
-pub(crate) fn directory(arguments: &CacheDirectory, environment: &Environment) -> Result<PathBuf, Error> {
-    let home = environment.home.as_deref();
+pub fn directory(arguments: &CacheDirectory, surroundings: &Surroundings) -> Result<PathBuf, Error> {
+    let home = surroundings.home.as_deref();
     if let Some(given) = arguments.token_cache_dir.as_deref().filter(|path| !path.as_os_str().is_empty()) {
         return Ok(expand_home(given, home));
     }
-    if let Some(kube_cache) = environment.variable("KUBECACHEDIR") {
+    if let Some(kube_cache) = surroundings.variable("KUBECACHEDIR") {
         return Ok(Path::new(&kube_cache).join("oidc-login"));
     }
     let home = home.ok_or(Error::NoCacheDirectory)?;
@@ -198,7 +201,7 @@ pub(crate) fn directory(arguments: &CacheDirectory, environment: &Environment) -
 }
 
 /// Whether a file name is one that this module makes.
-pub(crate) fn is_our_name(name: &str) -> bool {
+pub fn is_our_name(name: &str) -> bool {
     let Some((key, rest)) = name.split_at_checked(64) else { return false };
     let Some(kind) = rest.strip_prefix(SUFFIX) else { return false };
     let kind = kind.split_once(TEMPORARY).map_or(kind, |(kind, _)| kind);
@@ -206,14 +209,15 @@ pub(crate) fn is_our_name(name: &str) -> bool {
 }
 
 /// 64 lower-case hexadecimal digits.
-pub(crate) fn is_key(text: &str) -> bool {
+pub fn is_key(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Tells our files from kubelogin's, which share the directory and are named by a bare key.
 const SUFFIX: &str = ".kubesso";
 const TOKEN: &str = ".json";
-pub(crate) const LOCK: &str = ".lock";
+/// The ending of lock files, ours and kubelogin's.
+pub const LOCK: &str = ".lock";
 const ATTEMPT: &str = ".attempt";
 const TEMPORARY: &str = ".new-";
 

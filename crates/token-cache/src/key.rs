@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use aws_lc_rs::digest;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::arguments::PkceMethod;
 use crate::options::{Grant, Options, RedirectUrl};
@@ -17,13 +17,14 @@ use crate::secret::Secret;
 /// The digest is over canonical JSON: fields in a fixed order, maps and scopes sorted. (kubelogin's own key hashes
 /// maps in random order, so that it sometimes misses its own entries.)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CacheKey(String);
+pub struct CacheKey(String);
 
 /// Changes whenever the meaning of the fields changes, so that old entries are never misread.
 const VERSION: u8 = 1;
 
 impl CacheKey {
-    pub(crate) fn new(options: &Options) -> Self {
+    /// The name of the entry that a call with `options` uses.
+    pub fn new(options: &Options) -> Self {
         #[derive(Serialize)]
         struct Canonical<'a> {
             version: u8,
@@ -77,14 +78,18 @@ impl CacheKey {
         };
         // A path that is not Unicode cannot be written as JSON; its escaped form can.
         let text = serde_json::to_vec(&canonical).unwrap_or_else(|_| format!("{options:?}").into_bytes());
-        let digest = digest::digest(&digest::SHA256, &zeroize::Zeroizing::new(text));
-        let mut name = String::with_capacity(64);
-        for byte in digest.as_ref() {
-            // Writing to a string cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        Self(name)
+        Self(hex_digest(&zeroize::Zeroizing::new(text)))
     }
+}
+
+/// SHA-256 in lower-case hexadecimal digits.
+pub fn hex_digest(bytes: &[u8]) -> String {
+    let mut name = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }
 
 impl fmt::Display for CacheKey {
@@ -95,25 +100,20 @@ impl fmt::Display for CacheKey {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arguments::{Command, Plugin};
     use crate::testing;
 
     fn key(flags: &[&str]) -> String {
-        let always =
-            ["kubelogin", "get-token", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=k8s"];
-        let plugin = Plugin::try_parse_from(always.iter().chain(flags)).unwrap();
-        let Command::GetToken(arguments) = plugin.oidc_login.command else { panic!("not get-token") };
+        let arguments = testing::get_token(flags);
         let options = Options::new(
             &arguments.oidc_issuer_url,
             &arguments.oidc_client_id,
             &arguments.provider,
             &arguments.tls,
             &arguments.authentication,
-            &testing::environment(),
+            &testing::surroundings(),
         );
         CacheKey::new(&options.unwrap()).to_string()
     }

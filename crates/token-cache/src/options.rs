@@ -4,90 +4,126 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::arguments::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments, TlsArguments};
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::issuer::IssuerUrl;
 use crate::scopes::Scopes;
 use crate::secret::Secret;
+use crate::surroundings::Surroundings;
 use crate::values::{expand_home, key_values};
 
 /// Everything one sign-in needs to know.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) issuer: IssuerUrl,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Option<Secret>,
-    pub(crate) redirect_url: Option<RedirectUrl>,
-    pub(crate) scopes: Scopes,
-    pub(crate) use_access_token: bool,
-    pub(crate) request_headers: BTreeMap<String, String>,
-    pub(crate) pkce: PkceMethod,
-    pub(crate) trust: TrustOptions,
-    pub(crate) grant: Grant,
+pub struct Options {
+    /// The provider.
+    pub issuer: IssuerUrl,
+    /// The application there, and the audience of its tokens.
+    pub client_id: String,
+    /// The application's secret, if it has one.
+    pub client_secret: Option<Secret>,
+    /// Sent instead of the address that we listen on.
+    pub redirect_url: Option<RedirectUrl>,
+    /// What to ask for.
+    pub scopes: Scopes,
+    /// Whether kubectl gets the access token instead of the ID token.
+    pub use_access_token: bool,
+    /// For every request to the provider.
+    pub request_headers: BTreeMap<String, String>,
+    /// Whether codes are bound to this process.
+    pub pkce: PkceMethod,
+    /// Whom to believe on the network.
+    pub trust: TrustOptions,
+    /// How to sign in.
+    pub grant: Grant,
     /// Parameters for the authorization request, or the token request of client credentials.
-    pub(crate) extra_parameters: BTreeMap<String, String>,
+    pub extra_parameters: BTreeMap<String, String>,
 }
 
 /// A redirect URL. It is sent as it was written, since providers compare it as text.
 #[derive(Clone, Debug)]
-pub(crate) struct RedirectUrl {
+pub struct RedirectUrl {
     text: String,
     url: Url,
 }
 
 impl RedirectUrl {
-    pub(crate) fn as_str(&self) -> &str {
+    /// The text as it was written.
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    pub(crate) fn url(&self) -> &Url {
+    /// The text, parsed.
+    pub fn url(&self) -> &Url {
         &self.url
     }
 }
 
 /// Whom to believe; the files are not read yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TrustOptions {
-    pub(crate) files: Vec<PathBuf>,
+pub struct TrustOptions {
+    /// PEM files, which replace the system's authorities.
+    pub files: Vec<PathBuf>,
     /// Base64 of PEM.
-    pub(crate) data: Vec<String>,
-    pub(crate) skip_verify: bool,
+    pub data: Vec<String>,
+    /// Whether anybody is believed.
+    pub skip_verify: bool,
 }
 
 /// The way to sign in, with what only that way needs.
 #[derive(Clone, Debug)]
-pub(crate) enum Grant {
+pub enum Grant {
+    /// The browser comes back to a port of ours.
     AuthorizationCode(BrowserLogin),
+    /// The browser's answer is typed or pasted in.
     AuthorizationCodeByKeyboard,
+    /// The application signs in as itself.
     ClientCredentials,
-    DeviceCode { start: BrowserStart, timeout_seconds: u32 },
-    Password { username: Option<String>, password: Option<Secret> },
+    /// A code is typed into a browser anywhere.
+    DeviceCode {
+        /// How the page for the code gets opened.
+        start: BrowserStart,
+        /// How long to wait for the person.
+        timeout_seconds: u32,
+    },
+    /// User name and password, asked for where they are missing.
+    Password {
+        /// The user name.
+        username: Option<String>,
+        /// The password.
+        password: Option<Secret>,
+    },
 }
 
 /// How the browser gets to the first page.
 #[derive(Clone, Debug)]
-pub(crate) struct BrowserStart {
-    pub(crate) skip: bool,
-    pub(crate) command: Option<String>,
+pub struct BrowserStart {
+    /// Print the URL instead.
+    pub skip: bool,
+    /// The command line that opens it.
+    pub command: Option<String>,
 }
 
 /// A sign-in where the browser comes back to a port of ours.
 #[derive(Clone, Debug)]
-pub(crate) struct BrowserLogin {
-    pub(crate) start: BrowserStart,
-    pub(crate) listen_addresses: Vec<String>,
+pub struct BrowserLogin {
+    /// How the browser gets started.
+    pub start: BrowserStart,
+    /// `HOST:PORT`, tried in order.
+    pub listen_addresses: Vec<String>,
     /// Certificate and key files for a local server with TLS.
-    pub(crate) local_server: Option<(PathBuf, PathBuf)>,
-    pub(crate) success_url: Option<String>,
-    pub(crate) timeout_seconds: u32,
+    pub local_server: Option<(PathBuf, PathBuf)>,
+    /// Where the browser goes after a success.
+    pub success_url: Option<String>,
+    /// How long to wait for the person.
+    pub timeout_seconds: u32,
 }
 
 impl BrowserLogin {
-    pub(crate) fn timeout(&self) -> Duration {
+    /// How long to wait for the person.
+    pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds.into())
     }
 }
@@ -97,13 +133,13 @@ const LISTEN_ADDRESSES: [&str; 2] = ["127.0.0.1:8000", "127.0.0.1:18000"];
 
 impl Options {
     /// Checks the flags. Reads no file and says nothing, so that a cache hit can use it.
-    pub(crate) fn new(
+    pub fn new(
         issuer: &IssuerUrl,
         client_id: &str,
         provider: &ProviderArguments,
         tls: &TlsArguments,
         authentication: &AuthenticationArguments,
-        environment: &Environment,
+        surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let pairs =
             |flag, values: &[String]| key_values(values).map_err(|problem| Error::Flag { flag, problem });
@@ -118,8 +154,8 @@ impl Options {
             use_access_token: provider.oidc_use_access_token,
             request_headers,
             pkce: if provider.oidc_use_pkce { PkceMethod::S256 } else { provider.oidc_pkce_method },
-            trust: trust(tls, environment),
-            grant: grant(authentication, environment)?,
+            trust: trust(tls, surroundings),
+            grant: grant(authentication, surroundings)?,
             extra_parameters: pairs(
                 "--oidc-auth-request-extra-params",
                 &authentication.oidc_auth_request_extra_params,
@@ -127,33 +163,35 @@ impl Options {
         })
     }
 
-    /// Says so when tokens could be read, or forged, on the way.
-    pub(crate) fn warn_of_exposure(&self, environment: &Environment) {
+    /// What lets others read the tokens, or forge them, on the way: one line each.
+    pub fn exposures(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         if self.issuer.is_exposed() {
-            environment.warn(&format!(
+            lines.push(format!(
                 "{} is not https: anybody on the way can read and take the tokens",
                 self.issuer
             ));
         }
         if self.trust.skip_verify {
-            environment
-                .warn("--insecure-skip-tls-verify: whoever answers is believed, and can take the tokens");
+            lines.push(
+                "--insecure-skip-tls-verify: whoever answers is believed, and can take the tokens".to_owned(),
+            );
         }
+        lines
     }
 
     /// The headers for every request to the provider.
-    pub(crate) fn header_map(&self) -> Result<HeaderMap, Error> {
+    pub fn header_map(&self) -> Result<HeaderMap, Error> {
         headers(&self.request_headers)
     }
 }
 
-/// Speaks of flags that are taken for the sake of old kubeconfigs and change nothing, or soon will not be.
-pub(crate) fn warn_of_old_flags(
+/// One line for each flag that is taken for the sake of old kubeconfigs and changes nothing, or soon will not be.
+pub fn old_flags(
     provider: &ProviderArguments,
     tls: &TlsArguments,
     authentication: &AuthenticationArguments,
-    environment: &Environment,
-) {
+) -> Vec<&'static str> {
     let old = [
         (provider.oidc_use_pkce, "--oidc-use-pkce is deprecated; write --oidc-pkce-method=S256"),
         (
@@ -173,9 +211,7 @@ pub(crate) fn warn_of_old_flags(
             "--listen-port is deprecated; write --listen-address=127.0.0.1:PORT",
         ),
     ];
-    for (_, line) in old.iter().filter(|(used, _)| *used) {
-        environment.warn(line);
-    }
+    old.into_iter().filter_map(|(used, line)| used.then_some(line)).collect()
 }
 
 fn headers(pairs: &BTreeMap<String, String>) -> Result<HeaderMap, Error> {
@@ -206,8 +242,8 @@ fn redirect_url(text: Option<&str>) -> Result<Option<RedirectUrl>, Error> {
     }
 }
 
-fn trust(tls: &TlsArguments, environment: &Environment) -> TrustOptions {
-    let home = environment.home.as_deref();
+fn trust(tls: &TlsArguments, surroundings: &Surroundings) -> TrustOptions {
+    let home = surroundings.home.as_deref();
     TrustOptions {
         files: tls.certificate_authority.iter().map(|path| expand_home(path, home)).collect(),
         data: tls.certificate_authority_data.clone(),
@@ -215,7 +251,7 @@ fn trust(tls: &TlsArguments, environment: &Environment) -> TrustOptions {
     }
 }
 
-fn grant(arguments: &AuthenticationArguments, environment: &Environment) -> Result<Grant, Error> {
+fn grant(arguments: &AuthenticationArguments, surroundings: &Surroundings) -> Result<Grant, Error> {
     let start =
         BrowserStart { skip: arguments.skip_open_browser, command: arguments.browser_command.clone() };
     let username = arguments.username.clone().filter(|name| !name.is_empty());
@@ -228,7 +264,7 @@ fn grant(arguments: &AuthenticationArguments, environment: &Environment) -> Resu
         GrantType::Auto | GrantType::Authcode => Grant::AuthorizationCode(BrowserLogin {
             start,
             listen_addresses: listen_addresses(arguments),
-            local_server: local_server(arguments, environment)?,
+            local_server: local_server(arguments, surroundings)?,
             success_url: arguments.open_url_after_authentication.clone().filter(|url| !url.is_empty()),
             timeout_seconds: arguments.authentication_timeout_sec,
         }),
@@ -252,9 +288,9 @@ fn listen_addresses(arguments: &AuthenticationArguments) -> Vec<String> {
 
 fn local_server(
     arguments: &AuthenticationArguments,
-    environment: &Environment,
+    surroundings: &Surroundings,
 ) -> Result<Option<(PathBuf, PathBuf)>, Error> {
-    let home = environment.home.as_deref();
+    let home = surroundings.home.as_deref();
     match (&arguments.local_server_cert, &arguments.local_server_key) {
         (Some(cert), Some(key)) => Ok(Some((expand_home(cert, home), expand_home(key, home)))),
         (None, None) => Ok(None),

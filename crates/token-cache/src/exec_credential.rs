@@ -10,7 +10,8 @@ use crate::secret::Secret;
 
 /// The versions of the ExecCredential that kubectl has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ApiVersion {
+pub enum ApiVersion {
+    /// Since Kubernetes 1.22.
     #[serde(rename = "client.authentication.k8s.io/v1")]
     V1,
     /// What kubelogin writes when nobody asked for a version.
@@ -21,7 +22,7 @@ pub(crate) enum ApiVersion {
 
 /// Reads `KUBERNETES_EXEC_INFO`. Only its `apiVersion` matters here; absent, empty or without a version means
 /// v1beta1, as in kubelogin.
-pub(crate) fn requested_version(exec_info: Option<&str>) -> Result<ApiVersion, Error> {
+pub fn requested_version(exec_info: Option<&str>) -> Result<ApiVersion, Error> {
     let Some(text) = exec_info.filter(|text| !text.is_empty()) else { return Ok(ApiVersion::default()) };
     let info: Map<String, Value> = serde_json::from_str(text).map_err(Error::ExecInfo)?;
     match info.get("apiVersion").unwrap_or(&Value::Null) {
@@ -33,7 +34,7 @@ pub(crate) fn requested_version(exec_info: Option<&str>) -> Result<ApiVersion, E
 
 /// The line for kubectl: compact JSON and a newline, byte for byte as kubelogin writes it (key order, whole
 /// seconds, `<`, `>` and `&` escaped).
-pub(crate) fn render(version: ApiVersion, token: &Secret, expires_at: Timestamp) -> Secret {
+pub fn render(version: ApiVersion, token: &Secret, expires_at: Timestamp) -> Secret {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct ExecCredential<'a> {

@@ -1,0 +1,30 @@
+//! What unit tests share.
+
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::arguments::GetTokenArguments;
+use crate::surroundings::Surroundings;
+
+/// `get-token` alone, as the plugin parses it.
+#[derive(Debug, Parser)]
+struct GetToken {
+    #[command(flatten)]
+    arguments: GetTokenArguments,
+}
+
+/// The arguments of a `get-token` with `flags`.
+pub(crate) fn try_get_token(flags: &[&str]) -> Result<GetTokenArguments, clap::Error> {
+    let always = ["get-token", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=k8s"];
+    GetToken::try_parse_from(always.iter().chain(flags)).map(|command| command.arguments)
+}
+
+pub(crate) fn get_token(flags: &[&str]) -> GetTokenArguments {
+    try_get_token(flags).unwrap()
+}
+
+/// A home and no variables.
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings { variables: Arc::new(|_| None), home: Some("/home/dev".into()) }
+}
