@@ -14,7 +14,11 @@ use crate::up::Colour;
 /// The plugin's world: this process'.
 pub(crate) fn for_sign_in() -> Environment {
     Environment {
-        surroundings: Surroundings { variables: Arc::new(variable), home: std::env::home_dir() },
+        surroundings: Surroundings {
+            variables: Arc::new(variable),
+            variable_names: Arc::new(variable_names),
+            home: std::env::home_dir(),
+        },
         stdout: Output::new(io::stdout()),
         stderr: Output::new(io::stderr()),
         terminal: Arc::new(SystemTerminal),
@@ -23,12 +27,18 @@ pub(crate) fn for_sign_in() -> Environment {
         browser: Arc::new(SystemBrowser),
         interrupt: Interrupt::Signals,
         pacing: Pacing::default(),
+        verbosity: 0,
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Those whose name is Unicode; no variable of ours has another name.
+fn variable_names() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }
 
 /// The data directory that was named, or the default.

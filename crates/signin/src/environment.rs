@@ -35,6 +35,9 @@ pub struct Environment {
     pub interrupt: Interrupt,
     /// How long to pause in loops.
     pub pacing: Pacing,
+    /// How much to tell of what is done; the command line's `-v` sets it. 1: what is done, and the claims; 2: requests
+    /// and answers with their headers, secrets masked; 3: what else may help.
+    pub verbosity: u8,
 }
 
 /// A stream to write to, shared between tasks.
@@ -123,6 +126,13 @@ impl Environment {
     /// Tells the person that something is not as it should be.
     pub(crate) fn warn(&self, line: &str) {
         self.say(&format!("warning: {line}"));
+    }
+
+    /// Tells what is done, to whoever asked for that much with `-v`. Secrets are never told.
+    pub(crate) fn explain(&self, level: u8, line: impl FnOnce() -> String) {
+        if self.verbosity >= level {
+            self.say(&line());
+        }
     }
 
     /// Warns of flags that are old, and of those that let others read or forge the tokens.

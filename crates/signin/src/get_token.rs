@@ -12,27 +12,19 @@ use crate::relying_party::RelyingParty;
 use crate::runtime::block_on;
 
 /// Prints a token, signing in if there is no valid one.
-pub(crate) fn run(
-    arguments: &GetTokenArguments,
-    verbosity: u8,
-    environment: &Environment,
-) -> Result<(), Error> {
+pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
     let credential = match cached_token(arguments, &environment.surroundings, environment.clock.now()) {
         Some(credential) => credential,
-        None => fetched_token(arguments, verbosity, environment)?,
+        None => fetched_token(arguments, environment)?,
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)
 }
 
 /// The long way to the credential line.
-fn fetched_token(
-    arguments: &GetTokenArguments,
-    verbosity: u8,
-    environment: &Environment,
-) -> Result<Secret, Error> {
+fn fetched_token(arguments: &GetTokenArguments, environment: &Environment) -> Result<Secret, Error> {
     let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
     environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
-    let errand = Errand { options, paths, verbosity };
+    let errand = Errand { options, paths };
     let entry = block_on(environment, errand.obtain(arguments.force_refresh, environment))?;
     Ok(exec_credential::render(version, &entry.token, entry.expires_at))
 }
@@ -42,8 +34,6 @@ struct Errand {
     options: Options,
     /// None when nothing is kept.
     paths: Option<EntryPaths>,
-    /// 1: tell what is done.
-    verbosity: u8,
 }
 
 impl Errand {
@@ -108,23 +98,17 @@ impl Errand {
         }
     }
 
-    fn explain(&self, line: &str, environment: &Environment) {
-        if self.verbosity > 0 {
-            environment.say(line);
-        }
-    }
-
     /// Refreshes if there is something to refresh with; signs in anew only if the provider says that this has ended.
     async fn sign_in(&self, known: Option<&Entry>, environment: &Environment) -> Result<Entry, Error> {
         let party = RelyingParty::discover(&self.options, environment).await?;
         if let Some(known) = known
             && let Some(refresh_token) = &known.refresh_token
         {
-            self.explain("refreshing the token", environment);
+            environment.explain(1, || "refreshing the token".to_owned());
             match party.refresh(known, refresh_token).await {
                 Ok(renewed) => return Ok(renewed.entry),
                 Err(error @ Error::Refused { .. }) if is_invalid_grant(&error) => {
-                    self.explain(&format!("{error}; signing in anew"), environment);
+                    environment.explain(1, || format!("{error}; signing in anew"));
                     self.forget_refresh_token(known, environment);
                 }
                 // Some providers never give an ID token for a refresh.
@@ -135,8 +119,10 @@ impl Errand {
             }
         }
         let signed_in = flow::sign_in(&party).await?;
-        let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
-        self.explain(&format!("the token has these claims:\n{claims}"), environment);
+        environment.explain(1, || {
+            let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
+            format!("the token has these claims:\n{claims}")
+        });
         Ok(signed_in.entry)
     }
 }

@@ -54,12 +54,11 @@ pub use terminal::SystemTerminal;
 /// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
 ///
 /// An event loop is started only if the cache does not answer; call it outside of any.
-#[expect(clippy::needless_pass_by_value, reason = "a run is what an environment is made for")]
 pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
-    let environment = &environment;
+    let environment = &Environment { verbosity: arguments.verbosity, ..environment };
     let (name, result) = match arguments.command {
         Command::Setup(setup) => ("setup", setup::run(&setup, environment)),
-        Command::GetToken(call) => ("get-token", get_token::run(&call, arguments.verbosity, environment)),
+        Command::GetToken(call) => ("get-token", get_token::run(&call, environment)),
         Command::Clean(directory) => ("clean", clean::run(&directory, environment)),
         Command::Version => {
             environment.say(&version());

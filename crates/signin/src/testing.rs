@@ -1,10 +1,11 @@
 //! An environment for unit tests: nothing of the machine is in it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use kubesso_ambient::{ManualClock, SeededEntropy};
-use kubesso_token_cache::{Surroundings, Variables};
+use kubesso_token_cache::Surroundings;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -65,7 +66,7 @@ pub(crate) fn environment() -> Environment {
 pub(crate) fn recording_environment() -> (Environment, Recording) {
     let recording = Recording::default();
     let environment = Environment {
-        surroundings: Surroundings { variables: variables(None), home: Some("/home/dev".into()) },
+        surroundings: Surroundings::of(BTreeMap::new(), Some("/home/dev".into())),
         stdout: Output::new(Shared(recording.stdout.clone())),
         stderr: Output::new(Shared(recording.stderr.clone())),
         terminal: Arc::new(Nobody),
@@ -74,11 +75,7 @@ pub(crate) fn recording_environment() -> (Environment, Recording) {
         browser: Arc::new(Nobody),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),
+        verbosity: 0,
     };
     (environment, recording)
-}
-
-/// A lookup that knows one variable.
-pub(crate) fn variables(known: Option<(&'static str, &'static str)>) -> Variables {
-    Arc::new(move |name| known.filter(|(known, _)| *known == name).map(|(_, value)| value.to_owned()))
 }

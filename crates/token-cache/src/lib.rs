@@ -5,7 +5,7 @@
 //! network. Signing in is the room `signin`'s, which writes the entries.
 //!
 //! ```
-//! use std::sync::Arc;
+//! use std::collections::BTreeMap;
 //!
 //! use clap::Parser;
 //! use kubesso_token_cache::{GetTokenArguments, Surroundings, cached_token};
@@ -21,7 +21,7 @@
 //!     "--oidc-issuer-url=https://login.example.com",
 //!     "--oidc-client-id=kubernetes",
 //! ]);
-//! let surroundings = Surroundings { variables: Arc::new(|_| None), home: Some("/nobody".into()) };
+//! let surroundings = Surroundings::of(BTreeMap::new(), Some("/nobody".into()));
 //! let now = "2026-11-22T08:00:00Z".parse().unwrap();
 //! assert!(cached_token(&call.arguments, &surroundings, now).is_none(), "nobody has signed in");
 //! ```
@@ -54,4 +54,4 @@ pub use key::CacheKey;
 pub use options::Options;
 pub use scopes::Scopes;
 pub use secret::Secret;
-pub use surroundings::{Surroundings, Variables};
+pub use surroundings::{Surroundings, VariableNames, Variables};

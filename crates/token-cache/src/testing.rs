@@ -1,6 +1,6 @@
 //! What unit tests share.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use clap::Parser;
 
@@ -26,5 +26,5 @@ pub(crate) fn get_token(flags: &[&str]) -> GetTokenArguments {
 
 /// A home and no variables.
 pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { variables: Arc::new(|_| None), home: Some("/home/dev".into()) }
+    Surroundings::of(BTreeMap::new(), Some("/home/dev".into()))
 }

@@ -1,14 +1,15 @@
 //! Signing in as kubectl would: the plugin in this process, with a browser that fills in the form by itself.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::Parser;
 use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_https::Trust;
 use kubesso_signin::{
-    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing, Plugin,
-    Surroundings, Terminal,
+    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing,
+    Surroundings, Terminal, run_plugin,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -43,8 +44,6 @@ pub(super) async fn through_the_plugin(
         "--token-cache-storage=none".to_owned(),
         "--authentication-timeout-sec=30".to_owned(),
     ];
-    let plugin = Plugin::try_parse_from(arguments)
-        .map_err(|e| CommandError::because("the plugin does not know its own flags", &e))?;
     let (stdout, stderr) = (Captured::default(), Captured::default());
     let browser = FillingIn {
         trust: Trust::Only(running.authority_pem().to_owned()),
@@ -52,7 +51,7 @@ pub(super) async fn through_the_plugin(
         runtime: tokio::runtime::Handle::current(),
     };
     let environment = Environment {
-        surroundings: Surroundings { variables: Arc::new(|_| None), home: None },
+        surroundings: Surroundings::of(BTreeMap::new(), None),
         stdout: Output::new(stdout.clone()),
         stderr: Output::new(stderr.clone()),
         terminal: Arc::new(Nobody),
@@ -61,10 +60,11 @@ pub(super) async fn through_the_plugin(
         browser: Arc::new(browser),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),
+        verbosity: 0,
     };
     // The plugin makes its own runtime, as it does as a process.
-    let ended =
-        tokio::task::spawn_blocking(move || kubesso_signin::run(plugin.oidc_login, environment)).await;
+    let command_line = arguments.map(OsString::from);
+    let ended = tokio::task::spawn_blocking(move || run_plugin(command_line, environment)).await;
     ended.map_err(|e| CommandError::because("the plugin broke", &e))?;
     let credential = stdout.text();
     debug!(login = credentials.username, said = stderr.text(), "the plugin ended");

@@ -106,12 +106,9 @@ impl World {
     }
 
     fn environment(&self, stdout: &Recording, stderr: &Recording) -> Environment {
-        let variables = self.variables.clone();
+        let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         Environment {
-            surroundings: Surroundings {
-                variables: Arc::new(move |name| variables.get(name).cloned()),
-                home: Some(self.home.path().to_owned()),
-            },
+            surroundings: Surroundings::of(variables.collect(), Some(self.home.path().to_owned())),
             stdout: Output::new(stdout.clone()),
             stderr: Output::new(stderr.clone()),
             terminal: Arc::new(Keyboard {
@@ -130,6 +127,7 @@ impl World {
                 farewell: Duration::from_secs(5),
                 device_second: Duration::from_millis(1),
             },
+            verbosity: 0,
         }
     }
 

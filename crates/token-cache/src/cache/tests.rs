@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use kubesso_ambient::SeededEntropy;
 
 use super::*;
@@ -100,11 +98,8 @@ fn a_token_is_renewed_a_little_before_its_end() {
 #[test]
 fn the_directory_is_the_flag_then_the_variable_then_the_home() {
     let find = |flag: Option<&str>, variable: Option<&'static str>, home: Option<&str>| {
-        let variable = variable.map(str::to_owned);
-        let surroundings = Surroundings {
-            variables: Arc::new(move |name| variable.clone().filter(|_| name == "KUBECACHEDIR")),
-            home: home.map(PathBuf::from),
-        };
+        let variables = variable.map(|value| ("KUBECACHEDIR".to_owned(), value.to_owned()));
+        let surroundings = Surroundings::of(variables.into_iter().collect(), home.map(PathBuf::from));
         let arguments = CacheDirectory { token_cache_dir: flag.map(PathBuf::from) };
         directory(&arguments, &surroundings).ok().map(|path| path.display().to_string())
     };
