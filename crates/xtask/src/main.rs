@@ -1,4 +1,4 @@
-//! The developers' own commands: `cargo xtask test` is what CI runs, `cargo xtask peers` builds the real
+//! The developers' own commands: `cargo xtask test` is what CI runs, `cargo xtask peers` makes the real
 //! programs that the tests talk to. Synchronous, and with nothing of kubesso's own linked in, so that it
 //! builds in seconds and can judge a workspace that does not compile.
 
@@ -32,11 +32,11 @@ enum Command {
         /// Only these suites, in the usual order
         #[arg(long, value_enum, num_args = 1..)]
         only: Vec<Suite>,
-        /// For a quick look: do not build the Go peers, and leave out what needs them
+        /// For a quick look: do not make the peers, and leave out what needs them
         #[arg(long)]
         skip_peers: bool,
     },
-    /// Build the real peers (kube-apiserver, etcd, the oracles) that are missing, and say where they are
+    /// Make the real peers (kube-apiserver, etcd, Keycloak, the oracles …) that are missing, and say where they are
     Peers,
 }
 

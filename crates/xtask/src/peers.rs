@@ -1,52 +1,87 @@
-//! The real programs that kubesso is tested against, built from their Go modules in `tests/peers`.
+//! The real programs that kubesso is tested against, made from what `tests/peers` names.
 //!
-//! Each build has a name made of what it depends on (Go's version, `go.mod`, `go.sum`, our own Go sources), so
-//! a change builds anew and an unchanged peer is built once for a machine. The finished programs are linked
-//! under plain names into one folder, which tests find in `KUBESSO_PEERS_DIR` or, without it, in
-//! `target/peers`. Whoever sets `KUBESSO_PEERS_DIR` vouches for the programs that are there.
+//! Each has a name made of what it depends on (for Go, its version, `go.mod`, `go.sum`, our own sources), so a
+//! change makes it anew and an unchanged peer is made once for a machine. The finished peers are linked under
+//! plain names into one folder, which tests find in `KUBESSO_PEERS_DIR` or, without it, in `target/peers`.
+//! Whoever sets `KUBESSO_PEERS_DIR` vouches for what is there.
+
+mod go;
+mod keycloak;
+mod oidc_provider;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::environment::{cache, target, variable, workspace};
+use crate::environment::{cache, target, variable};
 use crate::tools;
 
-/// A program to build.
+/// A peer: a program, or a folder with all that one needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Peer {
-    name: String,
-    /// The folder of its Go module.
-    module: PathBuf,
-    /// What to build, as `go build` names it.
-    package: String,
-    /// Our own sources, if the program is ours.
-    sources: Option<PathBuf>,
+enum Peer {
+    Go(go::Program),
+    Keycloak,
+    OidcProvider,
 }
 
-/// Builds what is missing and says where everything is.
+impl Peer {
+    fn name(&self) -> &str {
+        match self {
+            Self::Go(program) => &program.name,
+            Self::Keycloak => "keycloak",
+            Self::OidcProvider => "oidc-provider",
+        }
+    }
+
+    /// Installs, or names, what it cannot be made or run without.
+    fn require(&self) -> Result<()> {
+        match self {
+            Self::Go(_) => Ok(()),
+            Self::Keycloak => keycloak::require(),
+            Self::OidcProvider => oidc_provider::require(),
+        }
+    }
+
+    fn ingredients(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Go(program) => program.ingredients(&tools::version(&tools::go()?, &["version"])?),
+            Self::Keycloak => keycloak::ingredients(),
+            Self::OidcProvider => oidc_provider::ingredients(),
+        }
+    }
+
+    fn make(&self, place: &Path) -> Result<()> {
+        match self {
+            Self::Go(program) => program.make(place),
+            Self::Keycloak => keycloak::make(place),
+            Self::OidcProvider => oidc_provider::make(place),
+        }
+    }
+}
+
+/// Makes what is missing and says where everything is.
 pub(crate) fn print() -> Result<ExitCode> {
     let folder = ensure_built(|line| eprintln!("{line}"))?;
     for peer in all()? {
-        println!("{}", folder.join(&peer.name).display());
+        println!("{}", folder.join(peer.name()).display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what is missing, and returns the folder where all peers are, under their plain names.
+/// Makes what is missing, and returns the folder where all peers are, under their plain names.
 pub(crate) fn ensure_built(progress: impl Fn(&str)) -> Result<PathBuf> {
     let chosen = variable("KUBESSO_PEERS_DIR").map(PathBuf::from);
     let folder = chosen.clone().unwrap_or_else(|| target().join("peers"));
     create(&folder)?;
     for peer in all()? {
-        let link = folder.join(&peer.name);
-        let vouched_for = chosen.is_some() && !link.is_symlink() && link.is_file();
+        let link = folder.join(peer.name());
+        let vouched_for = chosen.is_some() && !link.is_symlink() && link.exists();
         if !vouched_for {
-            replace_link(&build(&peer, &progress)?, &link)?;
+            replace_link(&finished(&peer, &progress)?, &link)?;
         }
     }
     Ok(folder)
@@ -54,103 +89,39 @@ pub(crate) fn ensure_built(progress: impl Fn(&str)) -> Result<PathBuf> {
 
 /// kubectl 1.32 for a machine that has none, under its plain name in `folder`.
 pub(crate) fn ensure_kubectl(folder: &Path, progress: impl Fn(&str)) -> Result<()> {
-    let kubectl = Peer {
-        name: "kubectl".to_owned(),
-        module: workspace().join("tests/peers/kubectl"),
-        package: "k8s.io/kubernetes/cmd/kubectl".to_owned(),
-        sources: None,
-    };
-    replace_link(&build(&kubectl, &progress)?, &folder.join(&kubectl.name))
+    let kubectl = Peer::Go(go::kubectl());
+    replace_link(&finished(&kubectl, &progress)?, &folder.join(kubectl.name()))
 }
 
-/// How many programs there are.
+/// How many peers there are.
 pub(crate) fn count() -> Result<u32> {
     Ok(u32::try_from(all()?.len())?)
 }
 
-/// kube-apiserver, etcd, and every folder of `tests/peers/kubernetes` that holds a Go program (the oracles).
 fn all() -> Result<Vec<Peer>> {
-    let kubernetes = workspace().join("tests/peers/kubernetes");
-    let peer = |name: &str, module: &Path, package: &str| Peer {
-        name: name.to_owned(),
-        module: module.to_owned(),
-        package: package.to_owned(),
-        sources: None,
-    };
-    let mut peers = vec![
-        peer("etcd", &workspace().join("tests/peers/etcd"), "go.etcd.io/etcd/server/v3"),
-        peer("kube-apiserver", &kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
-    ];
-    for sources in sorted(&kubernetes)? {
-        let name = sources.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if sources.join("main.go").is_file() {
-            peers.push(Peer {
-                sources: Some(sources.clone()),
-                ..peer(name, &kubernetes, &format!("./{name}"))
-            });
-        }
-    }
-    Ok(peers)
+    let programs = go::all()?.into_iter().map(Peer::Go);
+    Ok(programs.chain([Peer::Keycloak, Peer::OidcProvider]).collect())
 }
 
-/// The finished program in the cache. It gets its name only when it is whole, so a name is never half a file.
-fn build(peer: &Peer, progress: &impl Fn(&str)) -> Result<PathBuf> {
-    let go = tools::go()?;
+/// The finished peer in the cache. It gets its name only when it is whole, so a name is never half a peer.
+fn finished(peer: &Peer, progress: &impl Fn(&str)) -> Result<PathBuf> {
+    peer.require()?;
     let cache = cache()?.join("peers");
-    let finished =
-        cache.join(format!("{}-{:016x}", peer.name, key(peer, &tools::version(&go, &["version"])?)?));
-    if finished.is_file() {
+    let finished = cache.join(format!("{}-{:016x}", peer.name(), tools::fingerprint(&peer.ingredients()?)));
+    if finished.exists() {
         return Ok(finished);
     }
     create(&cache)?;
-    progress(&format!("building {} (minutes, once)", peer.name));
+    progress(&format!("making {} (minutes, once)", peer.name()));
     let unfinished = finished.with_extension(format!("unfinished-{}", std::process::id()));
-    let mut command = Command::new(go);
-    command
-        .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
-        .args(["build", "-C"])
-        .arg(&peer.module)
-        .args(["-ldflags=-s -w", "-o"])
-        .arg(&unfinished)
-        .arg(&peer.package);
-    let built = tools::succeed(&format!("build-{}", peer.name), &mut command);
-    if built.is_err() {
-        let _ = fs::remove_file(&unfinished);
+    let made = peer.make(&unfinished).and_then(|()| {
+        fs::rename(&unfinished, &finished)
+            .with_context(|| format!("{} cannot be put in place", finished.display()))
+    });
+    if made.is_err() {
+        let _ = fs::remove_file(&unfinished).or_else(|_| fs::remove_dir_all(&unfinished));
     }
-    built?;
-    ensure!(unfinished.is_file(), "go build of {} made no program", peer.name);
-    fs::rename(&unfinished, &finished)
-        .with_context(|| format!("{} cannot be put in place", finished.display()))?;
-    Ok(finished)
-}
-
-/// What the program is made of, as one number.
-fn key(peer: &Peer, go_version: &str) -> Result<u64> {
-    let mut ingredients = format!("{go_version}\n{}\n", peer.package).into_bytes();
-    let mut files = vec![peer.module.join("go.mod"), peer.module.join("go.sum")];
-    if let Some(sources) = &peer.sources {
-        files.extend(go_sources(sources)?);
-    }
-    for file in files {
-        let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name = file.strip_prefix(&peer.module).unwrap_or(&file).to_string_lossy().into_owned();
-        ingredients.extend(format!("{name} {}\n", content.len()).into_bytes());
-        ingredients.extend(content);
-    }
-    Ok(tools::fingerprint(&ingredients))
-}
-
-fn go_sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in sorted(folder)? {
-        if entry.is_dir() {
-            found.extend(go_sources(&entry)?);
-        } else {
-            found.push(entry);
-        }
-    }
-    Ok(found)
+    made.map(|()| finished)
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -183,33 +154,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_changes_with_everything_that_the_program_is_made_of() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        fs::create_dir(folder.path().join("oracle")).unwrap();
-        write("go.mod", "module a\n");
-        write("go.sum", "");
-        write("oracle/main.go", "package main\n");
-        let peer = Peer {
-            name: "oracle".to_owned(),
-            module: folder.path().to_owned(),
-            package: "./oracle".to_owned(),
-            sources: Some(folder.path().join("oracle")),
-        };
-        let mut keys = vec![key(&peer, "go1.26").unwrap()];
-        assert_eq!(key(&peer, "go1.26").unwrap(), keys[0]);
-        keys.push(key(&peer, "go1.27").unwrap());
-        write("go.sum", "b v1.0.0\n");
-        keys.push(key(&peer, "go1.26").unwrap());
-        write("oracle/main.go", "package main\n\nfunc main() {}\n");
-        keys.push(key(&peer, "go1.26").unwrap());
-        write("oracle/more.go", "package main\n");
-        keys.push(key(&peer, "go1.26").unwrap());
-        let different: std::collections::BTreeSet<_> = keys.iter().collect();
-        assert_eq!(different.len(), keys.len(), "{keys:?}");
-    }
-
-    #[test]
     fn a_link_is_replaced_and_then_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("etcd");
@@ -221,8 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn the_peers_of_this_checkout_are_found() {
-        let names: Vec<_> = all().unwrap().into_iter().map(|peer| peer.name).collect();
-        assert!(names.starts_with(&["etcd".to_owned(), "kube-apiserver".to_owned()]), "{names:?}");
+    fn each_peer_has_a_name_of_its_own_and_is_made_of_something() {
+        let mut names = std::collections::BTreeSet::new();
+        for peer in [Peer::Keycloak, Peer::OidcProvider] {
+            assert!(!peer.ingredients().unwrap().is_empty(), "{peer:?}");
+        }
+        for peer in all().unwrap() {
+            assert!(names.insert(peer.name().to_owned()), "{peer:?}");
+        }
     }
 }

@@ -31,13 +31,13 @@ pub(crate) enum Suite {
     Advisories,
     /// `cargo clippy`, warnings are errors
     Lint,
-    /// Build the real peers that are missing
+    /// Make the real peers that are missing
     Peers,
     /// Tests inside the packages
     Unit,
     /// The examples of the documentation
     Doc,
-    /// Real kubectl, Chromium, kube-apiserver and etcd around the real binary
+    /// Real kubectl, Chromium, kube-apiserver, Keycloak … around the real binary
     E2e,
 }
 
@@ -127,7 +127,7 @@ impl Suite {
             }
             Self::Doc => tests("doc", cargo(&["test", "--locked", "--workspace", "--doc"]), selection),
             Self::E2e if selection.skip_peers => {
-                Ok(skipped("--skip-peers: it needs kube-apiserver and etcd"))
+                Ok(skipped("--skip-peers: it needs kube-apiserver, etcd and Keycloak"))
             }
             Self::E2e => {
                 if find_program("kubectl").is_none() {

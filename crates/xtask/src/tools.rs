@@ -39,22 +39,32 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
 
 /// Chromium and its driver, which Debian's packages of those names bring.
 pub(crate) fn browser() -> Result<()> {
-    const HOW: &str =
-        "chromium and chromedriver are missing: `apt-get install chromium chromium-driver` as root";
-    if find_program("chromium").is_some() && find_program("chromedriver").is_some() {
+    debian("the browser", &["chromium", "chromedriver"], &["chromium", "chromium-driver"])
+}
+
+/// Programs that packages of Debian bring: installed where that is possible, else named with the way to get them.
+pub(crate) fn debian(whom: &str, programs: &[&str], packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> =
+        programs.iter().copied().filter(|program| find_program(program).is_none()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
+    let how = format!(
+        "{} missing (for {whom}): `apt-get install {}` as root",
+        missing.join(" and "),
+        packages.join(" ")
+    );
     if find_program("apt-get").is_none() || !is_root() {
-        bail!(HOW);
+        bail!(how);
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         command
     };
-    succeed("apt-update", &mut apt(&["update"])).context(HOW)?;
-    let packages = ["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"];
-    succeed("apt-install", &mut apt(&packages)).context(HOW)
+    succeed("apt-update", &mut apt(&["update"])).with_context(|| how.clone())?;
+    let install = ["install", "--yes", "--no-install-recommends"];
+    succeed("apt-install", apt(&install).args(packages)).context(how)
 }
 
 /// Go, for the peers.
