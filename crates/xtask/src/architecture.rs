@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-sqlite", &["ambient", "directory"]),
     ("provider", &["ambient", "directory", "token"]),
     ("token-cache", &["ambient"]),
+    ("kubectl-oidc_login", &["ambient", "token-cache"]),
     ("signin", &["ambient", "https", "k8s-types", "token", "token-cache"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];

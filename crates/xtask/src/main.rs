@@ -3,10 +3,14 @@
 //! builds in seconds and can judge a workspace that does not compile.
 
 mod architecture;
+mod bench;
+mod budget;
 mod environment;
 mod house_rules;
+mod measure;
 mod metadata;
 mod peers;
+mod plugin;
 mod report;
 mod run;
 mod suites;
@@ -36,13 +40,35 @@ enum Command {
         #[arg(long)]
         skip_peers: bool,
     },
+    /// Build the small plugin binary as releases carry it, and say where it is
+    Plugin,
+    /// Measure
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Make the real peers (kube-apiserver, etcd, Keycloak, the oracles …) that are missing, and say where they are
     Peers,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// A cache hit of the kubectl plugin: the small binary, the link to kubesso, and kubelogin where it is on PATH
+    Signin {
+        /// How often each is run
+        #[arg(long, default_value_t = 200)]
+        runs: u32,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test { only, skip_peers } => suites::test(&Selection { only, skip_peers }),
+        Command::Plugin => plugin::build().map(|program| {
+            println!("{}", program.display());
+            ExitCode::SUCCESS
+        }),
+        Command::Bench { what: Bench::Signin { runs } } => bench::signin(runs).map(|()| ExitCode::SUCCESS),
         Command::Peers => peers::print(),
     };
     match outcome {

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 use crate::environment::{find_program, is_ci, target};
 use crate::report::{Counts, Report, Row, Verdict};
-use crate::{architecture, house_rules, peers, run, tools};
+use crate::{architecture, budget, house_rules, peers, run, tools};
 
 /// What is tested, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,6 +37,8 @@ pub(crate) enum Suite {
     Unit,
     /// The examples of the documentation
     Doc,
+    /// What a cache hit of the plugin may cost: instructions, memory, bytes
+    Budget,
     /// Real kubectl, Chromium, kube-apiserver, Keycloak … around the real binary
     E2e,
 }
@@ -92,6 +94,7 @@ impl Suite {
             Self::Peers => "peers",
             Self::Unit => "unit",
             Self::Doc => "doc",
+            Self::Budget => "budget",
             Self::E2e => "end-to-end",
         }
     }
@@ -126,6 +129,13 @@ impl Suite {
                 tests("unit", cargo(&unit), selection)
             }
             Self::Doc => tests("doc", cargo(&["test", "--locked", "--workspace", "--doc"]), selection),
+            Self::Budget => {
+                let found = budget::check()?;
+                for line in &found.within {
+                    eprintln!("  {line}");
+                }
+                Ok(checked(&found.exceeded))
+            }
             Self::E2e if selection.skip_peers => {
                 Ok(skipped("--skip-peers: it needs kube-apiserver, etcd and Keycloak"))
             }

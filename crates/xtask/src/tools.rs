@@ -42,6 +42,11 @@ pub(crate) fn browser() -> Result<()> {
     debian("the browser", &["chromium", "chromedriver"], &["chromium", "chromium-driver"])
 }
 
+/// What counts instructions and memory.
+pub(crate) fn measuring() -> Result<()> {
+    debian("the budgets", &["valgrind", "time"], &["valgrind", "time"])
+}
+
 /// Programs that packages of Debian bring: installed where that is possible, else named with the way to get them.
 pub(crate) fn debian(whom: &str, programs: &[&str], packages: &[&str]) -> Result<()> {
     let missing: Vec<&str> =

@@ -1,0 +1,52 @@
+//! The small `kubectl-oidc_login`: it answers a cache hit, and hands whatever is more to `kubesso`.
+//!
+//! It starts as fast as a program can: static, and without an event loop, TLS or a network. It never resolves a name,
+//! neither a host's nor a user's, because a static C library cannot do that safely.
+
+mod hand_over;
+mod hit;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use kubesso_ambient::{Clock, SystemClock};
+use kubesso_token_cache::Surroundings;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match hit::answer(&arguments, &surroundings(), SystemClock.now()) {
+        Some(credential) => {
+            let mut stdout = io::stdout();
+            let written = stdout.write_all(credential.expose().as_bytes()).and_then(|()| stdout.flush());
+            written.map_or_else(
+                |error| fail(&format!("get-token: standard output cannot be written: {error}")),
+                |()| ExitCode::SUCCESS,
+            )
+        }
+        None => hand_over::to_kubesso(&arguments).unwrap_or_else(|error| fail(&error.to_string())),
+    }
+}
+
+/// One line and exit code 1, as kubelogin ends.
+fn fail(problem: &str) -> ExitCode {
+    // Nobody may be listening; the exit code tells too.
+    let _ = writeln!(io::stderr(), "error: {problem}");
+    ExitCode::FAILURE
+}
+
+/// Variables alone: asking the operating system for a home directory would look the user's name up.
+fn surroundings() -> Surroundings {
+    Surroundings { variables: Arc::new(variable), home: variable("HOME").map(PathBuf::from) }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a binary of its own: this is its one place that reads variables"
+)]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}

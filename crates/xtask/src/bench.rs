@@ -1,0 +1,100 @@
+//! `cargo xtask bench signin`: what a person waits for when the token is there already.
+//!
+//! Whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
+//! what any process costs on this machine. kubelogin is measured beside ours where it is on the path.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::environment::{find_program, target};
+use crate::{measure, plugin, tools};
+
+/// A program and how it is called.
+struct Contestant {
+    name: &'static str,
+    command: Command,
+    file: PathBuf,
+    times: Vec<Duration>,
+}
+
+/// Prints a table: minimum, median, range, instructions, memory and size of each program.
+pub(crate) fn signin(runs: u32) -> Result<()> {
+    ensure!(runs > 0, "no runs");
+    tools::measuring()?;
+    let home = plugin::home_with_token()?;
+    let mut contestants = vec![
+        contestant("true", Path::new("/bin/true"), &home),
+        contestant("kubectl-oidc_login (small)", &plugin::build()?, &home),
+        contestant("kubectl-oidc_login -> kubesso", &linked_kubesso(&home)?, &home),
+    ];
+    match find_program("kubelogin") {
+        Some(kubelogin) => contestants.push(contestant("kubelogin", &kubelogin, &home)),
+        None => println!("kubelogin is not on PATH, so it is not measured"),
+    }
+    // The first run of each reads its file from the disk.
+    for round in 0..=runs {
+        for contestant in &mut contestants {
+            let time = run(&mut contestant.command)?;
+            if round > 0 {
+                contestant.times.push(time);
+            }
+        }
+    }
+    println!(
+        "{:<30} {:>8} {:>8} {:>16} {:>14} {:>10} {:>10}",
+        "cache hit", "min ms", "median", "range ms", "instructions", "peak KiB", "KiB"
+    );
+    for contestant in &mut contestants {
+        println!("{}", contestant.line()?);
+    }
+    println!("{runs} runs of each, interleaved; the whole process, spawn to exit");
+    Ok(())
+}
+
+fn contestant(name: &'static str, program: &Path, home: &Path) -> Contestant {
+    let command = plugin::call(program, home);
+    Contestant { name, command, file: program.to_owned(), times: Vec::new() }
+}
+
+/// The full binary under the plugin's name, as people link it.
+fn linked_kubesso(home: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--locked", "--release", "--package=kubesso-cli"]);
+    tools::succeed("build-kubesso-release", &mut cargo)?;
+    let program = target().join("release").join(format!("kubesso{}", std::env::consts::EXE_SUFFIX));
+    let link = home.join("kubectl-oidc_login");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&program, &link)?;
+    #[cfg(not(unix))]
+    std::fs::copy(&program, &link)?;
+    Ok(link)
+}
+
+fn run(command: &mut Command) -> Result<Duration> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let begin = Instant::now();
+    let status = command.status().with_context(|| command.get_program().display().to_string())?;
+    let time = begin.elapsed();
+    ensure!(status.success(), "{} ended with {status}: no cache hit", command.get_program().display());
+    Ok(time)
+}
+
+impl Contestant {
+    fn line(&mut self) -> Result<String> {
+        self.times.sort();
+        let at = |part: usize| {
+            let index = (self.times.len() - 1) * part / 100;
+            self.times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+        };
+        let instructions = measure::instructions(&self.command)?;
+        let (peak, size) = (measure::peak_kib(&self.command)?, measure::size(&self.file)? / 1024);
+        let range = format!("{:.2}..{:.2}", at(0), at(100));
+        let (name, least, median) = (self.name, at(0), at(50));
+        Ok(format!(
+            "{name:<30} {least:>8.2} {median:>8.2} {range:>16} {instructions:>14} {peak:>10} {size:>10}"
+        ))
+    }
+}
