@@ -4,9 +4,9 @@
 //!
 //! The token has the size of a real one with ten groups, and lasts ten hours.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Parser;
 use jiff::SignedDuration;
@@ -28,7 +28,7 @@ enum Command {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let KeepToken { home, command: Command::GetToken(arguments) } = KeepToken::parse();
-    let surroundings = Surroundings { variables: Arc::new(|_| None), home: Some(home) };
+    let surroundings = Surroundings::of(BTreeMap::new(), Some(home));
     let now = SystemClock.now();
     let entry = Entry {
         token: Secret::from(format!("{}.{}.{}", "h".repeat(60), "p".repeat(1100), "s".repeat(342))),

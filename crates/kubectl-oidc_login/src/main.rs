@@ -40,7 +40,11 @@ fn fail(problem: &str) -> ExitCode {
 
 /// Variables alone: asking the operating system for a home directory would look the user's name up.
 fn surroundings() -> Surroundings {
-    Surroundings { variables: Arc::new(variable), home: variable("HOME").map(PathBuf::from) }
+    Surroundings {
+        variables: Arc::new(variable),
+        variable_names: Arc::new(variable_names),
+        home: variable("HOME").map(PathBuf::from),
+    }
 }
 
 #[expect(
@@ -49,4 +53,8 @@ fn surroundings() -> Surroundings {
 )]
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
+}
+
+fn variable_names() -> Vec<String> {
+    env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }

@@ -3,12 +3,12 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +58,7 @@ impl World {
     /// Keeps a token for [`CALL`] with `flags`, which ends at `expires_at`.
     fn keep(&self, flags: &[&str], expires_at: Timestamp) {
         let call = GetToken::parse_from(CALL.iter().chain(flags));
-        let surroundings = Surroundings { variables: Arc::new(|_| None), home: Some(self.path("home")) };
+        let surroundings = Surroundings::of(BTreeMap::new(), Some(self.path("home")));
         let entry = Entry {
             token: Secret::from("header.payload.signature".to_owned()),
             issued_at: None,
