@@ -22,5 +22,5 @@ pub(crate) fn answer(
 ) -> Option<Secret> {
     let call = command_line.get(1..).filter(|call| call.first().is_some_and(|name| name == "get-token"))?;
     let call = GetToken::try_parse_from(call).ok()?;
-    cached_token(&call.arguments, surroundings, now)
+    cached_token(&call.arguments, surroundings, now).map(|hit| hit.credential)
 }

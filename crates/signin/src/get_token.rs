@@ -14,7 +14,7 @@ use crate::runtime::block_on;
 /// Prints a token, signing in if there is no valid one.
 pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
     let credential = match cached_token(arguments, &environment.surroundings, environment.clock.now()) {
-        Some(credential) => credential,
+        Some(hit) => hit.credential,
         None => fetched_token(arguments, environment)?,
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)

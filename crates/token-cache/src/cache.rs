@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kubesso_ambient::{Entropy, draw};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -30,20 +30,6 @@ pub struct Entry {
     pub refresh_token: Option<Secret>,
     /// The scopes that were granted, if the provider said so: a refresh must not ask for more.
     pub scope: Option<String>,
-}
-
-/// A token is renewed this long before its end, so that it does not end on its way to the cluster …
-const EARLY: SignedDuration = SignedDuration::from_secs(30);
-/// … but no token loses more than this part of its life.
-const EARLY_PART: i32 = 10;
-
-impl Entry {
-    /// Whether the token may still be handed out.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        let life = self.issued_at.map(|issued_at| self.expires_at.duration_since(issued_at));
-        let early = life.map_or(EARLY, |life| (life / EARLY_PART).clamp(SignedDuration::ZERO, EARLY));
-        self.expires_at.duration_since(now) > early
-    }
 }
 
 /// An entry as it is stored. Fields may be added; a file of another version is a miss.

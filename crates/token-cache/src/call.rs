@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::arguments::GetTokenArguments;
+use crate::attempt::Record;
 use crate::cache::EntryPaths;
 use crate::error::Error;
 use crate::exec_credential::{self, ApiVersion};
@@ -40,19 +41,34 @@ impl Call {
     }
 }
 
-/// The credential line for kubectl from the cache, if there is one that may still be handed out.
+/// What the cache had.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The line for kubectl.
+    pub credential: Secret,
+    /// Whether the next token should be fetched now, by somebody whom nobody waits for: the token is in the last part
+    /// of its life, can be refreshed, and nobody has tried a moment ago.
+    pub is_due: bool,
+}
+
+/// The credential for kubectl from the cache, if there is one that may still be handed out.
 ///
 /// This is the way of nearly every call, so it does nothing else: no lock, no event loop, no TLS, no network, not a
-/// word to the person. Whatever is wrong (with the flags, too) is for the long way to say.
+/// word to the person. It reads one file, and a second one only when a refresh is due. Whatever is wrong (with the
+/// flags, too) is for the long way to say.
 pub fn cached_token(
     arguments: &GetTokenArguments,
     surroundings: &Surroundings,
     now: Timestamp,
-) -> Option<Secret> {
+) -> Option<Hit> {
     let call = Call::new(arguments, surroundings).ok()?;
     if arguments.force_refresh {
         return None;
     }
-    let entry = call.paths?.load()?;
-    entry.is_fresh(now).then(|| exec_credential::render(call.version, &entry.token, entry.expires_at))
+    let paths = call.paths?;
+    let entry = paths.load().filter(|entry| entry.is_fresh(now))?;
+    Some(Hit {
+        credential: exec_credential::render(call.version, &entry.token, entry.expires_at),
+        is_due: entry.is_due(now) && Record::load(&paths).permits_refresh(now),
+    })
 }

@@ -27,10 +27,12 @@
 //! ```
 
 mod arguments;
+pub mod attempt;
 pub mod cache;
 mod call;
 mod error;
 pub mod exec_credential;
+mod freshness;
 mod issuer;
 pub mod key;
 pub mod options;
@@ -47,7 +49,7 @@ pub use arguments::{
     PkceMethod, ProviderArguments, TlsArguments, parse_bool,
 };
 pub use cache::{Entry, EntryPaths};
-pub use call::{Call, cached_token};
+pub use call::{Call, Hit, cached_token};
 pub use error::Error;
 pub use issuer::{IssuerError, IssuerUrl, is_loopback};
 pub use key::CacheKey;

@@ -1,10 +1,13 @@
 //! What unit tests share.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use clap::Parser;
 
 use crate::arguments::GetTokenArguments;
+use crate::cache::EntryPaths;
+use crate::call::Call;
 use crate::surroundings::Surroundings;
 
 /// `get-token` alone, as the plugin parses it.
@@ -27,4 +30,10 @@ pub(crate) fn get_token(flags: &[&str]) -> GetTokenArguments {
 /// A home and no variables.
 pub(crate) fn surroundings() -> Surroundings {
     Surroundings::of(BTreeMap::new(), Some("/home/dev".into()))
+}
+
+/// The files of an entry in `directory`, which is there.
+pub(crate) fn paths(directory: &Path) -> EntryPaths {
+    let flag = format!("--token-cache-dir={}", directory.display());
+    Call::new(&get_token(&[&flag]), &surroundings()).unwrap().paths.unwrap()
 }

@@ -73,29 +73,6 @@ fn a_broken_entry_is_none() {
 }
 
 #[test]
-fn a_token_is_renewed_a_little_before_its_end() {
-    let fresh = |issued_at: Option<&str>, now: &str| {
-        let mut entry = entry("2026-11-22T09:00:00Z");
-        entry.issued_at = issued_at.map(|t| t.parse().unwrap());
-        entry.is_fresh(now.parse().unwrap())
-    };
-    for (issued_at, now, is_fresh) in [
-        (None, "2026-11-22T08:59:29Z", true),
-        (None, "2026-11-22T08:59:30Z", false),
-        (Some("2026-11-22T08:00:00Z"), "2026-11-22T08:59:29Z", true),
-        (Some("2026-11-22T08:00:00Z"), "2026-11-22T08:59:30Z", false),
-        // A token that lives for a minute is good for 54 seconds.
-        (Some("2026-11-22T08:59:00Z"), "2026-11-22T08:59:53Z", true),
-        (Some("2026-11-22T08:59:00Z"), "2026-11-22T08:59:54Z", false),
-        // An absurd issue time takes nothing away.
-        (Some("2026-11-22T12:00:00Z"), "2026-11-22T08:59:59Z", true),
-        (Some("2026-11-22T12:00:00Z"), "2026-11-22T09:00:00Z", false),
-    ] {
-        assert_eq!(fresh(issued_at, now), is_fresh, "{issued_at:?} {now}");
-    }
-}
-
-#[test]
 fn the_directory_is_the_flag_then_the_variable_then_the_home() {
     let find = |flag: Option<&str>, variable: Option<&'static str>, home: Option<&str>| {
         let variables = variable.map(|value| ("KUBECACHEDIR".to_owned(), value.to_owned()));
