@@ -81,7 +81,7 @@ pub enum GrantType {
     /// RFC 7523.
     #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
     JwtBearer,
-    /// RFC 6749 §4.3. Known; never granted unless the provider is told so (RFC 9700 §2.4).
+    /// RFC 6749 §4.3. RFC 9700 §2.4 says that it must not be used: nothing that is created by itself lists it.
     #[serde(rename = "password")]
     Password,
     /// RFC 6749 §6.

@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::application::GrantType;
+use crate::authorization::Authorization;
 use crate::id::{AuthorizationServerId, ClientId, GrantId, SessionId, UserId};
 use crate::name::ScopeName;
 use crate::secret::TokenHash;
@@ -44,6 +46,21 @@ pub struct AuthorizationCode {
 }
 
 impl AuthorizationCode {
+    /// What it stands for.
+    pub fn authorization(&self) -> Authorization {
+        Authorization {
+            grant: self.grant.clone(),
+            grant_type: GrantType::AuthorizationCode,
+            server: self.server.clone(),
+            client: self.client.clone(),
+            user: self.user.clone(),
+            session: self.session.clone(),
+            scopes: self.scopes.clone(),
+            auth_time: self.auth_time,
+            amr: self.amr.clone(),
+        }
+    }
+
     /// The moment from which it is worth nothing.
     pub fn end(&self) -> Timestamp {
         self.issued.saturating_add(CODE_LIFETIME).unwrap_or(Timestamp::MAX)

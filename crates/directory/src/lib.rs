@@ -33,6 +33,7 @@
 
 mod application;
 mod audit;
+mod authorization;
 mod authorization_server;
 mod claim;
 mod code;
@@ -59,6 +60,7 @@ pub use application::{
     GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment, assignment,
 };
 pub use audit::{AuditEvent, Outcome};
+pub use authorization::Authorization;
 pub use authorization_server::{AuthorizationServer, Consent, MetadataPublish, RotationMode, Scope};
 pub use claim::{
     Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, Expression, ExpressionError, FilterError,

@@ -18,8 +18,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use kubesso_ambient::{Entropy, draw};
 use zeroize::Zeroizing;
 
-use crate::application::RefreshRotation;
-use crate::code::AuthorizationCode;
+use crate::application::{GrantType, RefreshRotation};
+use crate::authorization::Authorization;
 use crate::id::{AuthorizationServerId, ClientId, GrantId, SessionId, UserId};
 use crate::name::ScopeName;
 use crate::policy::Lifetimes;
@@ -156,6 +156,8 @@ pub enum FamilyState {
 pub struct RefreshFamily {
     /// The id, which is in every token of it.
     pub grant: GrantId,
+    /// The grant that began it, by which refreshing is judged.
+    pub grant_type: GrantType,
     /// Who gives the tokens.
     pub server: AuthorizationServerId,
     /// To whom.
@@ -256,26 +258,27 @@ pub enum Rotation {
 }
 
 impl RefreshFamily {
-    /// A family that begins with `code`, and its first token.
+    /// A family that begins with `authorization`, and its first token.
     pub fn begin(
-        code: &AuthorizationCode,
+        authorization: &Authorization,
         lifetimes: &Lifetimes,
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> (Self, RefreshToken) {
         let key = FamilyKey(ChainSecret(Zeroizing::new(draw(entropy))));
         let secret = ChainSecret(Zeroizing::new(draw(entropy)));
-        let token = RefreshToken { grant: code.grant.clone(), generation: 0, secret };
+        let token = RefreshToken { grant: authorization.grant.clone(), generation: 0, secret };
         let after = |duration| now.saturating_add::<SignedDuration>(duration).unwrap_or(Timestamp::MAX);
         let family = Self {
-            grant: code.grant.clone(),
-            server: code.server.clone(),
-            client: code.client.clone(),
-            user: code.user.clone(),
-            session: code.session.clone(),
-            scopes: code.scopes.clone(),
-            auth_time: code.auth_time,
-            amr: code.amr.clone(),
+            grant: authorization.grant.clone(),
+            grant_type: authorization.grant_type,
+            server: authorization.server.clone(),
+            client: authorization.client.clone(),
+            user: authorization.user.clone(),
+            session: authorization.session.clone(),
+            scopes: authorization.scopes.clone(),
+            auth_time: authorization.auth_time,
+            amr: authorization.amr.clone(),
             created: now,
             absolute_end: lifetimes.refresh_token().map(|lifetime| after(lifetime.duration())),
             idle_end: after(lifetimes.refresh_window().duration()),

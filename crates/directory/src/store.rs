@@ -311,6 +311,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Redemption, StoreError>;
 
+    /// Stores a family whose tokens are given without a code: the password grant's.
+    async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError>;
+
     /// The family that `token` proves to be of, living or not.
     async fn refresh_family(&self, token: &RefreshToken) -> Result<Option<RefreshFamily>, StoreError>;
 

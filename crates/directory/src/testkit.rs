@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{ManualClock, SeededEntropy};
 use serde_json::Value;
 
-use crate::application::{Application, RefreshRotation};
+use crate::application::{Application, GrantType, RefreshRotation};
 use crate::authorization_server::AuthorizationServer;
 use crate::code::AuthorizationCode;
 use crate::group::Group;
@@ -29,7 +29,8 @@ use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken};
 use crate::secret::{CodeValue, SessionToken};
 use crate::seed::{FirstWorld, seed};
 use crate::session::{Session, SessionLifetime};
-use crate::store::Store;
+use crate::snapshot::Server;
+use crate::store::{Batch, Change, Store};
 use crate::user::User;
 
 pub mod configuration;
@@ -54,6 +55,29 @@ impl std::fmt::Debug for Replicas {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replicas").field("one", &self.one).field("other", &self.other).finish_non_exhaustive()
     }
+}
+
+/// Lets every application use `grant_type` and every rule allow it: for tests of grants that no first world has.
+///
+/// # Errors
+/// The store's.
+pub async fn allow_grant(store: &dyn Store, grant_type: GrantType, at: Timestamp) -> Outcome {
+    let snapshot = store.snapshot().await?;
+    let mut changes = Vec::new();
+    for application in snapshot.applications() {
+        let mut application = application.clone();
+        application.grant_types.insert(grant_type);
+        changes.push(Change::PutApplication(application));
+    }
+    for (_, rules) in snapshot.servers().flat_map(Server::policies) {
+        for rule in rules {
+            let mut rule = rule.clone();
+            rule.grant_types.insert(grant_type);
+            changes.push(Change::PutRule(rule));
+        }
+    }
+    store.commit(Batch::new(at, changes)).await?;
+    Ok(())
 }
 
 /// Makes a test of each case, with the given attribute, on what `open` gives.
@@ -92,6 +116,7 @@ macro_rules! store_tests {
             of_two_that_redeem_a_code_one_wins,
             a_code_redeemed_twice_ends_what_came_of_it,
             a_redeeming_that_fails_redeems_nothing,
+            a_family_can_begin_without_a_code,
             a_refresh_token_gives_its_successor_and_again_within_the_grace,
             a_spent_token_after_the_grace_ends_the_family,
             an_older_token_within_the_grace_ends_the_family,
@@ -192,7 +217,7 @@ impl World {
         let value = CodeValue::generate(&self.entropy);
         let code = self.code(&value)?;
         store.add_code(&code).await?;
-        let (family, token) = RefreshFamily::begin(&code, lifetimes, &self.entropy, self.now);
+        let (family, token) = RefreshFamily::begin(&code.authorization(), lifetimes, &self.entropy, self.now);
         store.redeem_code(&value.hash(), Some(&family), self.now).await?;
         Ok((family, token))
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Application, AuthorizationServerId, ClientId, GrantType, ResponseType, ScopeName, UserId, parse_scopes,
+    Application, AuthorizationServerId, ClientId, GrantType, ResponseType, ScopeName, Server, UserId,
+    parse_scopes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -196,7 +197,13 @@ fn check_response(
     Ok(())
 }
 
-fn read_scopes(
+/// The scopes that `server` knows, with whether each is given unasked.
+pub(crate) fn known_scopes(server: &Server) -> Vec<(ScopeName, bool)> {
+    server.scopes.values().map(|scope| (scope.name.clone(), scope.default)).collect()
+}
+
+/// The scopes that `given` asks for, of those that the server knows.
+pub(crate) fn read_scopes(
     given: Option<&str>,
     server: &AuthorizationServerId,
     known: &[(ScopeName, bool)],

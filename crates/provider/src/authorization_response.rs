@@ -4,8 +4,8 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use kubesso_directory::{
-    AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, Server,
-    Session, StoreError, assignment, decide,
+    AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, ScopeName,
+    Server, Session, StoreError, assignment, decide,
 };
 use serde_json::Value;
 use url::Url;
@@ -52,7 +52,7 @@ pub(crate) async fn answer(
         user: person.user.id.clone(),
         session: session.id.clone(),
         redirect_uri: request.return_to.redirect_uri.clone(),
-        scopes: granted_scopes(application, request),
+        scopes: granted_scopes(application, &request.scopes),
         nonce: request.nonce.clone(),
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
@@ -85,7 +85,7 @@ pub(crate) fn may_have(
         tracing::info!(user = %person.user.id, client = %application.client_id, "not assigned");
         return Err(denied(NOT_ASSIGNED));
     }
-    let scopes = granted_scopes(application, request);
+    let scopes = granted_scopes(application, &request.scopes);
     let asked = AccessRequest {
         client: &application.client_id,
         grant_type: GrantType::AuthorizationCode,
@@ -113,12 +113,9 @@ pub(crate) const NO_RULE: &str =
 
 /// What is granted of the scopes that were asked for: `offline_access` only to a client that may refresh,
 /// because it would do nothing (OpenID Connect Core §11 has it ignored then).
-fn granted_scopes(
-    application: &Application,
-    request: &AuthorizationRequest,
-) -> Vec<kubesso_directory::ScopeName> {
+pub(crate) fn granted_scopes(application: &Application, asked: &[ScopeName]) -> Vec<ScopeName> {
     let may_refresh = application.grant_types.contains(&GrantType::RefreshToken);
-    request.scopes.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
+    asked.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
 }
 
 /// Sends the browser to the client. 303, so that it comes with GET whatever it came to us with (RFC 9700

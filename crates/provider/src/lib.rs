@@ -2,7 +2,7 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), refresh tokens, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
+//! RFC 9207), refresh tokens, where it is allowed the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
 //! logout; besides, `/healthz` and the pages. One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
@@ -61,6 +61,7 @@ mod keys;
 mod oauth_error;
 mod pages;
 mod parameters;
+mod password_check;
 mod pkce;
 mod provider;
 mod response_headers;

@@ -4,9 +4,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyState, GrantId, MOST_THROTTLES,
-    Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken, Rotation,
-    Session, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
+    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyState, GrantId, GrantType,
+    MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken,
+    Rotation, Session, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -200,12 +200,15 @@ pub(crate) async fn redeem_code(
     Ok(Redemption::Replayed)
 }
 
-async fn insert_family(connection: &mut SqliteConnection, family: &RefreshFamily) -> Result<(), StoreError> {
+pub(crate) async fn insert_family(
+    connection: &mut SqliteConnection,
+    family: &RefreshFamily,
+) -> Result<(), StoreError> {
     let (ended, reason) = ending(family);
     query(
         "INSERT INTO refresh_families (grant_id, server_id, client_id, user_id, session_id, scopes, auth_time, amr, \
-         created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason, grant_type) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(family.grant.as_str())
     .bind(family.server.as_str())
@@ -224,6 +227,7 @@ async fn insert_family(connection: &mut SqliteConnection, family: &RefreshFamily
     .bind(family.key.expose().as_slice())
     .bind(ended)
     .bind(reason)
+    .bind(family.grant_type.as_str())
     .execute(connection)
     .await
     .map_err(dangling("refresh token family", family.grant.as_str()))?;
@@ -254,6 +258,7 @@ async fn family(
     };
     Ok(Some(RefreshFamily {
         grant: row.parsed("grant_id")?,
+        grant_type: row.known("grant_type", GrantType::parse)?,
         server: row.parsed("server_id")?,
         client: row.parsed("client_id")?,
         user: row.parsed("user_id")?,

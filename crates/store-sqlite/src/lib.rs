@@ -274,6 +274,12 @@ impl Store for SqliteStore {
         Ok(redemption)
     }
 
+    async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        grants::insert_family(&mut transaction, family).await?;
+        done(transaction).await
+    }
+
     async fn refresh_family(&self, token: &RefreshToken) -> Result<Option<RefreshFamily>, StoreError> {
         grants::refresh_family(&mut *self.read().await?, token).await
     }

@@ -3,7 +3,10 @@
 use sqlx::{SqliteConnection, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_directory.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_directory.sql"),
+    include_str!("../migrations/0002_grant_type_of_families.sql"),
+];
 
 /// The version that this program writes.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a handful of scripts")]

@@ -7,11 +7,15 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
+use kubesso_directory::{GrantType, testkit};
+use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::deadline::eventually;
 use crate::environment;
+use crate::form::FormClient;
 use crate::process::{Running, last_lines, tied};
 
 /// `kubesso up -o json`, ready.
@@ -131,6 +135,24 @@ impl Kubesso {
     pub async fn command(&self, arguments: &[&str]) -> Result<Ended> {
         let data_dir = self.data_dir.to_string_lossy().into_owned();
         run(&[arguments, &["--data-dir", &data_dir]].concat(), &self.home).await
+    }
+
+    /// Lets the application of the tutorial use the password grant, which no first world has, and its rule allow it.
+    ///
+    /// # Errors
+    /// The directory cannot be changed, or the provider does not see the change.
+    pub async fn allow_password_grant(&self) -> Result<()> {
+        let (store, _) = SqliteStore::open(&self.data_dir, &OsEntropy).await?;
+        let allowed = testkit::allow_grant(&store, GrantType::Password, SystemClock.now()).await;
+        store.close().await;
+        allowed.map_err(|error| anyhow::anyhow!(error))?;
+        let provider = FormClient::new(&self.ca_pem()?)?;
+        eventually("the provider offers the password grant", Duration::from_secs(10), async || {
+            let metadata = provider.metadata(&self.ready.issuer).await?;
+            let offered = metadata["grant_types_supported"].as_array();
+            Ok(offered.is_some_and(|types| types.contains(&"password".into())).then_some(()))
+        })
+        .await
     }
 
     /// Ctrl-C.

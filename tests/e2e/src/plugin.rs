@@ -44,6 +44,19 @@ impl Desk {
     /// # Errors
     /// kubectl refuses.
     pub async fn set_credentials(&self, kubesso: &Kubesso, extra_scopes: &[&str]) -> Result<()> {
+        self.set_credentials_with(kubesso, extra_scopes, &[]).await
+    }
+
+    /// As [`set_credentials`](Self::set_credentials), with further flags of `kubectl config set-credentials`.
+    ///
+    /// # Errors
+    /// kubectl refuses.
+    pub async fn set_credentials_with(
+        &self,
+        kubesso: &Kubesso,
+        extra_scopes: &[&str],
+        flags: &[&str],
+    ) -> Result<()> {
         let ready = &kubesso.ready;
         let mut arguments = vec![
             "--exec-api-version=client.authentication.k8s.io/v1".to_owned(),
@@ -59,7 +72,8 @@ impl Desk {
         ];
         arguments.extend(extra_scopes.iter().map(|scope| format!("--exec-arg=--oidc-extra-scope={scope}")));
         let fixed = ["config", "set-credentials", OIDC_USER];
-        let all: Vec<&str> = fixed.into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let given = arguments.iter().map(String::as_str).chain(flags.iter().copied());
+        let all: Vec<&str> = fixed.into_iter().chain(given).collect();
         self.kubectl.run(&all).await?.succeeded()?;
         Ok(())
     }

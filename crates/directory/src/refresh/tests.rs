@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::code::AuthorizationCode;
 use crate::secret::CodeValue;
 
 fn at(second: i64) -> Timestamp {
@@ -27,7 +28,7 @@ fn begin(lifetimes: &Lifetimes, seed: u64) -> (RefreshFamily, RefreshToken) {
         other: Value::Null,
         issued: at(0),
     };
-    RefreshFamily::begin(&code, lifetimes, &entropy, at(0))
+    RefreshFamily::begin(&code.authorization(), lifetimes, &entropy, at(0))
 }
 
 const LEEWAY: i64 = 30;

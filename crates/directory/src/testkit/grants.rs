@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 use kubesso_ambient::SeededEntropy;
 
 use super::{Outcome, Replicas, TERMS, World, some, together};
-use crate::application::RefreshRotation;
+use crate::application::{GrantType, RefreshRotation};
+use crate::authorization::Authorization;
 use crate::code::Redemption;
 use crate::policy::Lifetimes;
 use crate::refresh::{
@@ -85,7 +86,9 @@ pub async fn of_two_that_redeem_a_code_one_wins(replicas: &Replicas) -> Outcome 
     let code = world.code(&value)?;
     replicas.one.add_code(&code).await?;
     let families: Vec<_> = (0..20)
-        .map(|_| RefreshFamily::begin(&code, &Lifetimes::default(), &world.entropy, world.now))
+        .map(|_| {
+            RefreshFamily::begin(&code.authorization(), &Lifetimes::default(), &world.entropy, world.now)
+        })
         .collect();
     let hash = value.hash();
     let redeemers = families.iter().enumerate().map(|(number, (family, _))| {
@@ -109,7 +112,8 @@ pub async fn a_code_redeemed_twice_ends_what_came_of_it(replicas: &Replicas) -> 
     let value = CodeValue::generate(&world.entropy);
     let code = world.code(&value)?;
     replicas.one.add_code(&code).await?;
-    let (family, token) = RefreshFamily::begin(&code, &Lifetimes::default(), &world.entropy, world.now);
+    let (family, token) =
+        RefreshFamily::begin(&code.authorization(), &Lifetimes::default(), &world.entropy, world.now);
     assert_eq!(replicas.one.redeem_code(&code.hash, Some(&family), world.now).await?, Redemption::Redeemed);
     let (token, _) = granted(replicas.one.rotate_refresh_token(&token, &TERMS, world.after(30)).await?)?;
     assert_eq!(replicas.other.redeem_code(&code.hash, None, world.after(90)).await?, Redemption::Replayed);
@@ -128,10 +132,25 @@ pub async fn a_redeeming_that_fails_redeems_nothing(replicas: &Replicas) -> Outc
     let mut code = world.code(&value)?;
     code.grant = existing.grant;
     replicas.one.add_code(&code).await?;
-    let (family, _) = RefreshFamily::begin(&code, &Lifetimes::default(), &world.entropy, world.now);
+    let (family, _) =
+        RefreshFamily::begin(&code.authorization(), &Lifetimes::default(), &world.entropy, world.now);
     let refused = replicas.one.redeem_code(&code.hash, Some(&family), world.now).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     assert_eq!(replicas.one.code(&code.hash, world.now).await?, Some(code));
+    Ok(())
+}
+
+/// The password grant has no code; refreshing is judged by the grant that began the family.
+pub async fn a_family_can_begin_without_a_code(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let code = world.code(&CodeValue::generate(&world.entropy))?;
+    let authorization = Authorization { grant_type: GrantType::Password, ..code.authorization() };
+    let (family, token) =
+        RefreshFamily::begin(&authorization, &Lifetimes::default(), &world.entropy, world.now);
+    replicas.one.begin_family(&family).await?;
+    assert_eq!(replicas.other.refresh_family(&token).await?, Some(family));
+    let rotated = replicas.other.rotate_refresh_token(&token, &TERMS, world.after(100)).await?;
+    assert_eq!(granted(rotated)?.1.grant_type, GrantType::Password);
     Ok(())
 }
 
@@ -261,7 +280,7 @@ pub async fn an_invented_refresh_token_is_unknown_and_harms_nobody(replicas: &Re
         let entropy = SeededEntropy::new(666);
         let mut code = world.code(&CodeValue::generate(&entropy))?;
         code.grant = token.grant().clone();
-        RefreshFamily::begin(&code, &Lifetimes::default(), &entropy, world.now)
+        RefreshFamily::begin(&code.authorization(), &Lifetimes::default(), &entropy, world.now)
     };
     let ahead = stranger.expose().expose().replacen(".0.", ".4000000000.", 1);
     for invented in [stranger.clone(), some(RefreshToken::parse(&ahead))?] {

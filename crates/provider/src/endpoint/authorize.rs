@@ -12,7 +12,9 @@ use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::assignment;
 
-use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
+use crate::authorization_request::{
+    self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable, known_scopes,
+};
 use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
 use crate::browser_session::BrowserSession;
 use crate::context::{Context, PageError};
@@ -62,7 +64,7 @@ async fn authorize(
         .map_err(page_for)?;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
 
-    let scopes: Vec<_> = server.scopes.values().map(|scope| (scope.name.clone(), scope.default)).collect();
+    let scopes = known_scopes(server);
     let read =
         AuthorizationRequest::read(parameters, &server.server.id, application, &scopes, return_to.clone());
     let mut request = match read {

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use kubesso_directory::{ClaimType, MetadataPublish, Server};
+use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -50,7 +50,7 @@ fn document(context: &Context, server: &Server) -> Value {
         "revocation_endpoint": endpoint("revoke"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grant_types(server),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [server.server.algorithm],
         "scopes_supported": scopes,
@@ -65,6 +65,17 @@ fn document(context: &Context, server: &Server) -> Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     })
+}
+
+/// The password grant only where a rule allows it: it is nothing to invite clients to.
+fn grant_types(server: &Server) -> Vec<&'static str> {
+    let mut supported = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let mut rules =
+        server.policies().filter(|(policy, _)| policy.status.is_active()).flat_map(|(_, rules)| rules);
+    if rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(&GrantType::Password)) {
+        supported.push(GrantType::Password);
+    }
+    supported.into_iter().map(GrantType::as_str).collect()
 }
 
 fn claims(server: &Server) -> Vec<&str> {

@@ -1,8 +1,7 @@
 //! The sign-in page and what it submits.
 //!
-//! The answer does not tell which logins exist: for a login that does not, the same work is done (an Argon2id
-//! computation) and the same page comes back; attempts are counted alike
-//! ([`kubesso_directory::ThrottleRule`]).
+//! The answer does not tell which logins exist: for a login that does not, the same page comes back (module
+//! `password_check`).
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -11,10 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::password::{Password, PasswordHash, Verification};
 use kubesso_directory::{
-    Application, Attempt, AuditEvent, AuditEventId, Batch, Change, Login, Outcome, Person, Server,
-    ThrottleKey, ThrottleRule, User, UserId, UserStatus,
+    Application, AuditEvent, AuditEventId, Batch, Change, Outcome, Person, Server, UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -29,6 +26,7 @@ use crate::endpoint::form;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
+use crate::password_check::{Denied, check_password};
 use crate::response_headers::RequestId;
 use crate::sealed::{self, Purpose, SealError};
 
@@ -144,7 +142,8 @@ async fn submit(
         _ => {
             let form = Form { context, application, server, request: &request, current: None };
             let typed = parameters.lenient("username").unwrap_or_default();
-            match form.check_password(address, typed, parameters.lenient("password")).await? {
+            let password = parameters.lenient("password");
+            match check_password(context, &application.client_id, address, typed, password).await? {
                 Ok(person) => form.signed_in(&configuration, jar, &person).await,
                 Err(denied) => form.denied(jar, typed, &denied),
             }
@@ -161,132 +160,7 @@ struct Form<'a> {
     current: Option<Current<'a>>,
 }
 
-/// Why a password did not sign anybody in.
-enum Denied {
-    /// Another login, another password, or no such person: nobody is told which.
-    WrongPassword,
-    /// The password is right, and the person may not sign in.
-    NotActive(UserStatus),
-    TooEarly(SignedDuration),
-    /// Too many people are signing in at this moment.
-    Busy,
-}
-
-/// What an attempt to sign in is counted under.
-struct Attempts {
-    login: ThrottleKey,
-    /// Where the address is known.
-    network: Option<ThrottleKey>,
-}
-
-impl Attempts {
-    /// Counts an attempt, or says how long to wait.
-    ///
-    /// The network goes first: one that has to wait must neither hold up the people whom it names nor fill the
-    /// store with counters of people whom it invents.
-    async fn count(&self, context: &Context) -> Result<Attempt, PageError> {
-        let (store, now) = (&context.store, context.now());
-        if let Some(network) = &self.network
-            && let wait @ Attempt::Wait { .. } = store.attempt(network, &ThrottleRule::NETWORK, now).await?
-        {
-            return Ok(wait);
-        }
-        let attempt = store.attempt(&self.login, &ThrottleRule::LOGIN, now).await?;
-        if let (Attempt::Wait { .. }, Some(network)) = (attempt, &self.network) {
-            // No password was looked at.
-            store.take_back_attempts(network, 1).await?;
-        }
-        Ok(attempt)
-    }
-
-    /// Somebody has signed in: what was tried under that login was the person's own, and is taken off the
-    /// network's count too. What was tried under other logins stays there, so that nobody wipes it out with an
-    /// account of one's own.
-    async fn forgive(&self, context: &Context) -> Result<(), PageError> {
-        let own = context.store.forget_attempts(&self.login).await?;
-        if let Some(network) = &self.network {
-            context.store.take_back_attempts(network, own).await?;
-        }
-        Ok(())
-    }
-}
-
 impl Form<'_> {
-    /// The person whose login and password were typed.
-    async fn check_password(
-        &self,
-        address: ClientAddress,
-        typed: &str,
-        password: Option<&str>,
-    ) -> Result<Result<Person, Denied>, PageError> {
-        let (context, store) = (self.context, &self.context.store);
-        let attempts =
-            Attempts { login: ThrottleKey::login(typed), network: address.0.map(ThrottleKey::network) };
-        if let Attempt::Wait { until } = attempts.count(context).await? {
-            tracing::warn!(address = %address, "sign-in refused: too many attempts");
-            return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
-        }
-        let user = match Login::parse(typed.trim()) {
-            Ok(login) => store.user_by_login(&login).await?,
-            Err(_) => None,
-        };
-        // Asked for nobody too: the same questions, whoever it is.
-        let id = user.as_ref().map_or_else(|| UserId::generate(&*context.entropy), |user| user.id.clone());
-        let hash = store.password_hash(&id).await?;
-        let password = Password::new(password.unwrap_or_default());
-        let (hasher, typed, stored) = (context.password_hasher.clone(), password.clone(), hash.clone());
-        let verify = move || hasher.verify(&typed, stored.as_ref());
-        let Some(verification) = context.hashing.run(verify).await? else { return Ok(Err(Denied::Busy)) };
-        let user = match (user, verification) {
-            (Some(user), Verification::Right) => user,
-            (Some(user), Verification::RightButOutdated) => {
-                self.hash_again(&user, password, hash.as_ref()).await?;
-                user
-            }
-            (user, _) => {
-                let user = user.map(|user| user.id.to_string());
-                tracing::warn!(
-                    user = user.as_deref().unwrap_or("unknown"),
-                    client = %self.request.client,
-                    address = %address,
-                    "sign-in refused: wrong login or password"
-                );
-                return Ok(Err(Denied::WrongPassword));
-            }
-        };
-        // Read after the password was checked, which takes a while.
-        let Some(person) = store.person(&user.id).await? else { return Ok(Err(Denied::WrongPassword)) };
-        if !person.user.status.may_sign_in() {
-            let status = person.user.status;
-            tracing::warn!(user = %user.id, status = status.as_str(), "sign-in refused: not active");
-            return Ok(Err(Denied::NotActive(status)));
-        }
-        attempts.forgive(context).await?;
-        Ok(Ok(person))
-    }
-
-    /// Stores the hash with the parameters that are in force now, unless `verified` has been replaced meanwhile
-    /// or all threads are taken; then the next sign-in does it.
-    async fn hash_again(
-        &self,
-        user: &User,
-        password: Password,
-        verified: Option<&PasswordHash>,
-    ) -> Result<(), PageError> {
-        let (hasher, entropy) = (self.context.password_hasher.clone(), self.context.entropy.clone());
-        let Some(hash) = self.context.hashing.run(move || hasher.hash(&password, &*entropy)).await? else {
-            return Ok(());
-        };
-        // An administrator's new password must not give way to the old one.
-        if self.context.store.password_hash(&user.id).await?.as_ref() != verified {
-            return Ok(());
-        }
-        let change = Change::SetPassword(user.id.clone(), hash?);
-        self.context.store.commit(Batch::new(self.context.now(), vec![change])).await?;
-        tracing::info!(user = %user.id, "the password was hashed again with the present parameters");
-        Ok(())
-    }
-
     /// A person has proved who it is. Whoever may not use the application gets no session: the next try
     /// begins with this page again, where another account can be chosen.
     async fn signed_in(
@@ -339,30 +213,16 @@ impl Form<'_> {
     }
 
     fn denied(&self, jar: CookieJar, typed: &str, denied: &Denied) -> Result<Response, PageError> {
-        let (status, problem) = match denied {
-            Denied::WrongPassword => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "The user name or the password is not right.".to_owned())
-            }
-            Denied::NotActive(status) => (StatusCode::FORBIDDEN, not_active(*status).to_owned()),
-            Denied::TooEarly(wait) => {
-                let seconds = whole_seconds(*wait);
-                let unit = if seconds == 1 { "second" } else { "seconds" };
-                (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {seconds} {unit}."))
-            }
-            Denied::Busy => {
-                let problem = "Too many people are signing in at this moment. Try again in a few seconds.";
-                (StatusCode::SERVICE_UNAVAILABLE, problem.to_owned())
-            }
+        let status = match denied {
+            Denied::WrongPassword => StatusCode::UNPROCESSABLE_ENTITY,
+            Denied::NotActive(_) => StatusCode::FORBIDDEN,
+            Denied::TooEarly(_) => StatusCode::TOO_MANY_REQUESTS,
+            Denied::Busy => StatusCode::SERVICE_UNAVAILABLE,
         };
         let typed: String = typed.chars().take(254).collect();
-        let mut response = self.page(status, jar, &typed, Some(problem))?;
-        let wait = match denied {
-            Denied::TooEarly(wait) => Some(whole_seconds(*wait)),
-            Denied::Busy => Some(5),
-            Denied::WrongPassword | Denied::NotActive(_) => None,
-        };
-        if let Some(wait) = wait {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        let mut response = self.page(status, jar, &typed, Some(denied.to_string()))?;
+        if let Some(seconds) = denied.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         Ok(response)
     }
@@ -417,24 +277,6 @@ impl Form<'_> {
             .insert(header::CONTENT_SECURITY_POLICY, pages::content_security_policy(&target));
         Ok(response)
     }
-}
-
-/// Told only to somebody who knows the password.
-fn not_active(status: UserStatus) -> &'static str {
-    match status {
-        UserStatus::LockedOut => "This account is locked. Ask your administrator to unlock it.",
-        UserStatus::Suspended => "This account is suspended. Ask your administrator.",
-        UserStatus::PasswordExpired | UserStatus::Recovery | UserStatus::Provisioned => {
-            "This account needs a new password. Ask your administrator for one."
-        }
-        UserStatus::Active | UserStatus::Deprovisioned | UserStatus::Staged => {
-            "This account is not active. Ask your administrator."
-        }
-    }
-}
-
-fn whole_seconds(wait: SignedDuration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(0).div_ceil(1000).max(1)
 }
 
 fn no_request(status: StatusCode) -> PageError {

@@ -18,7 +18,7 @@ use kubesso_directory::{
     ClaimId, ClaimName, ClaimType, ClaimValue, Email, FilterType, GrantType, Group, GroupAssignment,
     GroupFilter, GroupId, GroupName, Label, Lifetimes, Login, Policy, PolicyClients, PolicyId, RedirectUri,
     Rule, RuleId, RulePeople, RuleScopes, Scope, SealingKey, Status, Store, User, UserAssignment, UserId,
-    UserProfile,
+    UserProfile, testkit,
 };
 use kubesso_provider::{Provider, ProviderConfig};
 use kubesso_store_sqlite::SqliteStore;
@@ -100,6 +100,12 @@ impl House {
 
     pub(crate) async fn change(&self, change: Change) {
         self.store.commit(Batch::new(self.clock.now(), vec![change])).await.unwrap();
+        self.provider.reload().await.unwrap();
+    }
+
+    /// Lets the application use `grant_type`, and the rule allow it.
+    pub(crate) async fn allow(&self, grant_type: GrantType) {
+        testkit::allow_grant(&*self.store, grant_type, self.clock.now()).await.unwrap();
         self.provider.reload().await.unwrap();
     }
 

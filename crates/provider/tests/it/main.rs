@@ -16,6 +16,7 @@ mod lifetimes;
 mod logout;
 #[cfg(test)]
 mod logs;
+mod password;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

@@ -141,10 +141,10 @@ async fn what_does_not_fit_the_code_is_refused_and_the_code_stays_good() {
     let cases: [(&[&str], u16, &str, &str); 13] = [
         (&["grant_type"], 400, "invalid_request", "The parameter grant_type is missing."),
         (
-            &["grant_type=password"],
+            &["grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer"],
             400,
             "unsupported_grant_type",
-            "The grant type password is not supported.",
+            "The grant type urn:ietf:params:oauth:grant-type:jwt-bearer is not supported.",
         ),
         (
             &["grant_type=nonsense"],

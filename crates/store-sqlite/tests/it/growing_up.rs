@@ -1,7 +1,7 @@
 //! The schema, what it promises by itself, and what a stored value that makes no sense leads to.
 
 use kubesso_ambient::{ManualClock, OsEntropy};
-use kubesso_directory::{FirstWorld, Store as _, seed};
+use kubesso_directory::{FirstWorld, GrantType, Store as _, seed};
 use kubesso_store_sqlite::SqliteStore;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Row as _, SqliteConnection};
@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 1);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 2);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -95,7 +95,8 @@ async fn no_secret_lies_in_the_file_in_clear() {
     };
     store.add_code(&code).await.unwrap();
     let lifetimes = kubesso_directory::Lifetimes::default();
-    let (family, token) = kubesso_directory::RefreshFamily::begin(&code, &lifetimes, &OsEntropy, now);
+    let (family, token) =
+        kubesso_directory::RefreshFamily::begin(&code.authorization(), &lifetimes, &OsEntropy, now);
     store.redeem_code(&code.hash, Some(&family), now).await.unwrap();
     store.close().await;
 
@@ -139,4 +140,33 @@ async fn readers_are_not_kept_waiting_by_a_writer() {
     assert_eq!(store.revision().await.unwrap().0, 0, "the last commit, while somebody writes");
     sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
     assert_eq!(store.revision().await.unwrap().0, 5);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
+    let (directory, store, mut connection) = opened().await;
+    let now = "2026-11-22T08:00:00Z".parse().unwrap();
+    let clock = ManualClock::at(now);
+    let seeded = seed(&store, &clock, &OsEntropy, &FirstWorld::tutorial().unwrap()).await.unwrap();
+    let authorization = kubesso_directory::Authorization {
+        grant: kubesso_directory::GrantId::generate(&OsEntropy),
+        grant_type: GrantType::AuthorizationCode,
+        server: seeded.server.unwrap().id,
+        client: seeded.application.unwrap().client_id,
+        user: seeded.users[0].id.clone(),
+        session: kubesso_directory::SessionId::generate(&OsEntropy),
+        scopes: Vec::new(),
+        auth_time: now,
+        amr: Vec::new(),
+    };
+    let lifetimes = kubesso_directory::Lifetimes::default();
+    let (family, token) =
+        kubesso_directory::RefreshFamily::begin(&authorization, &lifetimes, &OsEntropy, now);
+    store.begin_family(&family).await.unwrap();
+    store.close().await;
+    let back = "ALTER TABLE refresh_families DROP COLUMN grant_type; PRAGMA user_version = 1";
+    sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
+
+    let (store, _) = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap();
+    assert_eq!(store.refresh_family(&token).await.unwrap(), Some(family));
 }

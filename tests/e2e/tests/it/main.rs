@@ -3,6 +3,7 @@
 mod api_details;
 mod bad_starts;
 mod forged_tokens;
+mod grants;
 mod kubectl_verbs;
 mod late_provider;
 mod moved_clock;

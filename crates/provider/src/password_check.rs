@@ -1,0 +1,202 @@
+//! Who somebody is, by login and password: for the sign-in pages and for the password grant.
+//!
+//! The answer does not tell which logins exist: for a login that does not, the same work is done (an Argon2id
+//! computation) and the answer is the same; attempts are counted alike
+//! ([`kubesso_directory::ThrottleRule`]).
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use kubesso_directory::password::{Password, PasswordError, PasswordHash, Verification};
+use kubesso_directory::{
+    Attempt, Batch, Change, ClientId, Login, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId,
+    UserStatus,
+};
+use tokio::task::JoinError;
+
+use crate::client_address::ClientAddress;
+use crate::context::Context;
+
+/// Why a password did not sign anybody in.
+pub(crate) enum Denied {
+    /// Another login, another password, or no such person: nobody is told which.
+    WrongPassword,
+    /// The password is right, and the person may not sign in.
+    NotActive(UserStatus),
+    TooEarly(SignedDuration),
+    /// Too many people are signing in at this moment.
+    Busy,
+}
+
+impl Denied {
+    /// After how many seconds another try may succeed, where time alone helps.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooEarly(wait) => Some(whole_seconds(*wait)),
+            Self::Busy => Some(5),
+            Self::WrongPassword | Self::NotActive(_) => None,
+        }
+    }
+}
+
+/// What the person is told.
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongPassword => f.write_str("The user name or the password is not right."),
+            Self::NotActive(status) => f.write_str(not_active(*status)),
+            Self::TooEarly(wait) => {
+                let seconds = whole_seconds(*wait);
+                let unit = if seconds == 1 { "second" } else { "seconds" };
+                write!(f, "Too many attempts. Try again in {seconds} {unit}.")
+            }
+            Self::Busy => {
+                f.write_str("Too many people are signing in at this moment. Try again in a few seconds.")
+            }
+        }
+    }
+}
+
+/// Why it could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a thread that computes hashes has ended")]
+    Thread(#[from] JoinError),
+}
+
+/// The person whose login and password were typed; `client` is for the log.
+pub(crate) async fn check_password(
+    context: &Context,
+    client: &ClientId,
+    address: ClientAddress,
+    typed: &str,
+    password: Option<&str>,
+) -> Result<Result<Person, Denied>, CheckError> {
+    let store = &context.store;
+    let attempts =
+        Attempts { login: ThrottleKey::login(typed), network: address.0.map(ThrottleKey::network) };
+    if let Attempt::Wait { until } = attempts.count(context).await? {
+        tracing::warn!(address = %address, "sign-in refused: too many attempts");
+        return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
+    }
+    let user = match Login::parse(typed.trim()) {
+        Ok(login) => store.user_by_login(&login).await?,
+        Err(_) => None,
+    };
+    // Asked for nobody too: the same questions, whoever it is.
+    let id = user.as_ref().map_or_else(|| UserId::generate(&*context.entropy), |user| user.id.clone());
+    let hash = store.password_hash(&id).await?;
+    let password = Password::new(password.unwrap_or_default());
+    let (hasher, typed, stored) = (context.password_hasher.clone(), password.clone(), hash.clone());
+    let verify = move || hasher.verify(&typed, stored.as_ref());
+    let Some(verification) = context.hashing.run(verify).await? else { return Ok(Err(Denied::Busy)) };
+    let user = match (user, verification) {
+        (Some(user), Verification::Right) => user,
+        (Some(user), Verification::RightButOutdated) => {
+            hash_again(context, &user, password, hash.as_ref()).await?;
+            user
+        }
+        (user, _) => {
+            let user = user.map(|user| user.id.to_string());
+            tracing::warn!(
+                user = user.as_deref().unwrap_or("unknown"),
+                %client,
+                address = %address,
+                "sign-in refused: wrong login or password"
+            );
+            return Ok(Err(Denied::WrongPassword));
+        }
+    };
+    // Read after the password was checked, which takes a while.
+    let Some(person) = store.person(&user.id).await? else { return Ok(Err(Denied::WrongPassword)) };
+    if !person.user.status.may_sign_in() {
+        let status = person.user.status;
+        tracing::warn!(user = %user.id, status = status.as_str(), "sign-in refused: not active");
+        return Ok(Err(Denied::NotActive(status)));
+    }
+    attempts.forgive(context).await?;
+    Ok(Ok(person))
+}
+
+/// What an attempt to sign in is counted under.
+struct Attempts {
+    login: ThrottleKey,
+    /// Where the address is known.
+    network: Option<ThrottleKey>,
+}
+
+impl Attempts {
+    /// Counts an attempt, or says how long to wait.
+    ///
+    /// The network goes first: one that has to wait must neither hold up the people whom it names nor fill the
+    /// store with counters of people whom it invents.
+    async fn count(&self, context: &Context) -> Result<Attempt, StoreError> {
+        let (store, now) = (&context.store, context.now());
+        if let Some(network) = &self.network
+            && let wait @ Attempt::Wait { .. } = store.attempt(network, &ThrottleRule::NETWORK, now).await?
+        {
+            return Ok(wait);
+        }
+        let attempt = store.attempt(&self.login, &ThrottleRule::LOGIN, now).await?;
+        if let (Attempt::Wait { .. }, Some(network)) = (attempt, &self.network) {
+            // No password was looked at.
+            store.take_back_attempts(network, 1).await?;
+        }
+        Ok(attempt)
+    }
+
+    /// Somebody has signed in: what was tried under that login was the person's own, and is taken off the
+    /// network's count too. What was tried under other logins stays there, so that nobody wipes it out with an
+    /// account of one's own.
+    async fn forgive(&self, context: &Context) -> Result<(), StoreError> {
+        let own = context.store.forget_attempts(&self.login).await?;
+        if let Some(network) = &self.network {
+            context.store.take_back_attempts(network, own).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Stores the hash with the parameters that are in force now, unless `verified` has been replaced meanwhile
+/// or all threads are taken; then the next sign-in does it.
+async fn hash_again(
+    context: &Context,
+    user: &User,
+    password: Password,
+    verified: Option<&PasswordHash>,
+) -> Result<(), CheckError> {
+    let (hasher, entropy) = (context.password_hasher.clone(), context.entropy.clone());
+    let Some(hash) = context.hashing.run(move || hasher.hash(&password, &*entropy)).await? else {
+        return Ok(());
+    };
+    // An administrator's new password must not give way to the old one.
+    if context.store.password_hash(&user.id).await?.as_ref() != verified {
+        return Ok(());
+    }
+    let change = Change::SetPassword(user.id.clone(), hash?);
+    context.store.commit(Batch::new(context.now(), vec![change])).await?;
+    tracing::info!(user = %user.id, "the password was hashed again with the present parameters");
+    Ok(())
+}
+
+/// Told only to somebody who knows the password.
+fn not_active(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::LockedOut => "This account is locked. Ask your administrator to unlock it.",
+        UserStatus::Suspended => "This account is suspended. Ask your administrator.",
+        UserStatus::PasswordExpired | UserStatus::Recovery | UserStatus::Provisioned => {
+            "This account needs a new password. Ask your administrator for one."
+        }
+        UserStatus::Active | UserStatus::Deprovisioned | UserStatus::Staged => {
+            "This account is not active. Ask your administrator."
+        }
+    }
+}
+
+fn whole_seconds(wait: SignedDuration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(0).div_ceil(1000).max(1)
+}
