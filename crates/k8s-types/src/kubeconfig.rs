@@ -16,8 +16,16 @@ use crate::exec_credential::ExecApiVersion;
 use crate::secret::Secret;
 use crate::wire::{is_default, nullable};
 
-/// Fields that this version does not know, by name.
-pub type Other = BTreeMap<String, Value>;
+/// Fields that this version does not know, by name. Their values do not print: any of them may be secret.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Other(pub BTreeMap<String, Value>);
+
+impl fmt::Debug for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 /// Bytes that the file holds as standard base64. Never printed: half of the uses are private keys.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -105,7 +113,7 @@ impl Default for Config {
             contexts: Vec::new(),
             current_context: String::new(),
             users: Vec::new(),
-            other: Other::new(),
+            other: Other::default(),
         }
     }
 }
@@ -127,8 +135,8 @@ impl Config {
         if self.current_context.is_empty() {
             self.current_context = later.current_context;
         }
-        for (name, value) in later.other {
-            self.other.entry(name).or_insert(value);
+        for (name, value) in later.other.0 {
+            self.other.0.entry(name).or_insert(value);
         }
     }
 
@@ -136,7 +144,9 @@ impl Config {
     pub fn set_cluster(&mut self, name: &str, cluster: Cluster) {
         match self.clusters.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => entry.cluster = cluster,
-            None => self.clusters.push(NamedCluster { name: name.to_owned(), cluster, other: Other::new() }),
+            None => {
+                self.clusters.push(NamedCluster { name: name.to_owned(), cluster, other: Other::default() });
+            }
         }
     }
 
@@ -144,7 +154,9 @@ impl Config {
     pub fn set_context(&mut self, name: &str, context: Context) {
         match self.contexts.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => entry.context = context,
-            None => self.contexts.push(NamedContext { name: name.to_owned(), context, other: Other::new() }),
+            None => {
+                self.contexts.push(NamedContext { name: name.to_owned(), context, other: Other::default() });
+            }
         }
     }
 
@@ -152,7 +164,7 @@ impl Config {
     pub fn set_user(&mut self, name: &str, user: User) {
         match self.users.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => entry.user = user,
-            None => self.users.push(NamedUser { name: name.to_owned(), user, other: Other::new() }),
+            None => self.users.push(NamedUser { name: name.to_owned(), user, other: Other::default() }),
         }
     }
 
@@ -238,10 +250,13 @@ pub struct Context {
     pub other: Other,
 }
 
-/// A credential, or how to get one. Impersonation and auth providers stay in `other`.
+/// A credential, or how to get one. Impersonation stays in `other`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct User {
+    /// How clients before 1.26 got a token; kubectl keeps it and does not use it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_provider: Option<AuthProvider>,
     /// PEM file.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
     pub client_certificate: String,
@@ -279,8 +294,29 @@ pub struct User {
     pub other: Other,
 }
 
-/// How kubectl calls a credential plugin.
+/// A way to get a token that was built into kubectl, such as `oidc`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuthProvider {
+    /// `oidc`
+    #[serde(default, deserialize_with = "nullable")]
+    pub name: String,
+    /// Its settings, and the tokens that it got.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, Secret>,
+    /// Unknown fields.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+impl AuthProvider {
+    /// A setting, if it is there and not empty.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.config.get(name).map(Secret::expose).filter(|value| !value.is_empty())
+    }
+}
+
+/// How kubectl calls a credential plugin.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecConfig {
     /// One of [`ExecApiVersion`].
@@ -322,8 +358,29 @@ impl ExecConfig {
     }
 }
 
-/// An environment variable of a plugin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Shows the flags without their values: people put client secrets there.
+impl fmt::Debug for ExecConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flag = |argument: &String| match argument.split_once('=') {
+            Some((flag, _)) if flag.starts_with('-') => format!("{flag}=[redacted]"),
+            None if argument.starts_with('-') => argument.clone(),
+            _ => "[redacted]".to_owned(),
+        };
+        f.debug_struct("ExecConfig")
+            .field("api_version", &self.api_version)
+            .field("args", &self.args.iter().map(flag).collect::<Vec<_>>())
+            .field("command", &self.command)
+            .field("env", &self.env)
+            .field("install_hint", &self.install_hint)
+            .field("interactive_mode", &self.interactive_mode)
+            .field("provide_cluster_info", &self.provide_cluster_info)
+            .field("other", &self.other)
+            .finish()
+    }
+}
+
+/// An environment variable of a plugin. Its value does not print.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecEnvVar {
     /// Its name.
     #[serde(default, deserialize_with = "nullable")]
@@ -331,6 +388,12 @@ pub struct ExecEnvVar {
     /// Its value.
     #[serde(default, deserialize_with = "nullable")]
     pub value: String,
+}
+
+impl fmt::Debug for ExecEnvVar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=[redacted]", self.name)
+    }
 }
 
 /// Whether a plugin may use standard input.
@@ -441,6 +504,22 @@ preferences: {}
         assert_eq!(first.user("u").unwrap().token.expose(), "one");
         assert_eq!((first.current_context.as_str(), first.users.len()), ("c", 1));
         assert!(first.context("c").is_some());
+    }
+
+    #[test]
+    fn debug_shows_no_secret_wherever_it_stands() {
+        let user: User = serde_json::from_value(serde_json::json!({
+            "token": "s3cret", "password": "s3cret", "misspelt": "s3cret", "client-key-data": "czNjcmV0",
+            "auth-provider": {"name": "oidc", "config": {"id-token": "s3cret"}, "misspelt": "s3cret"},
+            "exec": {"command": "c", "args": ["get-token", "--oidc-client-secret=s3cret", "--password", "s3cret"],
+                "env": [{"name": "SECRET", "value": "s3cret"}]},
+        }))
+        .unwrap();
+        let shown = format!("{user:?}");
+        assert!(!shown.contains("s3cret") && !shown.contains("czNj"), "{shown}");
+        for known in ["misspelt", "--oidc-client-secret=", "SECRET=", "oidc"] {
+            assert!(shown.contains(known), "{known}: {shown}");
+        }
     }
 
     #[test]
