@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("k8s-types", &[]),
     ("authz", &["k8s-types"]),
+    ("kubeconfig", &["k8s-types"]),
     ("https", &["ambient"]),
     ("authn", &["ambient", "https", "k8s-types", "token"]),
     ("directory", &["ambient"]),
@@ -26,8 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms that wire the others together or test them: they may name all.
 const UNBOUND: &[&str] = &["cli", "e2e"];
 
-/// Rooms that only compute …
-const PURE: &[&str] = &["token", "k8s-types", "authz", "directory"];
+/// Rooms that only compute (`kubeconfig` also reads and writes files) …
+const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "directory"];
 
 /// … and so link no runtime, no HTTP and no SQL, directly or through others.
 const OUTSIDE_WORLD: &[&str] = &["tokio", "axum", "hyper", "reqwest", "sqlx"];
