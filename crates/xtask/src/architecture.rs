@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("authz", &["k8s-types"]),
     ("kubeconfig", &["k8s-types"]),
     ("https", &["ambient"]),
+    ("keyring", &["ambient"]),
     ("authn", &["ambient", "https", "k8s-types", "token"]),
     ("directory", &["ambient"]),
     ("store-sqlite", &["ambient", "directory"]),

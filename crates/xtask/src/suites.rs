@@ -117,6 +117,9 @@ impl Suite {
                 Ok(Found { verdict: Verdict::Passed, counts, notes: vec![folder.display().to_string()] })
             }
             Self::Unit => {
+                if !selection.skip_peers {
+                    tools::keyring()?;
+                }
                 let unit = [
                     "test",
                     "--locked",

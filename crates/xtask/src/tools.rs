@@ -42,6 +42,12 @@ pub(crate) fn browser() -> Result<()> {
     debian("the browser", &["chromium", "chromedriver"], &["chromium", "chromium-driver"])
 }
 
+/// D-Bus, GNOME Keyring, and the tool that puts items into it.
+pub(crate) fn keyring() -> Result<()> {
+    let programs = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
+    debian("the keyring", &programs, &["dbus", "gnome-keyring", "libsecret-tools"])
+}
+
 /// What counts instructions and memory.
 pub(crate) fn measuring() -> Result<()> {
     debian("the budgets", &["valgrind", "time"], &["valgrind", "time"])
