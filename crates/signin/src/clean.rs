@@ -100,8 +100,7 @@ mod tests {
         let directory = parent.path().join("oidc-login");
         fs::create_dir_all(directory.join("sub")).unwrap();
         let key = "ab".repeat(32);
-        let ours =
-            [format!("{key}.kubesso.json"), format!("{key}.kubesso.lock"), format!("{key}.kubesso.attempt")];
+        let ours = ["json", "lock", "attempt", "provider"].map(|kind| format!("{key}.kubesso.{kind}"));
         for name in &ours {
             fs::write(directory.join(name), "anything").unwrap();
         }
@@ -111,7 +110,7 @@ mod tests {
         for name in foreign {
             fs::write(directory.join(name), "precious").unwrap();
         }
-        assert!(clean(&directory).starts_with("Deleted 5 files"));
+        assert!(clean(&directory).starts_with("Deleted 6 files"));
         let mut left: Vec<_> = fs::read_dir(&directory)
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())

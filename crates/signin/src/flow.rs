@@ -17,6 +17,10 @@ use crate::relying_party::{RelyingParty, SignIn};
 
 /// Signs the person in by the chosen grant.
 pub(crate) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
+    if party.options.grant.is_interactive() {
+        // Nobody here sees that a page has moved, and the person waits longer than one round trip anyway.
+        party.rediscover().await?;
+    }
     match &party.options.grant {
         Grant::AuthorizationCode(login) => loopback::sign_in(party, login).await,
         Grant::AuthorizationCodeByKeyboard => keyboard::sign_in(party).await,

@@ -100,7 +100,15 @@ impl Errand {
 
     /// Refreshes if there is something to refresh with; signs in anew only if the provider says that this has ended.
     async fn sign_in(&self, known: Option<&Entry>, environment: &Environment) -> Result<Entry, Error> {
-        let party = RelyingParty::discover(&self.options, environment).await?;
+        let directory = self.paths.as_ref().map(EntryPaths::directory);
+        let party = RelyingParty::discover(&self.options, environment, directory).await?;
+        let result = self.sign_in_at(&party, known).await;
+        party.settle().await;
+        result
+    }
+
+    async fn sign_in_at(&self, party: &RelyingParty<'_>, known: Option<&Entry>) -> Result<Entry, Error> {
+        let environment = party.environment;
         if let Some(known) = known
             && let Some(refresh_token) = &known.refresh_token
         {
@@ -118,7 +126,7 @@ impl Errand {
                 Err(error) => return Err(error),
             }
         }
-        let signed_in = flow::sign_in(&party).await?;
+        let signed_in = flow::sign_in(party).await?;
         environment.explain(1, || {
             let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
             format!("the token has these claims:\n{claims}")

@@ -7,8 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubesso_https::Trust;
-use kubesso_token_cache::{Options, Secret, values::printable};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
+use kubesso_token_cache::{Options, Secret, key::hex_digest, values::printable};
+use reqwest::header::{
+    ACCEPT, AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, LOCATION,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
@@ -23,6 +25,8 @@ pub(crate) struct Http {
     client: Client,
     headers: HeaderMap,
     first_retry: Duration,
+    /// Digest of whom we believe and which headers we send.
+    identity: String,
 }
 
 /// Whether a failed request may be sent again.
@@ -47,6 +51,9 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     content_type: String,
     location: Option<String>,
+    pub(crate) etag: Option<String>,
+    /// For how many seconds the answer is fresh, if it says so (RFC 9111, section 4.2).
+    pub(crate) fresh_seconds: Option<i64>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
@@ -57,6 +64,17 @@ pub(crate) enum ClientAuthentication {
     Form(Option<Secret>),
     /// HTTP Basic.
     Basic(Secret),
+}
+
+impl ClientAuthentication {
+    /// As discovery documents name it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Form(None) => "none",
+            Self::Form(Some(_)) => "client_secret_post",
+            Self::Basic(_) => "client_secret_basic",
+        }
+    }
 }
 
 const TRIES: u32 = 3;
@@ -75,19 +93,47 @@ impl Http {
         } else {
             kubesso_https::client_with_redirects(&trust, timeouts, Policy::none())?
         };
-        Ok(Self { client, headers: options.header_map()?, first_retry: environment.pacing.retry })
+        let believed = match &trust {
+            Trust::System => "the system's",
+            Trust::Only(pem) => pem,
+            Trust::DangerouslyAnybody => "anybody",
+        };
+        let identity = Zeroizing::new(format!("{believed}\n{:?}", options.request_headers));
+        Ok(Self {
+            client,
+            headers: options.header_map()?,
+            first_retry: environment.pacing.retry,
+            identity: hex_digest(identity.as_bytes()),
+        })
     }
 
-    /// Fetches a document, from another address if the provider says so.
-    pub(crate) async fn get(&self, what: &'static str, url: &str) -> Result<Answer, Error> {
+    /// What makes this client another one than that of another call: whom it believes, and the headers that it sends.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Fetches a document, from another address if the provider says so. One that is still as `etag` names it is
+    /// answered with 304 and no body.
+    pub(crate) async fn get(
+        &self,
+        what: &'static str,
+        url: &str,
+        etag: Option<&str>,
+    ) -> Result<Answer, Error> {
         let wrong = |problem: &str| Error::Answer { what, url: url.to_owned(), problem: problem.to_owned() };
         let mut at = Url::parse(url).map_err(|_| wrong("by nobody, since that is not a URL"))?;
         let asked = at.origin();
         for _ in 0..MOST_REDIRECTS {
             // The person's headers are for the provider; where it sends us on to may be somebody else.
             let headers = if at.origin() == asked { self.headers.clone() } else { HeaderMap::new() };
-            let request =
-                || self.client.get(at.clone()).header(ACCEPT, "application/json").headers(headers.clone());
+            let request = || {
+                let request = self.client.get(at.clone()).header(ACCEPT, "application/json");
+                let request = match etag {
+                    Some(etag) => request.header(IF_NONE_MATCH, etag),
+                    None => request,
+                };
+                request.headers(headers.clone())
+            };
             let answer = self.send(what, at.as_str(), Repeat::IfUnavailable, request).await?;
             let Some(location) = answer.location.as_deref().filter(|_| answer.status.is_redirection()) else {
                 return Ok(answer);
@@ -159,10 +205,14 @@ impl Http {
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or("no content type").to_owned();
-        let location =
-            response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: HeaderName| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let content_type = header(CONTENT_TYPE).unwrap_or_else(|| "no content type".to_owned());
+        let (location, etag) = (header(LOCATION), header(ETAG));
+        let age = header(AGE).and_then(|age| age.parse::<i64>().ok()).unwrap_or(0).max(0);
+        let fresh_seconds =
+            header(CACHE_CONTROL).and_then(|text| fresh_seconds(&text)).map(|all| (all - age).max(0));
         let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > LONGEST_BODY {
@@ -174,31 +224,43 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, location, body })
+        Ok(Answer { status, content_type, location, etag, fresh_seconds, body })
     }
 }
 
 impl Answer {
     /// The JSON body of a successful answer.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(
-        &self,
+    pub(crate) fn json<'a, T: serde::de::Deserialize<'a>>(
+        &'a self,
         what: &'static str,
         url: &str,
     ) -> Result<T, Error> {
         if !self.status.is_success() {
             return Err(self.unexpected(what, url));
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let problem = if self.content_type.starts_with("text/html") {
-                "with an HTML page instead of JSON; check the URL, and whether a proxy or a login page is in between"
+        serde_json::from_slice(&self.body).map_err(|error| self.not_json(what, url, &error))
+    }
+
+    /// The JSON body of a successful answer, as text.
+    pub(crate) fn json_text(&self, what: &'static str, url: &str) -> Result<&str, Error> {
+        self.json::<serde::de::IgnoredAny>(what, url)?;
+        std::str::from_utf8(&self.body)
+            .map_err(|_| self.not_json(what, url, &serde::de::Error::custom("not UTF-8")))
+    }
+
+    fn not_json(&self, what: &'static str, url: &str, error: &serde_json::Error) -> Error {
+        let problem = if self.content_type.starts_with("text/html") {
+            "with an HTML page instead of JSON; check the URL, and whether a proxy or a login page is in between"
                     .to_owned()
-            } else {
-                // The reason may quote the body, which may hold a token.
-                let (line, column) = (error.line(), error.column());
-                format!("with {}, which is not as the protocol asks (line {line}, column {column})", printable(&self.content_type))
-            };
-            Error::Answer { what, url: url.to_owned(), problem }
-        })
+        } else {
+            // The reason may quote the body, which may hold a token.
+            let (line, column) = (error.line(), error.column());
+            format!(
+                "with {}, which is not as the protocol asks (line {line}, column {column})",
+                printable(&self.content_type)
+            )
+        };
+        Error::Answer { what, url: url.to_owned(), problem }
     }
 
     /// The error for an answer whose status says that it failed.
@@ -215,6 +277,16 @@ impl Answer {
             problem: format!("with HTTP status {}{mend}", self.status),
         }
     }
+}
+
+/// What a `Cache-Control` header says of how long an answer is fresh. A document that must not be stored counts as one
+/// that is never fresh: what it holds is public, and it is asked for again each time.
+fn fresh_seconds(cache_control: &str) -> Option<i64> {
+    let directives = || cache_control.split(',').map(|one| one.trim().to_ascii_lowercase());
+    if directives().any(|one| matches!(one.as_str(), "no-store" | "no-cache")) {
+        return Some(0);
+    }
+    directives().find_map(|one| one.strip_prefix("max-age=")?.trim_matches('"').parse::<i64>().ok())
 }
 
 /// The certificate authorities to believe. Any that is given replaces the system's.
@@ -266,4 +338,24 @@ fn describe(error: &reqwest::Error) -> String {
 
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_how_long_it_is_fresh() {
+        for (header, seconds) in [
+            ("public, max-age=3600, must-revalidate", Some(3600)),
+            ("Max-Age=\"60\"", Some(60)),
+            ("no-cache, must-revalidate, no-transform, no-store", Some(0)),
+            ("max-age=600, no-cache", Some(0)),
+            ("public", None),
+            ("max-age=soon", None),
+            ("", None),
+        ] {
+            assert_eq!(fresh_seconds(header), seconds, "{header}");
+        }
+    }
 }

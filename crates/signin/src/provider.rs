@@ -1,11 +1,17 @@
 //! What a provider says about itself (OpenID Connect Discovery 1.0, RFC 8414).
 
+mod documents;
+
+use std::path::Path;
+
 use serde::Deserialize;
 use url::Url;
 
 use kubesso_token::Algorithm;
-use kubesso_token_cache::{IssuerUrl, is_loopback};
+use kubesso_token_cache::{IssuerUrl, Options, is_loopback};
 
+pub(crate) use self::documents::Documents;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::http::Http;
 
@@ -35,13 +41,42 @@ pub(crate) struct ProviderMetadata {
     pub(crate) authorization_response_iss_parameter_supported: bool,
 }
 
-const WHAT: &str = "discovery of the provider";
+/// A provider that is known: what it says about itself, and how it is reached.
+pub(crate) struct Provider {
+    pub(crate) http: Http,
+    pub(crate) documents: Documents,
+    pub(crate) metadata: ProviderMetadata,
+}
+
+impl Provider {
+    /// Takes what was kept of the provider in `directory`, or asks it.
+    pub(crate) async fn find(
+        options: &Options,
+        environment: &Environment,
+        directory: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let http = Http::new(options, environment)?;
+        let documents = Documents::open(options, environment, http.clone(), directory);
+        let metadata = match documents.kept_metadata() {
+            Some(metadata) => metadata,
+            None => documents.discover().await?,
+        };
+        Ok(Self { http, documents, metadata })
+    }
+}
 
 impl ProviderMetadata {
-    /// Fetches the document and checks that it is the issuer's own.
-    pub(crate) async fn discover(http: &Http, issuer: &IssuerUrl) -> Result<Self, Error> {
-        let url = issuer.discovery_url();
-        let metadata: Self = http.get(WHAT, &url).await?.json(WHAT, &url)?;
+    /// Reads the document and checks that it is the issuer's own.
+    fn parse(document: &str, issuer: &IssuerUrl) -> Result<Self, Error> {
+        let metadata: Self = serde_json::from_str(document).map_err(|error| Error::Answer {
+            what: "discovery of the provider",
+            url: issuer.discovery_url(),
+            problem: format!(
+                "with a document that is not as the protocol asks (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        })?;
         if metadata.issuer != issuer.as_str() {
             return Err(Error::IssuerMismatch {
                 expected: issuer.to_string(),

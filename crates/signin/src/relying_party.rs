@@ -3,27 +3,26 @@
 mod verification;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use kubesso_token::JwkSet;
 use kubesso_token_cache::{Entry, Options, Secret, values::printable};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::task::JoinHandle;
 
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::http::{Answer, ClientAuthentication, Http, Repeat};
-use crate::provider::ProviderMetadata;
+use crate::provider::{Documents, Provider, ProviderMetadata};
 
 /// A client of one provider (OpenID Connect Core 1.0, section 1.2).
 pub(crate) struct RelyingParty<'a> {
     pub(crate) options: &'a Options,
     pub(crate) environment: &'a Environment,
     pub(crate) http: Http,
-    pub(crate) metadata: ProviderMetadata,
-    /// The provider's keys, on their way while the person signs in.
-    keys: Mutex<Option<JoinHandle<Result<JwkSet, Error>>>>,
+    metadata: Mutex<Arc<ProviderMetadata>>,
+    documents: Documents,
 }
 
 /// A verified sign-in.
@@ -43,28 +42,47 @@ pub(crate) struct TokenAnswer {
     scope: Option<String>,
 }
 
-const KEYS: &str = "the provider's key set";
-
 impl<'a> RelyingParty<'a> {
-    /// Reads the discovery document.
-    pub(crate) async fn discover(options: &'a Options, environment: &'a Environment) -> Result<Self, Error> {
-        let http = Http::new(options, environment)?;
-        let metadata = ProviderMetadata::discover(&http, &options.issuer).await?;
-        Self::new(options, environment, http, metadata)
+    /// Takes what was kept of the provider in `directory`, or asks it.
+    pub(crate) async fn discover(
+        options: &'a Options,
+        environment: &'a Environment,
+        directory: Option<&Path>,
+    ) -> Result<Self, Error> {
+        Self::new(options, environment, Provider::find(options, environment, directory).await?)
     }
 
-    /// The client of a provider whose discovery document is known.
+    /// The client of a provider that is known. Its keys are fetched while the person signs in.
     pub(crate) fn new(
         options: &'a Options,
         environment: &'a Environment,
-        http: Http,
-        metadata: ProviderMetadata,
+        provider: Provider,
     ) -> Result<Self, Error> {
-        let keys = {
-            let (http, url) = (http.clone(), metadata.jwks_uri()?.to_owned());
-            Mutex::new(Some(tokio::spawn(async move { fetch_keys(&http, &url).await })))
-        };
-        Ok(Self { options, environment, http, metadata, keys })
+        let Provider { http, documents, metadata } = provider;
+        documents.prefetch_keys(metadata.jwks_uri()?);
+        Ok(Self { options, environment, http, metadata: Mutex::new(Arc::new(metadata)), documents })
+    }
+
+    /// What the provider says about itself, as far as this run knows.
+    pub(crate) fn metadata(&self) -> Arc<ProviderMetadata> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the provider what it says about itself now. Says whether that may be news: whoever asked in this run knows
+    /// it already.
+    pub(crate) async fn rediscover(&self) -> Result<bool, Error> {
+        if self.documents.is_discovered() {
+            return Ok(false);
+        }
+        let metadata = self.documents.discover().await?;
+        self.documents.prefetch_keys(metadata.jwks_uri()?);
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(metadata);
+        Ok(true)
+    }
+
+    /// Keeps what was learnt of the provider, for the next run. Not waited for longer than a moment.
+    pub(crate) async fn settle(&self) {
+        self.documents.settle(self.environment.pacing.farewell).await;
     }
 
     /// Gets new tokens for `refresh_token`, which came with `known` (RFC 6749, section 6; OpenID Connect Core 1.0,
@@ -88,7 +106,8 @@ impl<'a> RelyingParty<'a> {
     }
 
     /// Asks the token endpoint once; a second time only if the provider does not know the client by the first way of
-    /// naming it, in which case it has not looked at the grant (RFC 6749, section 5.2).
+    /// naming it, in which case it has not looked at the grant (RFC 6749, section 5.2), or if what was kept of the
+    /// provider names an endpoint that is not there any more.
     pub(crate) async fn request_token(
         &self,
         what: &'static str,
@@ -96,21 +115,43 @@ impl<'a> RelyingParty<'a> {
         repeat: Repeat,
     ) -> Result<TokenAnswer, Error> {
         const WHAT: &str = "the token request";
-        let url = self.metadata.token_endpoint()?;
-        let methods = self.client_authentications();
-        let mut last = None;
-        for method in methods {
-            let answer = self.post_as_client(WHAT, url, &form, &method, repeat).await?;
-            if answer.status.is_success() {
-                return TokenAnswer::read(&answer, WHAT, url);
-            }
-            let error = refusal(&answer, what).unwrap_or_else(|| answer.unexpected(WHAT, url));
-            if !matches!(&error, Error::Refused { code, .. } if code == "invalid_client") {
-                return Err(error);
-            }
-            last = Some(error);
+        let metadata = self.metadata();
+        let answer = self.post_as_any_client(WHAT, metadata.token_endpoint()?, &form, repeat).await?;
+        let (metadata, answer) = if is_gone(&answer) && self.rediscover().await? {
+            let newer = self.metadata();
+            let answer = self.post_as_any_client(WHAT, newer.token_endpoint()?, &form, repeat).await?;
+            (newer, answer)
+        } else {
+            (metadata, answer)
+        };
+        let url = metadata.token_endpoint()?;
+        if answer.status.is_success() {
+            return TokenAnswer::read(&answer, WHAT, url);
         }
-        Err(last.unwrap_or_else(|| Error::Unsupported("knows no way of ours to name the client".to_owned())))
+        Err(refusal(&answer, what).unwrap_or_else(|| answer.unexpected(WHAT, url)))
+    }
+
+    /// Posts `form` until the provider knows the client.
+    async fn post_as_any_client(
+        &self,
+        what: &'static str,
+        url: &str,
+        form: &BTreeMap<&str, &str>,
+        repeat: Repeat,
+    ) -> Result<Answer, Error> {
+        let mut refused = None;
+        for method in self.client_authentications() {
+            let answer = self.post_as_client(what, url, form, &method, repeat).await?;
+            let is_unknown = matches!(refusal(&answer, what), Some(Error::Refused { code, .. }) if code == "invalid_client");
+            if !is_unknown {
+                if refused.is_some() && answer.status.is_success() {
+                    self.documents.remember_client_authentication(&self.options.client_id, method.name());
+                }
+                return Ok(answer);
+            }
+            refused.get_or_insert(answer);
+        }
+        refused.ok_or_else(|| Error::Unsupported("knows no way of ours to name the client".to_owned()))
     }
 
     /// Posts `form` as the client that we are.
@@ -143,38 +184,22 @@ impl<'a> RelyingParty<'a> {
         let Some(secret) = &self.options.client_secret else { return vec![ClientAuthentication::Form(None)] };
         let basic = ClientAuthentication::Basic(secret.clone());
         let form = ClientAuthentication::Form(Some(secret.clone()));
-        match &self.metadata.token_endpoint_auth_methods_supported {
+        let mut ways = match &self.metadata().token_endpoint_auth_methods_supported {
             Some(methods) if !methods.iter().any(|method| method == "client_secret_basic") => {
                 vec![form, basic]
             }
             _ => vec![basic, form],
+        };
+        if let Some(known) = self.documents.client_authentication(&self.options.client_id) {
+            ways.sort_by_key(|way| way.name() != known);
         }
+        ways
     }
 
     /// RFC 8707, section 2: the resource is named in the token request too.
     pub(crate) fn add_resource<'f>(&'f self, form: &mut BTreeMap<&'f str, &'f str>) {
         if let Some(resource) = self.options.extra_parameters.get("resource") {
             form.insert("resource", resource);
-        }
-    }
-
-    /// The keys that were fetched during the sign-in, or fresh ones.
-    async fn keys(&self) -> Result<JwkSet, Error> {
-        let on_their_way = self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        match on_their_way {
-            Some(task) => match task.await {
-                Ok(keys) => keys,
-                Err(_) => fetch_keys(&self.http, self.metadata.jwks_uri()?).await,
-            },
-            None => fetch_keys(&self.http, self.metadata.jwks_uri()?).await,
-        }
-    }
-}
-
-impl Drop for RelyingParty<'_> {
-    fn drop(&mut self) {
-        if let Some(task) = self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
-            task.abort();
         }
     }
 }
@@ -203,16 +228,9 @@ impl TokenAnswer {
     }
 }
 
-async fn fetch_keys(http: &Http, url: &str) -> Result<JwkSet, Error> {
-    let answer = http.get(KEYS, url).await?;
-    if !answer.status.is_success() {
-        return Err(answer.unexpected(KEYS, url));
-    }
-    JwkSet::parse(&answer.body).map_err(|error| Error::Answer {
-        what: KEYS,
-        url: url.to_owned(),
-        problem: format!("with something else ({error})"),
-    })
+/// There is no such endpoint, so that nobody looked at what was sent.
+fn is_gone(answer: &Answer) -> bool {
+    matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 
 /// The OAuth error in an answer (RFC 6749, section 5.2), if it is one.

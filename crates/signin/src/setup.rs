@@ -12,8 +12,7 @@ use crate::arguments::SetupArguments;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flow;
-use crate::http::Http;
-use crate::provider::ProviderMetadata;
+use crate::provider::{Provider, ProviderMetadata};
 use crate::relying_party::{RelyingParty, SignIn};
 use crate::runtime::block_on;
 
@@ -44,8 +43,8 @@ async fn sign_in(
     arguments: &SetupArguments,
     environment: &Environment,
 ) -> Result<(SignIn, ProviderMetadata), Error> {
-    let http = Http::new(options, environment)?;
-    let metadata = ProviderMetadata::discover(&http, &options.issuer).await?;
+    let provider = Provider::find(options, environment, None).await?;
+    let metadata = provider.metadata.clone();
     let chosen = arguments.provider.oidc_extra_scope.iter().any(|value| !value.trim().is_empty());
     let added = if chosen { Vec::new() } else { add_scopes(options, &metadata) };
     environment.say(&format!("Signing in at {} as application {}.", options.issuer, options.client_id));
@@ -56,9 +55,9 @@ async fn sign_in(
             added.join(", ")
         ));
     }
-    let party = RelyingParty::new(options, environment, http, metadata)?;
+    let party = RelyingParty::new(options, environment, provider)?;
     let signed_in = flow::sign_in(&party).await?;
-    Ok((signed_in, party.metadata.clone()))
+    Ok((signed_in, metadata))
 }
 
 /// The scopes that a cluster lives from: who somebody is, their groups, and not having to sign in each hour.

@@ -101,11 +101,7 @@ impl EntryPaths {
 
     /// Creates the directory, for its owner only.
     pub fn create_directory(&self) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.directory)
+        create_directory(&self.directory)
     }
 
     /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none.
@@ -138,6 +134,15 @@ impl EntryPaths {
         self.create_directory()?;
         replace(&self.token(), &text, entropy)
     }
+}
+
+/// Creates a directory for its owner only, and those above it. One that is there stays as it is.
+pub fn create_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// Writes `bytes` beside `path` and renames them onto it, so that a reader sees the old or the new, never a part.
@@ -186,12 +191,18 @@ pub fn directory(arguments: &CacheDirectory, surroundings: &Surroundings) -> Res
     Ok(home.join(".kube").join("cache").join("oidc-login"))
 }
 
+/// The file for what a provider published, in the directory of the cache. `name` is 64 digits, as of a
+/// [`hex_digest`](crate::key::hex_digest).
+pub fn provider_file(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}{SUFFIX}{PROVIDER}"))
+}
+
 /// Whether a file name is one that this module makes.
 pub fn is_our_name(name: &str) -> bool {
     let Some((key, rest)) = name.split_at_checked(64) else { return false };
     let Some(kind) = rest.strip_prefix(SUFFIX) else { return false };
     let kind = kind.split_once(TEMPORARY).map_or(kind, |(kind, _)| kind);
-    is_key(key) && [TOKEN, LOCK, ATTEMPT].contains(&kind)
+    is_key(key) && [TOKEN, LOCK, ATTEMPT, PROVIDER].contains(&kind)
 }
 
 /// 64 lower-case hexadecimal digits.
@@ -205,6 +216,7 @@ const TOKEN: &str = ".json";
 /// The ending of lock files, ours and kubelogin's.
 pub const LOCK: &str = ".lock";
 const ATTEMPT: &str = ".attempt";
+const PROVIDER: &str = ".provider";
 const TEMPORARY: &str = ".new-";
 
 #[cfg(test)]

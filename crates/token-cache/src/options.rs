@@ -97,6 +97,16 @@ pub enum Grant {
     },
 }
 
+impl Grant {
+    /// Whether a person has to do something at a page of the provider.
+    pub fn is_interactive(&self) -> bool {
+        match self {
+            Self::AuthorizationCode(_) | Self::AuthorizationCodeByKeyboard | Self::DeviceCode { .. } => true,
+            Self::ClientCredentials | Self::Password { .. } => false,
+        }
+    }
+}
+
 /// How the browser gets to the first page.
 #[derive(Clone, Debug)]
 pub struct BrowserStart {

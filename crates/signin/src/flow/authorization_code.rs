@@ -65,7 +65,7 @@ impl AuthorizationRequest {
                 parameters.insert(name, value);
             }
         }
-        let mut url = party.metadata.authorization_endpoint()?;
+        let mut url = party.metadata().authorization_endpoint()?;
         url.query_pairs_mut().extend_pairs(parameters);
         Ok(Self { url, state, nonce, proof, redirect_uri })
     }
@@ -114,14 +114,14 @@ impl AuthorizationRequest {
 
 /// RFC 9207, section 2.4: an issuer that is there must be right, and one that was promised must be there.
 fn wrong_issuer(party: &RelyingParty<'_>, iss: Option<&str>) -> Option<Error> {
-    let promised = party.metadata.authorization_response_iss_parameter_supported;
+    let promised = party.metadata().authorization_response_iss_parameter_supported;
     match iss {
-        Some(iss) if iss == party.metadata.issuer => None,
+        Some(iss) if iss == party.metadata().issuer => None,
         None if !promised => None,
         other => Some(Error::Untrusted(format!(
             "the browser came back from issuer {:?}, not from {:?} (RFC 9207); somebody may be mixing providers up",
             printable(other.unwrap_or("none")),
-            party.metadata.issuer
+            party.metadata().issuer
         ))),
     }
 }

@@ -83,7 +83,8 @@ pub(super) async fn sign_in(
 }
 
 async fn authorize(party: &RelyingParty<'_>, proof: Option<&ProofKey>) -> Result<DeviceAuthorization, Error> {
-    let url = party.metadata.device_authorization_endpoint()?;
+    let metadata = party.metadata();
+    let url = metadata.device_authorization_endpoint()?;
     let scopes = party.options.scopes.to_string();
     let mut form: BTreeMap<&str, &str> =
         party.options.extra_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -19,7 +19,7 @@ impl ProofKey {
     /// A new key, if the provider offers S256 or the person insists.
     pub(super) fn wanted_by(party: &RelyingParty<'_>) -> Option<Self> {
         let wanted = match party.options.pkce {
-            PkceMethod::Auto => party.metadata.offers_s256(),
+            PkceMethod::Auto => party.metadata().offers_s256(),
             PkceMethod::No => false,
             PkceMethod::S256 => true,
         };

@@ -107,16 +107,29 @@ impl RelyingParty<'_> {
         Ok((token, issued_at, end, payload))
     }
 
-    /// Keys may have been rotated since they were fetched, so an unknown key is looked up once more.
+    /// What is known of the provider may be older than the token: keys are rotated, algorithms added. So a token that
+    /// does not verify is looked at once more with what the provider says now.
     async fn verify_signature(&self, token: &Secret) -> Result<VerifiedToken, Error> {
-        let algorithms = self.metadata.algorithms();
-        let verified = match self.keys().await?.verify(token.expose(), &algorithms) {
-            Err(TokenError::UnknownKey(_) | TokenError::BadSignature) => {
-                self.keys().await?.verify(token.expose(), &algorithms)
-            }
-            verified => verified,
+        let metadata = self.metadata();
+        let keys = self.documents.keys(metadata.jwks_uri()?).await?;
+        let error = match keys.verify(token.expose(), &metadata.algorithms()) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
         };
-        verified.map_err(untrusted)
+        let may_be_old = match error {
+            TokenError::UnknownKey(_) | TokenError::BadSignature => {
+                self.rediscover().await?;
+                true
+            }
+            TokenError::AlgorithmNotAllowed(_) => self.rediscover().await?,
+            _ => false,
+        };
+        if !may_be_old {
+            return Err(untrusted(error));
+        }
+        let metadata = self.metadata();
+        let keys = self.documents.newest_keys(metadata.jwks_uri()?).await?;
+        keys.verify(token.expose(), &metadata.algorithms()).map_err(untrusted)
     }
 
     /// The issuer that must stand in a token: the provider's own, except that Google writes it without its scheme

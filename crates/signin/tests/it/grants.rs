@@ -150,6 +150,13 @@ fn an_unknown_client_tries_the_other_way_once() {
     let forms = behaviour.requests_to("/token");
     assert_eq!(forms.len(), 2);
     assert!(!forms[0].contains_key("client_secret") && forms[1].contains_key("client_secret"));
+    drop(behaviour);
+
+    world.get_token(&["--oidc-client-secret=s3cret", "--force-refresh"]).token();
+    let behaviour = world.stub.behaviour();
+    let forms = behaviour.requests_to("/token");
+    assert_eq!(forms.len(), 3, "the way that worked is remembered");
+    assert!(forms[2].contains_key("client_secret"));
 }
 
 #[test]

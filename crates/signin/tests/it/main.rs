@@ -9,6 +9,7 @@ mod errors;
 mod grants;
 mod login;
 mod refresh;
+mod round_trips;
 mod setup;
 mod stub;
 mod world;

@@ -43,6 +43,12 @@ pub(crate) struct Behaviour {
     pub(crate) lifetime: SignedDuration,
     /// Paths that redirect (307) to others.
     pub(crate) moved: HashMap<&'static str, String>,
+    /// Under which other path an endpoint is.
+    pub(crate) renamed: HashMap<&'static str, &'static str>,
+    /// The `cache-control` header of the documents, which also have an ETag then.
+    pub(crate) cache_control: Option<&'static str>,
+    /// How often a document was answered with 304.
+    pub(crate) not_modified: u32,
     logins: Vec<Form>,
     refresh_tokens: u32,
     key: Arc<SigningKey>,
@@ -69,6 +75,11 @@ impl Behaviour {
         body: &str,
     ) {
         self.overrides.entry(path).or_default().push_back((status, content_type, body.to_owned()));
+    }
+
+    /// The paths that were asked for since the last call, in order of arrival.
+    pub(crate) fn take_paths(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.requests).into_iter().map(|(path, _)| path).collect()
     }
 
     /// The forms and queries of requests to `path`.
@@ -107,6 +118,9 @@ impl Stub {
             keys_seen: Vec::new(),
             lifetime: SignedDuration::from_hours(1),
             moved: HashMap::new(),
+            renamed: HashMap::new(),
+            cache_control: None,
+            not_modified: 0,
             logins: Vec::new(),
             refresh_tokens: 0,
             key: key.clone(),
@@ -261,11 +275,20 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
             .body(Body::empty())
             .unwrap();
     }
+    let path = match behaviour.renamed.iter().find(|(_, to)| **to == path) {
+        Some((name, _)) => name,
+        None if behaviour.renamed.contains_key(path) => "nowhere",
+        None => path,
+    };
+    let etag = parts.headers.get(header::IF_NONE_MATCH).map(|value| value.to_str().unwrap());
     match path {
-        "/.well-known/openid-configuration" => json_response(200, &stub.discovery(&behaviour)),
+        "/.well-known/openid-configuration" => {
+            let document = stub.discovery(&behaviour);
+            document_response(&mut behaviour, etag, &document)
+        }
         "/certs" => {
             let keys = behaviour.published.iter().map(|key| key.public_jwk()).collect();
-            json_response(200, &serde_json::to_value(JwkSet::new(keys)).unwrap())
+            document_response(&mut behaviour, etag, &serde_json::to_value(JwkSet::new(keys)).unwrap())
         }
         "/auth" => authorize(&mut behaviour, &form),
         "/token" => stub.token(&mut behaviour, &form),
@@ -292,6 +315,21 @@ fn authorize(behaviour: &mut Behaviour, query: &Form) -> Response<Body> {
     let mut url: url::Url = query["redirect_uri"].parse().unwrap();
     url.query_pairs_mut().extend_pairs(&back);
     Response::builder().status(302).header(header::LOCATION, url.as_str()).body(Body::empty()).unwrap()
+}
+
+/// A document that caches may keep.
+fn document_response(behaviour: &mut Behaviour, known: Option<&str>, body: &Value) -> Response<Body> {
+    let mut response = json_response(200, body);
+    let Some(cache_control) = behaviour.cache_control else { return response };
+    let hash = digest::digest(&digest::SHA256, body.to_string().as_bytes());
+    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
+    if known == Some(&etag) {
+        behaviour.not_modified += 1;
+        response = Response::builder().status(304).body(Body::empty()).unwrap();
+    }
+    response.headers_mut().insert(header::ETAG, etag.parse().unwrap());
+    response.headers_mut().insert(header::CACHE_CONTROL, cache_control.parse().unwrap());
+    response
 }
 
 /// `value` with `changes` on top; null removes.
