@@ -12,10 +12,17 @@ use crate::relying_party::RelyingParty;
 use crate::runtime::block_on;
 
 /// Prints a token, signing in if there is no valid one.
-pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
-    let credential = match cached_token(arguments, &environment.surroundings, environment.clock.now()) {
-        Some(hit) => hit.credential,
-        None => fetched_token(arguments, environment)?,
+pub(crate) fn run(
+    arguments: &GetTokenArguments,
+    notices: &[String],
+    environment: &Environment,
+) -> Result<(), Error> {
+    let kept = cached_token(arguments, &environment.surroundings, environment.clock.now());
+    let credential = if let Some(hit) = kept {
+        hit.credential
+    } else {
+        environment.warn_all(notices);
+        fetched_token(arguments, environment)?
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)
 }
@@ -23,6 +30,9 @@ pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> R
 /// The long way to the credential line.
 fn fetched_token(arguments: &GetTokenArguments, environment: &Environment) -> Result<Secret, Error> {
     let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
+    for line in arguments.cache.old_flags() {
+        environment.warn(line);
+    }
     environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
     let errand = Errand { options, paths };
     let entry = block_on(environment, errand.obtain(arguments.force_refresh, environment))?;
