@@ -2,39 +2,40 @@
 //!
 //! Flags, defaults and value syntaxes are kubelogin's, so that an existing kubeconfig works unchanged.
 
-mod log;
-
 use clap::{ArgAction, Args, Parser, Subcommand};
 use kubesso_token_cache::{
     AuthenticationArguments, CacheDirectory, GetTokenArguments, IssuerUrl, ProviderArguments, TlsArguments,
 };
 
-pub use log::LogArguments;
-
-/// The plugin: `kubectl oidc-login`, `kubelogin` or `kubesso oidc-login`.
+/// The plugin started by its own name: `kubectl-oidc_login` (kubectl's `oidc-login`) or `kubelogin`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "kubectl-oidc_login",
     bin_name = "kubectl oidc-login",
     version = concat!("version v", env!("CARGO_PKG_VERSION")),
     disable_version_flag = true,
-    args_override_self = true,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    max_term_width = 100,
     about = "Signs people in to Kubernetes with OpenID Connect",
     after_help = ROOT_EXAMPLES
 )]
 pub struct Plugin {
     /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-    /// How much to tell.
     #[command(flatten)]
-    pub log: LogArguments,
+    pub oidc_login: OidcLogin,
     /// Print the version on standard output
     #[arg(long, action = ArgAction::Version)]
     version: Option<bool>,
+}
+
+/// `kubectl oidc-login`, for nesting into another command line (`kubesso oidc-login …`).
+#[derive(Args, Clone, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct OidcLogin {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on standard error: 1 what is done and the claims
+    #[arg(short = 'v', long = "v", value_name = "LEVEL", default_value_t = 0, global = true)]
+    pub verbosity: u8,
 }
 
 /// The plugin's commands.

@@ -2,6 +2,7 @@
 
 use kubesso_token_cache::{
     Call, Entry, EntryPaths, GetTokenArguments, Options, Secret, cached_token, exec_credential,
+    legacy::KubeloginKey,
 };
 
 use crate::environment::Environment;
@@ -12,17 +13,10 @@ use crate::relying_party::RelyingParty;
 use crate::runtime::block_on;
 
 /// Prints a token, signing in if there is no valid one.
-pub(crate) fn run(
-    arguments: &GetTokenArguments,
-    notices: &[String],
-    environment: &Environment,
-) -> Result<(), Error> {
-    let kept = cached_token(arguments, &environment.surroundings, environment.clock.now());
-    let credential = if let Some(hit) = kept {
-        hit.credential
-    } else {
-        environment.warn_all(notices);
-        fetched_token(arguments, environment)?
+pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
+    let credential = match cached_token(arguments, &environment.surroundings, environment.clock.now()) {
+        Some(hit) => hit.credential,
+        None => fetched_token(arguments, environment)?,
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)
 }
@@ -30,11 +24,9 @@ pub(crate) fn run(
 /// The long way to the credential line.
 fn fetched_token(arguments: &GetTokenArguments, environment: &Environment) -> Result<Secret, Error> {
     let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
-    for line in arguments.cache.old_flags() {
-        environment.warn(line);
-    }
     environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
-    let errand = Errand { options, paths };
+    let kubelogin = KubeloginKey::new(arguments, &environment.surroundings);
+    let errand = Errand { options, paths, kubelogin };
     let entry = block_on(environment, errand.obtain(arguments.force_refresh, environment))?;
     Ok(exec_credential::render(version, &entry.token, entry.expires_at))
 }
@@ -44,6 +36,8 @@ struct Errand {
     options: Options,
     /// None when nothing is kept.
     paths: Option<EntryPaths>,
+    /// What kubelogin calls the entry.
+    kubelogin: Option<KubeloginKey>,
 }
 
 impl Errand {
@@ -53,7 +47,7 @@ impl Errand {
             Ok(turn) => self.obtain_in_turn(turn, paths, force, environment).await,
             Err(error) => {
                 warn_of_unsaved(paths, &error, environment);
-                let known = paths.load();
+                let known = self.known(paths, environment);
                 if let Some(entry) =
                     known.as_ref().filter(|entry| !force && entry.is_fresh(environment.clock.now()))
                 {
@@ -78,7 +72,7 @@ impl Errand {
             return Err(Error::Leader(message.clone()));
         }
         let renewed_meanwhile = turn.awaited == Some(Outcome::Succeeded);
-        let known = paths.load();
+        let known = self.known(paths, environment);
         if let Some(entry) = &known
             && (!force || renewed_meanwhile)
             && entry.is_fresh(environment.clock.now())
@@ -98,6 +92,17 @@ impl Errand {
         };
         running.end(outcome, environment);
         result
+    }
+
+    /// The entry, taken over from kubelogin if there is none of ours.
+    fn known(&self, paths: &EntryPaths, environment: &Environment) -> Option<Entry> {
+        paths.load().or_else(|| {
+            let theirs = self.kubelogin.as_ref()?.find_in(paths.directory())?;
+            environment.explain(1, || format!("taking over kubelogin's cache entry {}", theirs.name));
+            // Unsaved, it is looked for again by the next call.
+            let _ = paths.save(&theirs.entry, &*environment.entropy);
+            Some(theirs.entry)
+        })
     }
 
     /// The refresh token has ended: the next call need not try it, should the sign-in that follows fail.

@@ -1,8 +1,8 @@
 //! `kubectl oidc-login`: signs people in with OpenID Connect and gives kubectl their tokens.
 //!
-//! It takes kubelogin's commands and flags, so that a kubeconfig written for that works unchanged. The binary
-//! describes the world as an [`Environment`] and calls [`run_plugin`] with its command line; this room itself reads no
-//! environment variable, asks no clock and draws no randomness of its own.
+//! It takes kubelogin's commands and flags, so that a kubeconfig written for that works unchanged. The binary parses
+//! [`OidcLogin`], describes the world as an [`Environment`] and calls [`run`]; this room itself reads no environment
+//! variable, asks no clock and draws no randomness of its own.
 //!
 //! The way of nearly every call is [`cached_token`](kubesso_token_cache::cached_token), which reads one file. Everything else (the event loop, TLS, the
 //! lock that lets one process sign in while others wait for its result) is only started when that finds nothing.
@@ -18,14 +18,13 @@
 //!     "--oidc-client-id=kubernetes",
 //!     "--oidc-extra-scope=email offline_access profile openid",
 //! ]);
-//! let Command::GetToken(arguments) = plugin.command else { unreachable!() };
+//! let Command::GetToken(arguments) = plugin.oidc_login.command else { unreachable!() };
 //! assert_eq!(arguments.oidc_issuer_url.as_str(), "https://login.example.com");
 //! ```
 
 mod arguments;
 mod browser;
 mod clean;
-mod command_line;
 mod environment;
 mod error;
 mod flow;
@@ -40,30 +39,27 @@ mod terminal;
 #[cfg(test)]
 mod testing;
 
-use clap::CommandFactory;
+use std::ffi::OsString;
 
-pub use arguments::{Command, LogArguments, Plugin, SetupArguments};
+use clap::{CommandFactory, Parser};
+
+pub use arguments::{Command, OidcLogin, Plugin, SetupArguments};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
-pub use command_line::run_plugin;
 pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
 pub use kubesso_token_cache::{Secret, Surroundings};
 pub use terminal::SystemTerminal;
 
-/// Does what `plugin` says and returns the exit code: 0, or 1 after one line `error: …` on standard error. `notices`
-/// are what the person should know of the command line; a token that is there already is printed without them.
+/// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
 ///
 /// An event loop is started only if the cache does not answer; call it outside of any.
-fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
-    let environment = &Environment { verbosity: plugin.log.verbosity, ..environment };
-    if !matches!(plugin.command, Command::GetToken(_)) {
-        environment.warn_all(notices);
-    }
-    let (name, result) = match &plugin.command {
-        Command::Setup(setup) => ("setup", setup::run(setup, environment)),
-        Command::GetToken(call) => ("get-token", get_token::run(call, notices, environment)),
-        Command::Clean(directory) => ("clean", clean::run(directory, environment)),
+pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
+    let environment = &Environment { verbosity: arguments.verbosity, ..environment };
+    let (name, result) = match arguments.command {
+        Command::Setup(setup) => ("setup", setup::run(&setup, environment)),
+        Command::GetToken(call) => ("get-token", get_token::run(&call, environment)),
+        Command::Clean(directory) => ("clean", clean::run(&directory, environment)),
         Command::Version => {
             environment.say(&version());
             return 0;
@@ -74,6 +70,23 @@ fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
         Err(error) => {
             environment.say(&format!("error: {name}: {error}"));
             1
+        }
+    }
+}
+
+/// Parses the whole command line of the plugin (the program's name first) and runs it. Help and `--version` go to
+/// standard output with exit code 0; every mistake in the arguments is exit code 1, as in kubelogin.
+pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
+    match Plugin::try_parse_from(command_line) {
+        Ok(plugin) => run(plugin.oidc_login, environment),
+        Err(answer) => {
+            let text = answer.render().to_string();
+            if answer.use_stderr() {
+                let _ = environment.stderr.write(&text);
+                1
+            } else {
+                u8::from(environment.stdout.write(&text).is_err())
+            }
         }
     }
 }

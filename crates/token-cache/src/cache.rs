@@ -62,14 +62,14 @@ impl EntryPaths {
         key: &CacheKey,
         surroundings: &Surroundings,
     ) -> Result<Option<Self>, Error> {
-        match arguments.storage() {
+        match arguments.token_cache_storage {
             CacheStorage::None => Ok(None),
             CacheStorage::Keyring => Err(Error::Flag {
                 flag: "--token-cache-storage",
                 problem: "the keyring is not supported yet; use disk (files that only you can read) or none"
                     .to_owned(),
             }),
-            CacheStorage::Auto | CacheStorage::Disk => {
+            CacheStorage::Disk => {
                 let directory = directory(&arguments.directory, surroundings)?;
                 Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}") }))
             }
@@ -173,7 +173,7 @@ pub fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
 }
 
 /// A token goes into an HTTP header; anything that could not is no token.
-fn is_header_safe(token: &str) -> bool {
+pub(crate) fn is_header_safe(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

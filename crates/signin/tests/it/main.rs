@@ -8,6 +8,7 @@ mod concurrency;
 mod errors;
 mod grants;
 mod login;
+mod migration;
 mod refresh;
 mod round_trips;
 mod setup;

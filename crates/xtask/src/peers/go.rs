@@ -32,9 +32,11 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver, etcd, and every folder of `tests/peers/kubernetes` that holds a Go program (the oracles).
+/// kube-apiserver, etcd, kubelogin, and every folder of `tests/peers/kubernetes` and `tests/peers/kubelogin` that holds a
+/// Go program (the oracles).
 pub(super) fn all() -> Result<Vec<Program>> {
-    let kubernetes = workspace().join("tests/peers/kubernetes");
+    let peers = workspace().join("tests/peers");
+    let (kubernetes, kubelogin) = (peers.join("kubernetes"), peers.join("kubelogin"));
     let program = |name: &str, module: &Path, package: &str| Program {
         name: name.to_owned(),
         module: module.to_owned(),
@@ -42,16 +44,19 @@ pub(super) fn all() -> Result<Vec<Program>> {
         sources: None,
     };
     let mut programs = vec![
-        program("etcd", &workspace().join("tests/peers/etcd"), "go.etcd.io/etcd/server/v3"),
+        program("etcd", &peers.join("etcd"), "go.etcd.io/etcd/server/v3"),
         program("kube-apiserver", &kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
+        program("kubelogin", &kubelogin, "github.com/int128/kubelogin"),
     ];
-    for sources in sorted(&kubernetes)? {
-        let name = sources.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if sources.join("main.go").is_file() {
-            programs.push(Program {
-                sources: Some(sources.clone()),
-                ..program(name, &kubernetes, &format!("./{name}"))
-            });
+    for module in [kubernetes, kubelogin] {
+        for sources in sorted(&module)? {
+            let name = sources.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if sources.join("main.go").is_file() {
+                programs.push(Program {
+                    sources: Some(sources.clone()),
+                    ..program(name, &module, &format!("./{name}"))
+                });
+            }
         }
     }
     Ok(programs)
