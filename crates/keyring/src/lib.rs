@@ -6,8 +6,12 @@
 //! room itself; on macOS the Keychain; on Windows the Credential Manager.
 //!
 //! Every call blocks its thread, uses no async runtime, and ends: when [`Patience`] is over, or earlier. Without
-//! a runtime call it as it is; inside one, also a current-thread one, call it by `spawn_blocking` or on a thread
-//! of its own, since a locked keyring waits for a person. One [`SystemKeyring`] may be shared between threads.
+//! a runtime call it as it is. Inside one, also a current-thread one, call it on a thread of its own (a
+//! [`SystemKeyring`] may be cloned and shared), since a locked keyring waits for a person; `spawn_blocking` does
+//! too, but then a runtime that is dropped at Ctrl-C waits for that person as well.
+//!
+//! With [`KeyringError::Absent`] and the others alike nothing is stored in clear: what happens then is for the
+//! caller to choose. A sign-in needs no keyring, so a token that cannot be kept can still be handed out.
 //!
 //! ```
 //! use kubesso_ambient::OsEntropy;

@@ -233,6 +233,10 @@ fn explain(fault: Fault, waited: Duration) -> KeyringError {
         },
         Fault::Lost(error) => KeyringError::Failed(format!("the connection to its service broke: {error}")),
         Fault::Malformed => KeyringError::Failed("its service answered with something else".to_owned()),
+        // Under sudo, say, with the variables of the person who called it.
+        Fault::Rejected => {
+            KeyringError::Absent { reason: "the session's D-Bus is another user's".to_owned() }
+        }
         Fault::Timeout => KeyringError::Timeout { waited },
         Fault::Unreachable(error) => {
             KeyringError::Absent { reason: format!("the session's D-Bus is not reached: {error}") }

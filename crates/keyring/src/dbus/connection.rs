@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Lost(io::Error),
     /// What came is no D-Bus.
     Malformed,
+    /// The bus does not admit this user: it is another person's session.
+    Rejected,
     /// The deadline is over.
     Timeout,
     /// There is no bus at that address.
@@ -127,9 +129,11 @@ impl Connection {
         self.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", deadline)?;
         for expected in ["DATA", "OK "] {
             let line = self.line(deadline)?;
+            if line.starts_with("REJECTED") {
+                return Err(Fault::Rejected);
+            }
             if !line.starts_with(expected) {
-                let text = "the bus does not know this user".to_owned();
-                return Err(Fault::Answered { name: line, text });
+                return Err(Fault::Malformed);
             }
         }
         Ok(())
