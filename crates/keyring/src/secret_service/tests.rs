@@ -11,6 +11,8 @@ use super::*;
 use crate::testkit::{GnomeKeyring, SessionBus, lock, missing_program};
 use crate::{EntryKey, Keyring, SystemKeyring, kubelogin};
 
+mod wallet;
+
 /// A person's session, with a home of its own. The order of the fields is the order in which they end.
 struct Desktop {
     _gnome: GnomeKeyring,
@@ -163,6 +165,25 @@ fn a_prompt_that_nobody_answers_ends() {
     println!("{}", std::fs::read_to_string(desktop.home.path().join("gnome-keyring.log")).unwrap());
     let error = EntryKey::obtain(&keyring, desktop.home.path(), &OsEntropy).unwrap_err();
     assert!(matches!(error, KeyringError::Locked { waited } if waited == unlock), "{error}");
+}
+
+#[test]
+fn what_a_locked_keyring_hides_is_found_once_a_person_has_unlocked_it() {
+    for person in [wallet::Person::Unlocks, wallet::Person::UnlocksAtOnce, wallet::Person::Dismisses] {
+        let home = tempfile::tempdir().unwrap();
+        let wallet = wallet::serve(home.path(), person);
+        let session = Session { bus_address: None, runtime_directory: Some(home.path().to_owned()) };
+        let keyring = SystemKeyring::new(session, Patience::default());
+        match keyring.read(&Item::new("kubesso", "a")) {
+            Ok(Some(secret)) => assert_eq!(*secret, b"the secret"),
+            Err(KeyringError::Refused { .. }) if person == wallet::Person::Dismisses => {}
+            other => panic!("{person:?}: {other:?}"),
+        }
+        let called = wallet.join().unwrap().join(" ");
+        let asked = "Hello OpenSession SearchItems ReadAlias Unlock AddMatch Prompt";
+        let found = if person == wallet::Person::Dismisses { "" } else { " SearchItems GetSecret" };
+        assert_eq!(called, format!("{asked}{found}"), "{person:?}");
+    }
 }
 
 #[test]
