@@ -43,10 +43,23 @@ pub fn program(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// Says how to build it.
 pub fn peer(name: &str) -> Result<PathBuf> {
-    let folder = variable("KUBESSO_PEERS_DIR").map_or_else(|| target().join("peers"), PathBuf::from);
-    let program = folder.join(name);
+    let program = peers().join(name);
     ensure!(program.is_file(), "{name} is not built; run `cargo xtask peers`");
     Ok(program)
+}
+
+/// A peer that is a folder.
+///
+/// # Errors
+/// Says how to make it.
+pub fn peer_folder(name: &str) -> Result<PathBuf> {
+    let folder = peers().join(name);
+    ensure!(folder.is_dir(), "{name} is not there; run `cargo xtask peers`");
+    Ok(fs::canonicalize(folder)?)
+}
+
+fn peers() -> PathBuf {
+    variable("KUBESSO_PEERS_DIR").map_or_else(|| target().join("peers"), PathBuf::from)
 }
 
 /// The binary under test: `$KUBESSO_BIN`, or built from the sources as they are now.

@@ -1,5 +1,7 @@
 //! Signs in through the provider's real pages without a browser: forms, cookies and redirects, no JavaScript.
 
+pub(crate) mod page;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +14,8 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
+
+use self::page::{Form, element_text};
 
 /// The redirect URI of the tutorial.
 pub const REDIRECT_URI: &str = "http://localhost:8000";
@@ -213,7 +217,7 @@ impl FormClient {
         Ok((answer.status(), answer.text().await?))
     }
 
-    async fn request(
+    pub(crate) async fn request(
         &mut self,
         method: Method,
         url: &Url,
@@ -280,84 +284,9 @@ fn sha256(verifier: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes()))
 }
 
-/// The first form of a page: where it goes and what it already says.
-struct Form {
-    action: String,
-    fields: BTreeMap<String, String>,
-}
-
-impl Form {
-    /// The first form of the page that asks for a password.
-    fn find(page: &str) -> Option<Self> {
-        page.split("<form").skip(1).filter_map(Self::read).find(|form| form.fields.contains_key("password"))
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (tag, rest) = text.split_once('>')?;
-        let (inside, _) = rest.split_once("</form>")?;
-        let inputs = inside.split("<input").skip(1).filter_map(|input| input.split('>').next());
-        let fields = inputs
-            .filter_map(|input| {
-                Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))
-            })
-            .collect();
-        Some(Self { action: attribute(tag, "action").unwrap_or_default(), fields })
-    }
-}
-
-/// The value of `name="…"` in a tag, with HTML's escapes undone.
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-    Some(unescape(rest.split('"').next()?))
-}
-
-/// The text of the element with this id, without the tags inside it.
-fn element_text(page: &str, id: &str) -> Option<String> {
-    let (_, rest) = page.split_once(&format!(" id=\"{id}\""))?;
-    let (_, rest) = rest.split_once('>')?;
-    let text = rest.split("</p>").next()?;
-    let plain: String =
-        text.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after)).collect();
-    let plain = unescape(plain.trim());
-    (!plain.is_empty()).then_some(plain)
-}
-
-fn unescape(text: &str) -> String {
-    let named = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&amp;", "&"),
-    ];
-    named.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PAGE: &str = r#"<html><form action="/continue"><input name="go"></form><p id="error" class="e">Wrong <b>name</b> or password &amp; more.</p>
-        <form method="post" action="/sign-in?a=1&amp;b=2"><input type="hidden" name="csrf" value="x&quot;y">
-        <input id="username" name="username"><input id="password" name="password" type="password">
-        <button id="sign-in">Sign in</button></form></html>"#;
-
-    #[test]
-    fn a_form_is_read_as_a_browser_reads_it() {
-        let form = Form::find(PAGE).unwrap();
-        assert_eq!(form.action, "/sign-in?a=1&b=2");
-        assert_eq!(form.fields["csrf"], "x\"y");
-        assert_eq!(form.fields["username"], "");
-        assert!(form.fields.contains_key("password"));
-    }
-
-    #[test]
-    fn the_explanation_on_a_page_is_its_text() {
-        assert_eq!(element_text(PAGE, "error").as_deref(), Some("Wrong name or password & more."));
-        assert_eq!(element_text(PAGE, "note"), None);
-    }
 
     /// RFC 7636, appendix B.
     #[test]

@@ -155,23 +155,12 @@ impl Kubectl {
         command
     }
 
-    /// Makes a command that can be given as `--browser-command`: what the plugin wants to open arrives in the
-    /// returned [`Opened`].
+    /// A command that can be given as `--browser-command`.
     ///
     /// # Errors
     /// The file system's.
     pub fn browser_command(&self) -> Result<Opened> {
-        let folder = self.home.path().join("opened");
-        fs::create_dir_all(&folder)?;
-        let script = self.home.path().join("open-in-browser");
-        // Written under another name first, so that nobody reads half a URL.
-        let text = format!(
-            "#!/bin/sh\ncd '{}' || exit 1\nprintf %s \"$1\" > .$$ && mv .$$ url-$$\n",
-            folder.display()
-        );
-        fs::write(&script, text)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o700))?;
-        Ok(Opened { script, folder })
+        Opened::below(self.home.path())
     }
 }
 
@@ -184,6 +173,24 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Makes a command that can be given as `--browser-command`: what the plugin wants to open arrives here.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn below(home: &Path) -> Result<Self> {
+        let folder = home.join("opened");
+        fs::create_dir_all(&folder)?;
+        let script = home.join("open-in-browser");
+        // Written under another name first, so that nobody reads half a URL.
+        let text = format!(
+            "#!/bin/sh\ncd '{}' || exit 1\nprintf %s \"$1\" > .$$ && mv .$$ url-$$\n",
+            folder.display()
+        );
+        fs::write(&script, text)?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700))?;
+        Ok(Self { script, folder })
+    }
+
     /// The next URL; it is taken, so that it comes once.
     ///
     /// # Errors
@@ -209,7 +216,7 @@ impl Opened {
     }
 }
 
-async fn finish(mut command: Command, input: &str) -> Result<Done> {
+pub(crate) async fn finish(mut command: Command, input: &str) -> Result<Done> {
     // A process group of its own, so that a plugin that waits for somebody ends with kubectl.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;

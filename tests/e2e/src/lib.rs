@@ -8,6 +8,11 @@
 //! | [`form`] | signs in through the real pages without a browser: the fast way for tables of cases |
 //! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
+//! | [`oidc_login`] | the plugin alone: command lines in; streams, exit codes and files out |
+//! | [`provider`] | the providers that it is tried against: ours, Keycloak and oidc-provider |
+//! | [`visitor`] | a person with a browser at the pages of any provider |
+//! | [`token_cache`] | the plugin's cache as it is on disk |
+//! | [`authority`] | the certificate authority of the servers that tests start |
 //! | [`reply`] | calls both clusters and reduces their answers to what must be equal |
 //! | [`forge`] | tokens that must be refused |
 //! | [`world`] | one running pair, sandbox and real, that tests take turns with |
@@ -25,6 +30,7 @@
 //! ```
 
 pub mod apiserver;
+pub mod authority;
 pub mod browser;
 pub mod deadline;
 pub mod environment;
@@ -32,7 +38,11 @@ pub mod forge;
 pub mod form;
 pub mod kubectl;
 pub mod kubesso;
+pub mod oidc_login;
 pub mod plugin;
 pub mod process;
+pub mod provider;
 pub mod reply;
+pub mod token_cache;
+pub mod visitor;
 pub mod world;

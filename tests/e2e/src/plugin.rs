@@ -1,16 +1,11 @@
 //! kubectl with the exec plugin, and somebody who answers when it opens the browser.
 
-use std::fs;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
 
-use anyhow::{Context, Result, ensure};
-use kubesso_ambient::{Clock, SystemClock};
-use serde_json::{Map, Value, json};
-
-use crate::forge;
 use crate::form::{FormClient, Outcome};
 use crate::kubectl::{Done, Kubectl, Opened};
 use crate::kubesso::{Kubesso, email};
+use crate::token_cache::TokenCache;
 
 /// The user of the tutorial's kubeconfig.
 pub const OIDC_USER: &str = "oidc-user";
@@ -106,51 +101,8 @@ impl Desk {
         Ok(done)
     }
 
-    /// The cache entries of the plugin that hold a token.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn cache_entries(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.kubectl.home().join(".kube/cache/oidc-login");
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            let content: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
-            if content["token"].is_string() {
-                found.push(path);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Makes the cached ID token one that has ended, and keeps the refresh token: what the next morning does.
-    ///
-    /// # Errors
-    /// There is not exactly one entry, or it has no refresh token.
-    pub fn let_the_id_token_expire(&self) -> Result<()> {
-        let (path, mut entry) = self.cache_entry()?;
-        ensure!(entry["refresh_token"].is_string(), "the cache holds no refresh token");
-        let now = SystemClock.now().as_second();
-        entry["issued_at"] = json!(now - 3660);
-        entry["expires_at"] = json!(now - 60);
-        fs::write(path, entry.to_string())?;
-        Ok(())
-    }
-
-    /// The claims of the cached ID token.
-    ///
-    /// # Errors
-    /// There is not exactly one entry.
-    pub fn cached_claims(&self) -> Result<Map<String, Value>> {
-        let (_, entry) = self.cache_entry()?;
-        forge::claims(entry["token"].as_str().context("an ID token")?)
-    }
-
-    fn cache_entry(&self) -> Result<(PathBuf, Value)> {
-        let mut entries = self.cache_entries()?;
-        ensure!(entries.len() == 1, "not one cache entry but {entries:?}");
-        let path = entries.pop().context("one entry")?;
-        let entry = serde_json::from_slice(&fs::read(&path)?)?;
-        Ok((path, entry))
+    /// The plugin's cache.
+    pub fn cache(&self) -> TokenCache {
+        TokenCache::below(self.kubectl.home())
     }
 }

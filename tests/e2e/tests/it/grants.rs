@@ -18,7 +18,7 @@ async fn kubectl_signs_in_with_a_login_and_a_password_only_where_that_is_allowed
     assert!(refused.contains("not allowed to use the grant type password"), "{refused}");
     kubesso.allow_password_grant().await?;
     assert!(desk.run(GET_PODS).await?.succeeded()?.contains("storefront"));
-    desk.let_the_id_token_expire()?;
+    desk.cache().let_the_token_expire()?;
     desk.run(GET_PODS).await?.succeeded()?;
     assert_eq!(desk.opened.take()?, None, "no browser was needed");
     Ok(())

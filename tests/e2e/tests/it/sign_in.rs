@@ -105,7 +105,7 @@ async fn the_outsider_is_told_why_by_the_provider_and_by_the_plugin() -> Result<
     };
     let said = done.failed()?;
     assert!(said.contains("access_denied") && said.contains("not assigned"), "{said}");
-    assert_eq!(desk.cache_entries().unwrap_or_default().len(), 0);
+    assert_eq!(desk.cache().entries().unwrap_or_default().len(), 0);
     Ok(())
 }
 
@@ -114,11 +114,11 @@ async fn an_id_token_that_has_ended_is_renewed_without_a_browser() -> Result<()>
     let kubesso = Kubesso::up().await?;
     let desk = Desk::new(&kubesso).await?;
     desk.run_and_sign_in(GET_PODS, &kubesso, "dev").await?.succeeded()?;
-    let before = desk.cached_claims()?;
-    desk.let_the_id_token_expire()?;
+    let before = desk.cache().claims()?;
+    desk.cache().let_the_token_expire()?;
     desk.run(GET_PODS).await?.succeeded()?;
     assert_eq!(desk.opened.take()?, None, "no browser was needed");
-    let after = desk.cached_claims()?;
+    let after = desk.cache().claims()?;
     for same in ["iss", "sub", "aud", "email", "email_verified", "groups", "auth_time"] {
         assert_eq!(before.get(same), after.get(same), "{same} is the same on refresh");
     }
@@ -139,11 +139,11 @@ async fn somebody_taken_out_of_the_group_loses_access_with_the_next_refresh() ->
     desk.run_and_sign_in(GET_PODS, &kubesso, "guest").await?.succeeded()?;
     membership("remove-from-group").await?;
     desk.run(GET_PODS).await?.succeeded().context("the token issued before still says so")?;
-    desk.let_the_id_token_expire()?;
+    desk.cache().let_the_token_expire()?;
     let refused = desk.run(GET_PODS).await?.failed()?;
     assert!(refused.contains("(Forbidden)"), "{refused}");
     membership("add-to-group").await?;
-    desk.let_the_id_token_expire()?;
+    desk.cache().let_the_token_expire()?;
     desk.run(GET_PODS).await?.succeeded()?;
     assert_eq!(desk.opened.take()?, None, "no browser was needed for any of it");
     Ok(())
@@ -173,7 +173,7 @@ async fn several_kubectl_at_the_moment_of_expiry_all_succeed_without_a_browser()
     desk.run_and_sign_in(GET_PODS, &kubesso, "dev").await?.succeeded()?;
     // Twice, because a reuse that ends the family would show only at the second renewal.
     for _ in 0..2 {
-        desk.let_the_id_token_expire()?;
+        desk.cache().let_the_token_expire()?;
         let (one, two, three) = tokio::join!(desk.run(GET_PODS), desk.run(GET_SECRETS), desk.run(GET_PODS));
         one?.succeeded()?;
         three?.succeeded()?;

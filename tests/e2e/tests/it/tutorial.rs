@@ -87,10 +87,10 @@ async fn the_tutorials_one_value_with_four_scopes_is_four_scopes() -> Result<()>
     let rows =
         desk.run_and_sign_in(&["get", "pods", "-n", "default"], &world.kubesso, "dev").await?.succeeded()?;
     assert!(rows.contains("storefront"), "{rows}");
-    let claims = desk.cached_claims()?;
+    let claims = desk.cache().claims()?;
     assert_eq!(claims["email"], "dev@example.com");
     assert!(claims.contains_key("name") || claims.contains_key("preferred_username"), "{claims:?}");
-    desk.let_the_id_token_expire().context("offline_access gave a refresh token")
+    desk.cache().let_the_token_expire().context("offline_access gave a refresh token")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,5 @@
+//! The plugin as a black box, against providers that we wrote and providers that we did not.
+
+mod behaviours;
+mod stage;
+mod trials;
