@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
-use kubesso_signin::{Environment, Interrupt, Output, Pacing, Surroundings, SystemBrowser, SystemTerminal};
+use kubesso_signin::{
+    Environment, Interrupt, NoHelper, Output, Pacing, Surroundings, SystemBrowser, SystemTerminal,
+};
 
 use crate::args::DataDir;
 use crate::error::CommandError;
@@ -25,6 +27,7 @@ pub(crate) fn for_sign_in() -> Environment {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(SystemBrowser),
+        launcher: Arc::new(NoHelper),
         interrupt: Interrupt::Signals,
         pacing: Pacing::default(),
         verbosity: 0,

@@ -2,7 +2,7 @@
 //!
 //! Flags, defaults and value syntaxes are kubelogin's, so that an existing kubeconfig works unchanged.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use kubesso_token_cache::{
     AuthenticationArguments, CacheDirectory, GetTokenArguments, IssuerUrl, ProviderArguments, TlsArguments,
 };
@@ -45,6 +45,8 @@ pub enum Command {
     Setup(Box<SetupArguments>),
     /// Print a token for kubectl, signing in when there is no valid one (the exec credential plugin)
     GetToken(Box<GetTokenArguments>),
+    /// Sign in now, so that kubectl finds a token
+    Login(Box<LoginArguments>),
     /// Delete the tokens that are kept on this machine
     Clean(CacheDirectory),
     /// Print the version on standard error
@@ -71,6 +73,48 @@ pub struct SetupArguments {
     #[command(flatten)]
     pub authentication: AuthenticationArguments,
 }
+
+/// `login`: the flags of `get-token`, or none of them.
+#[derive(Clone, Debug)]
+pub struct LoginArguments {
+    /// What kubectl would call.
+    pub call: Option<GetTokenArguments>,
+}
+
+/// The two flags that a call cannot do without.
+const CALL: [&str; 2] = ["oidc_issuer_url", "oidc_client_id"];
+
+impl Args for LoginArguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let [issuer, client] = CALL;
+        GetTokenArguments::augment_args(command)
+            .mut_arg(issuer, |flag| flag.required(false).requires(client))
+            .mut_arg(client, |flag| flag.required(false).requires(issuer))
+            .after_help(LOGIN_EXAMPLES)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for LoginArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_given = CALL.iter().any(|flag| matches.contains_id(flag));
+        let call = is_given.then(|| GetTokenArguments::from_arg_matches(matches)).transpose()?;
+        Ok(Self { call })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  kubectl oidc-login login --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
+    --oidc-extra-scope=\"email offline_access profile openid\"";
 
 const ROOT_EXAMPLES: &str = "\
 Examples:

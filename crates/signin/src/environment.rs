@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_https::Timeouts;
+use kubesso_token_cache::attempt::Attendance;
 use kubesso_token_cache::{
     AuthenticationArguments, Options, ProviderArguments, Surroundings, TlsArguments, options::old_flags,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::browser::OpenBrowser;
+use crate::launcher::Launch;
 
 /// The world around one run of the plugin. The binary builds it from the operating system, a test from doubles.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub struct Environment {
     pub entropy: Arc<dyn Entropy>,
     /// Opens the browser.
     pub browser: Arc<dyn OpenBrowser>,
+    /// Starts this program again, for work that must outlive the one who called.
+    pub launcher: Arc<dyn Launch>,
     /// What stops a run before its end.
     pub interrupt: Interrupt,
     /// How long to pause in loops.
@@ -68,6 +72,16 @@ pub trait Terminal: Send + Sync {
         false
     }
 
+    /// Whether somebody sits where questions are asked: both standard input and standard error are a terminal.
+    fn is_attended(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody may watch standard error, so that progress is worth telling.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
     /// Stops showing what is typed until the returned value is dropped. On an input that is not a terminal
     /// there is nothing to do.
     fn hide_input(&self) -> io::Result<Box<dyn Send>>;
@@ -89,6 +103,8 @@ pub struct Pacing {
     pub lock_poll: Duration,
     /// How long to wait for a lock in silence.
     pub quiet_wait: Duration,
+    /// How long a helper process may take to begin, or to stop.
+    pub helper: Duration,
     /// For each request to the provider.
     pub request: Timeouts,
     /// Before the first repetition of a failed request; each further one waits twice as long.
@@ -104,6 +120,7 @@ impl Default for Pacing {
         Self {
             lock_poll: Duration::from_millis(20),
             quiet_wait: Duration::from_secs(1),
+            helper: Duration::from_secs(5),
             request: Timeouts::default(),
             retry: Duration::from_millis(300),
             farewell: Duration::from_millis(500),
@@ -126,6 +143,18 @@ impl Environment {
     /// Tells the person that something is not as it should be.
     pub(crate) fn warn(&self, line: &str) {
         self.say(&format!("warning: {line}"));
+    }
+
+    /// Tells the person how far it is, if there may be one who watches: a log is no place for it.
+    pub(crate) fn progress(&self, line: &str) {
+        if self.terminal.is_watched() {
+            self.say(line);
+        }
+    }
+
+    /// Who asks.
+    pub(crate) fn attendance(&self) -> Attendance {
+        if self.terminal.is_attended() { Attendance::Attended } else { Attendance::Unattended }
     }
 
     /// Tells what is done, to whoever asked for that much with `-v`. Secrets are never told.

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
+use reqwest::StatusCode;
+
 use crate::browser::BrowserError;
 
 /// Why a command of the plugin failed. Every message is one line that says what to do; none holds a token, a
@@ -43,6 +46,18 @@ pub enum Error {
         url: String,
         /// Why, and what may mend it.
         cause: String,
+    },
+    /// The provider has a fault of its own.
+    #[error(
+        "{what} at {url} was answered with HTTP status {status}; the provider has a fault, try again later"
+    )]
+    Outage {
+        /// What was asked for.
+        what: &'static str,
+        /// The address.
+        url: String,
+        /// 5xx.
+        status: StatusCode,
     },
     /// The answer is not what the protocol says.
     #[error("{what} at {url} was answered {problem}")]
@@ -109,6 +124,19 @@ pub enum Error {
         "the code was not entered within the {0} seconds that it lasts; run the command again for a new one"
     )]
     CodeEnded(u32),
+    /// Too many prompts came to nothing.
+    #[error(
+        "the latest sign-in came to nothing ({reason}), so that the person is not asked again for {}; to sign in now, run: {command}",
+        in_words(*.remaining)
+    )]
+    BackedOff {
+        /// Why it came to nothing.
+        reason: String,
+        /// For how long there is no other.
+        remaining: SignedDuration,
+        /// What signs in at once.
+        command: String,
+    },
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -137,4 +165,55 @@ pub enum Error {
     /// The runtime cannot be started.
     #[error("the program could not start its event loop: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl Error {
+    /// Why a prompt that ended so came to nothing; `None` if it was not for the person (the provider could not be
+    /// reached, or has a fault).
+    pub(crate) fn fruitless_prompt(&self) -> Option<String> {
+        match self {
+            Self::LoginTimeout(seconds) => Some(format!("nobody signed in within {seconds} seconds")),
+            Self::CodeEnded(seconds) => Some(format!("the code was not entered within {seconds} seconds")),
+            Self::Refused { .. } | Self::Untrusted(_) => Some(self.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the provider could not be reached, or has a fault: the same may succeed later.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Outage { .. })
+    }
+
+    /// Whether a grant or a refresh token has ended (RFC 6749, section 5.2).
+    pub(crate) fn is_invalid_grant(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "invalid_grant")
+    }
+}
+
+/// A duration for people: to the second below two minutes, to the minute above, never less than it is.
+fn in_words(duration: SignedDuration) -> String {
+    match duration.as_secs() {
+        ..=1 => "1 second".to_owned(),
+        seconds @ 2..120 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", (seconds + 59) / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_a_unit_that_people_use() {
+        for (seconds, words) in [
+            (0, "1 second"),
+            (2, "2 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (121, "3 minutes"),
+            (3600, "60 minutes"),
+        ] {
+            assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
+        }
+    }
 }

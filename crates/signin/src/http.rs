@@ -265,10 +265,12 @@ impl Answer {
 
     /// The error for an answer whose status says that it failed.
     pub(crate) fn unexpected(&self, what: &'static str, url: &str) -> Error {
+        if self.status.is_server_error() {
+            return Error::Outage { what, url: url.to_owned(), status: self.status };
+        }
         let mend = match self.status {
             StatusCode::NOT_FOUND => "; check the issuer URL",
             status if status.is_redirection() => ", a redirect, which is not followed here; check the URL",
-            status if status.is_server_error() => "; the provider has a fault, try again later",
             _ => "",
         };
         Error::Answer {

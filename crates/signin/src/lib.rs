@@ -26,13 +26,17 @@ mod arguments;
 mod browser;
 mod clean;
 mod environment;
+mod errand;
 mod error;
 mod flow;
 mod get_token;
 mod http;
+mod launcher;
 mod lock;
+mod login;
 mod provider;
 mod relying_party;
+mod remedy;
 mod runtime;
 mod setup;
 mod terminal;
@@ -43,12 +47,13 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
-pub use arguments::{Command, OidcLogin, Plugin, SetupArguments};
+pub use arguments::{Command, LoginArguments, OidcLogin, Plugin, SetupArguments};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
 pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
 pub use kubesso_token_cache::{Secret, Surroundings};
+pub use launcher::{Helper, Launch, NoHelper};
 pub use terminal::SystemTerminal;
 
 /// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
@@ -59,6 +64,7 @@ pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
     let (name, result) = match arguments.command {
         Command::Setup(setup) => ("setup", setup::run(&setup, environment)),
         Command::GetToken(call) => ("get-token", get_token::run(&call, environment)),
+        Command::Login(login) => ("login", login::run(&login, environment)),
         Command::Clean(directory) => ("clean", clean::run(&directory, environment)),
         Command::Version => {
             environment.say(&version());

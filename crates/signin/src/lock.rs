@@ -5,120 +5,235 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use kubesso_ambient::draw;
+use kubesso_token_cache::attempt::{Attempt, Outcome, Prompt, Record};
 use kubesso_token_cache::cache::{self, EntryPaths};
-use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::environment::Environment;
+use crate::error::Error;
 
 /// The lock of an entry, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     paths: EntryPaths,
+    record: Record,
     /// How the sign-in ended that this process waited for.
     pub(crate) awaited: Option<Outcome>,
     _lock: File,
 }
 
-/// How a sign-in ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    Succeeded,
-    /// With the message that the person saw. It holds no secret: no error of ours does.
-    Failed(String),
-}
-
-/// The latest sign-in for an entry, beside its lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Attempt {
-    /// Random, so that two attempts are never taken for one.
-    id: u64,
-    process: u32,
-    /// Seconds since 1970.
-    started_at: i64,
-    /// None while it is under way, and for ever if its process was killed.
-    outcome: Option<Outcome>,
+/// Who wants the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    #[expect(dead_code, reason = "a helper process comes next")]
+    /// The process that the sign-in was left to.
+    Heir,
+    /// Anybody else, who lets the heir go first.
+    Newcomer,
 }
 
 impl Turn {
     /// Waits until the entry is nobody else's. Fails only if there can be no lock in that place.
-    pub(crate) async fn take(paths: &EntryPaths, environment: &Environment) -> io::Result<Self> {
+    pub(crate) async fn take(
+        paths: &EntryPaths,
+        claim: Claim,
+        environment: &Environment,
+    ) -> io::Result<Self> {
         paths.create_directory()?;
-        let mut waited_for: Option<Option<Attempt>> = None;
+        let begin = Instant::now();
+        let mut seen: Option<Record> = None;
         let mut announced = false;
-        let begin = tokio::time::Instant::now();
+        let mut handed_over_since = None;
         loop {
-            if let Some(lock) = try_lock(&paths.lock())? {
-                let awaited = waited_for.and_then(|seen| ended_since(seen.as_ref(), Attempt::load(paths)));
-                return Ok(Self { paths: paths.clone(), awaited, _lock: lock });
+            let lock = try_lock(&paths.lock())?;
+            let record = Record::load(paths);
+            if let Some(lock) = lock {
+                // An heir that does not come was killed on its way here.
+                let heir_may_come = claim == Claim::Newcomer
+                    && is_handed_over(&record)
+                    && handed_over_since.get_or_insert_with(Instant::now).elapsed()
+                        < environment.pacing.helper;
+                if !heir_may_come {
+                    let now = environment.clock.now();
+                    let awaited = seen.and_then(|seen| ended_since(&seen, &record, now));
+                    return Ok(Self::new(paths, record, awaited, lock));
+                }
             }
-            let seen = waited_for.get_or_insert_with(|| Attempt::load(paths));
             if !announced && begin.elapsed() >= environment.pacing.quiet_wait {
                 announced = true;
-                environment.say(&describe(Attempt::load(paths).as_ref().or(seen.as_ref())));
+                environment.progress(&describe(record.latest.as_ref(), environment.clock.now()));
             }
+            seen.get_or_insert(record);
             tokio::time::sleep(environment.pacing.lock_poll).await;
         }
     }
 
-    /// Tells those who wait that this process is signing in now.
-    pub(crate) fn begin(self, environment: &Environment) -> Running {
-        let attempt = Attempt {
+    #[expect(dead_code, reason = "a helper process comes next")]
+    /// The lock, unless somebody has it.
+    pub(crate) fn take_now(paths: &EntryPaths) -> io::Result<Option<Self>> {
+        let lock = try_lock(&paths.lock())?;
+        Ok(lock.map(|lock| Self::new(paths, Record::load(paths), None, lock)))
+    }
+
+    fn new(paths: &EntryPaths, mut record: Record, awaited: Option<Outcome>, lock: File) -> Self {
+        // Whoever it was does not hold the lock any more.
+        record.bury();
+        Self { paths: paths.clone(), record, awaited, _lock: lock }
+    }
+
+    /// What came before.
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Tells those who wait that this process is at it now.
+    pub(crate) fn begin(mut self, environment: &Environment) -> Running<'_> {
+        self.record.latest = Some(Attempt {
             id: u64::from_le_bytes(draw(&*environment.entropy)),
             process: std::process::id(),
             started_at: environment.clock.now().as_second(),
+            prompt: None,
+            is_handed_over: false,
             outcome: None,
-        };
-        attempt.save(&self.paths, environment);
-        Running { attempt, turn: self }
+            ended_at: None,
+        });
+        let running = Running { turn: self, environment, has_ended: false };
+        running.save();
+        running
     }
 }
 
-/// A sign-in under way. Dropped without [`end`](Self::end), as at Ctrl-C, it leaves no result: the next in line
+/// A sign-in, or a refresh, under way. Dropped without an end, as at Ctrl-C, it leaves no result: the next in line
 /// signs in itself.
-pub(crate) struct Running {
-    attempt: Attempt,
+pub(crate) struct Running<'e> {
     turn: Turn,
+    environment: &'e Environment,
+    has_ended: bool,
 }
 
-impl Running {
-    /// Leaves the result for those who wait, and lets the next one go on.
-    pub(crate) fn end(mut self, outcome: Outcome, environment: &Environment) {
-        self.attempt.outcome = Some(outcome);
-        self.attempt.save(&self.turn.paths, environment);
+impl Running<'_> {
+    /// What came before.
+    pub(crate) fn record(&self) -> &Record {
+        &self.turn.record
     }
-}
 
-impl Attempt {
-    fn load(paths: &EntryPaths) -> Option<Self> {
-        serde_json::from_slice(&fs::read(paths.attempt()).ok()?).ok()
+    /// Tells those who wait that the person is asked now.
+    pub(crate) fn prompt(&mut self, prompt: Prompt) {
+        self.change(|latest| latest.prompt = Some(prompt));
+    }
+
+    #[expect(dead_code, reason = "a helper process comes next")]
+    /// Leaves the sign-in to a process that is waiting for the lock.
+    pub(crate) fn hand_over(mut self) {
+        self.change(|latest| latest.is_handed_over = true);
+        self.has_ended = true;
+    }
+
+    /// Leaves the result for those who wait, and lets the next one go on.
+    pub(crate) fn end<T>(mut self, result: &Result<T, Error>) {
+        match result {
+            Ok(_) => self.turn.record.succeeded(),
+            Err(error) if self.is_prompting() => {
+                if let Some(reason) = error.fruitless_prompt() {
+                    self.turn.record.prompt_failed(reason, self.environment.clock.now());
+                }
+            }
+            Err(_) => {}
+        }
+        self.finish(match result {
+            Ok(_) => Outcome::Succeeded,
+            Err(error) => Outcome::Failed(error.to_string()),
+        });
+    }
+
+    #[expect(dead_code, reason = "a helper process comes next")]
+    /// The same for a refresh in the background, whose failure is nobody's result.
+    pub(crate) fn end_refresh<T>(mut self, result: &Result<T, Error>) {
+        let outcome = match result {
+            Ok(_) => {
+                self.turn.record.succeeded();
+                Outcome::Succeeded
+            }
+            Err(error) => {
+                self.turn.record.refresh_failed(error.to_string(), self.environment.clock.now());
+                Outcome::Interrupted
+            }
+        };
+        self.finish(outcome);
+    }
+
+    fn is_prompting(&self) -> bool {
+        self.turn.record.latest.as_ref().is_some_and(|latest| latest.prompt.is_some())
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let now = self.environment.clock.now().as_second();
+        self.has_ended = true;
+        self.change(|latest| (latest.outcome, latest.ended_at) = (Some(outcome), Some(now)));
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(latest) = &mut self.turn.record.latest {
+            change(latest);
+        }
+        self.save();
     }
 
     /// A record that cannot be written costs the others a sign-in of their own, so nothing is said of it.
-    fn save(&self, paths: &EntryPaths, environment: &Environment) {
-        if let Ok(bytes) = serde_json::to_vec(self) {
-            let _ = cache::replace(&paths.attempt(), &bytes, &*environment.entropy);
+    fn save(&self) {
+        let _ = self.turn.record.save(&self.turn.paths, &*self.environment.entropy);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
         }
+        // A person who presses Ctrl-C knows of the prompt. A program that ends its call leaves a tab behind.
+        if self.is_prompting() && !self.environment.terminal.is_attended() {
+            let now = self.environment.clock.now();
+            self.turn.record.prompt_failed("it was interrupted".to_owned(), now);
+        }
+        self.finish(Outcome::Interrupted);
     }
 }
 
-/// The result of an attempt that ended after `seen` was read. No clock is asked: an end that was there already
-/// belongs to an earlier call.
-fn ended_since(seen: Option<&Attempt>, now: Option<Attempt>) -> Option<Outcome> {
-    let now = now?;
-    let known = seen.is_some_and(|seen| seen.id == now.id && seen.outcome.is_some());
-    now.outcome.filter(|_| !known)
+fn is_handed_over(record: &Record) -> bool {
+    record.latest.as_ref().is_some_and(|latest| latest.is_handed_over && latest.outcome.is_none())
 }
 
-fn describe(attempt: Option<&Attempt>) -> String {
-    match attempt.filter(|attempt| attempt.outcome.is_none()) {
-        Some(attempt) => format!(
-            "waiting for the sign-in that process {} has begun; finish it there, or press Ctrl-C here",
-            attempt.process
-        ),
-        None => "waiting for another process that is signing in; press Ctrl-C to stop waiting".to_owned(),
-    }
+/// A failure so short ago, in seconds, is also the result for a call that had to wait, but came too late to see the
+/// attempt under way: another one waiting was taking note of it.
+const STILL_WARM: i64 = 2;
+
+/// The result of the attempt that a call waited for: of one that ended after `seen` was read, or of one that failed a
+/// moment before.
+fn ended_since(seen: &Record, now: &Record, time: Timestamp) -> Option<Outcome> {
+    let latest = now.latest.as_ref()?;
+    let is_known = seen.latest.as_ref().is_some_and(|seen| seen.id == latest.id && seen.outcome.is_some());
+    let age = time.as_second().saturating_sub(latest.ended_at?);
+    latest.outcome.clone().filter(|outcome| match outcome {
+        Outcome::Succeeded => !is_known,
+        Outcome::Failed(_) => !is_known || (0..=STILL_WARM).contains(&age),
+        Outcome::Interrupted => false,
+    })
+}
+
+fn describe(latest: Option<&Attempt>, now: Timestamp) -> String {
+    let Some(latest) = latest.filter(|latest| latest.outcome.is_none()) else {
+        return "waiting for another process that is signing in; press Ctrl-C to stop waiting".to_owned();
+    };
+    let process = latest.process;
+    let seconds = now.as_second().saturating_sub(latest.started_at).max(0);
+    let (what, mend) = match latest.prompt {
+        Some(Prompt::Browser) => ("until somebody signs in, in the browser", "do that"),
+        Some(Prompt::Code) => ("until somebody enters the code that it shows", "do that"),
+        None => ("for the provider", "wait"),
+    };
+    format!("process {process} has been waiting for {seconds} seconds {what}; {mend}, or press Ctrl-C")
 }
 
 /// The locked file, or `None` if another process has it.
@@ -158,21 +273,77 @@ fn is_still_at(_: &File, path: &Path) -> bool {
 mod tests {
     use super::*;
 
+    const NOW: i64 = 1_800_000_000;
+
     #[test]
     fn only_an_end_that_came_while_waiting_counts() {
-        let attempt = |id, outcome: Option<Outcome>| Attempt { id, process: 1, started_at: 0, outcome };
+        let nothing = Record::default;
+        let attempt = |id, outcome: Option<Outcome>, age| {
+            let ended_at = outcome.as_ref().map(|_| NOW - age);
+            let (process, started_at, prompt, is_handed_over) = (1, 0, None, false);
+            let latest = Attempt { id, process, started_at, prompt, is_handed_over, outcome, ended_at };
+            let mut record = Record::default();
+            record.latest = Some(latest);
+            record
+        };
         let failed = || Some(Outcome::Failed("no".to_owned()));
+        let (succeeded, interrupted) = (Some(Outcome::Succeeded), Some(Outcome::Interrupted));
         for (seen, now, result) in [
-            (None, None, None),
-            (None, Some(attempt(1, failed())), failed()),
-            (Some(attempt(1, None)), Some(attempt(1, failed())), failed()),
-            (Some(attempt(1, None)), Some(attempt(1, None)), None),
-            (Some(attempt(1, failed())), Some(attempt(1, failed())), None),
-            (Some(attempt(1, failed())), Some(attempt(2, failed())), failed()),
-            (Some(attempt(1, failed())), Some(attempt(2, None)), None),
-            (Some(attempt(1, None)), Some(attempt(2, Some(Outcome::Succeeded))), Some(Outcome::Succeeded)),
+            (nothing(), nothing(), None),
+            (nothing(), attempt(1, failed(), 5), failed()),
+            (attempt(1, None, 0), attempt(1, failed(), 5), failed()),
+            (attempt(1, None, 0), attempt(1, None, 0), None),
+            (attempt(1, None, 0), attempt(1, interrupted, 0), None),
+            (attempt(1, failed(), 5), attempt(1, failed(), 5), None),
+            (attempt(1, failed(), 2), attempt(1, failed(), 2), failed()),
+            (attempt(1, failed(), -1), attempt(1, failed(), -1), None),
+            (attempt(1, failed(), 5), attempt(2, failed(), 5), failed()),
+            (attempt(1, failed(), 5), attempt(2, None, 0), None),
+            (attempt(1, None, 0), attempt(2, succeeded.clone(), 0), succeeded.clone()),
+            (attempt(1, succeeded.clone(), 0), attempt(1, succeeded, 0), None),
         ] {
-            assert_eq!(ended_since(seen.as_ref(), now.clone()), result, "{seen:?} {now:?}");
+            let time = Timestamp::from_second(NOW).unwrap();
+            assert_eq!(ended_since(&seen, &now, time), result, "{seen:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn those_who_wait_are_told_for_whom_and_what() {
+        let at = |second| Timestamp::from_second(NOW + second).unwrap();
+        let attempt = |prompt, outcome| Attempt {
+            id: 1,
+            process: 4711,
+            started_at: NOW,
+            prompt,
+            is_handed_over: false,
+            outcome,
+            ended_at: None,
+        };
+        for (latest, second, line) in [
+            (
+                attempt(Some(Prompt::Browser), None),
+                40,
+                "process 4711 has been waiting for 40 seconds until somebody signs in, in the browser; do that, or press \
+                 Ctrl-C",
+            ),
+            (
+                attempt(Some(Prompt::Code), None),
+                -5,
+                "process 4711 has been waiting for 0 seconds until somebody enters the code that it shows; do that, or \
+                 press Ctrl-C",
+            ),
+            (
+                attempt(None, None),
+                3,
+                "process 4711 has been waiting for 3 seconds for the provider; wait, or press Ctrl-C",
+            ),
+            (
+                attempt(None, Some(Outcome::Succeeded)),
+                3,
+                "waiting for another process that is signing in; press Ctrl-C to stop waiting",
+            ),
+        ] {
+            assert_eq!(describe(Some(&latest), at(second)), line);
         }
     }
 }

@@ -5,6 +5,8 @@
 mod command;
 mod review;
 
+pub(crate) use command::{PluginArgument, plugin_arguments};
+
 use kubesso_token_cache::Options;
 use std::fmt::Write as _;
 

@@ -21,6 +21,14 @@ impl Terminal for SystemTerminal {
         io::stdin().is_terminal()
     }
 
+    fn is_attended(&self) -> bool {
+        self.is_terminal() && self.is_watched()
+    }
+
+    fn is_watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     #[cfg(unix)]
     fn hide_input(&self) -> io::Result<Box<dyn Send>> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser};
 use crate::environment::{Environment, Interrupt, Output, Pacing, Terminal};
+use crate::launcher::NoHelper;
 
 /// What a run wrote.
 #[derive(Default)]
@@ -73,6 +74,7 @@ pub(crate) fn recording_environment() -> (Environment, Recording) {
         clock: Arc::new(ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap())),
         entropy: Arc::new(SeededEntropy::new(1)),
         browser: Arc::new(Nobody),
+        launcher: Arc::new(NoHelper),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),
         verbosity: 0,

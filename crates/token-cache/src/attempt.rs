@@ -41,6 +41,9 @@ pub struct Attempt {
     pub is_handed_over: bool,
     /// None while it is under way, and for ever if its process was killed.
     pub outcome: Option<Outcome>,
+    /// When that was, in seconds since 1970.
+    #[serde(default)]
+    pub ended_at: Option<i64>,
 }
 
 /// What a person is asked for.

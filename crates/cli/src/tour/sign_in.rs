@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_https::Trust;
 use kubesso_signin::{
-    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing,
+    BrowserChoice, BrowserError, Environment, Interrupt, NoHelper, OnFailure, OpenBrowser, Output, Pacing,
     Surroundings, Terminal, run_plugin,
 };
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,7 @@ pub(super) async fn through_the_plugin(
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(browser),
+        launcher: Arc::new(NoHelper),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),
         verbosity: 0,

@@ -1,6 +1,6 @@
 //! The `kubectl config set-credentials` command, ready to paste into a shell.
 
-use kubesso_token_cache::{GrantType, PkceMethod};
+use kubesso_token_cache::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments};
 use std::path::Path;
 
 use super::USER;
@@ -12,7 +12,7 @@ use kubesso_token_cache::shell;
 use kubesso_token_cache::values::{csv_cell, expand_home, key_values};
 
 /// One argument of the plugin.
-enum PluginArgument {
+pub(crate) enum PluginArgument {
     /// As it stands.
     Plain(String),
     /// `--flag=` and the value of a shell variable, so that the secret is in no history.
@@ -34,7 +34,7 @@ pub(super) fn set_credentials(
         "--exec-arg=get-token".to_owned(),
     ];
     let mut preparation = String::new();
-    for argument in plugin_arguments(arguments, options, environment) {
+    for argument in plugin_arguments(&arguments.provider, &arguments.authentication, options, environment) {
         lines.push(match argument {
             PluginArgument::Plain(text) => shell::quote(&format!("--exec-arg={}", csv_cell(&text))),
             PluginArgument::FromVariable { flag, variable } => {
@@ -47,12 +47,12 @@ pub(super) fn set_credentials(
 }
 
 /// Every flag that was used, in the order of the help, with the scopes that were asked for.
-fn plugin_arguments(
-    arguments: &SetupArguments,
+pub(crate) fn plugin_arguments(
+    provider: &ProviderArguments,
+    authentication: &AuthenticationArguments,
     options: &Options,
     environment: &Environment,
 ) -> Vec<PluginArgument> {
-    let (provider, authentication) = (&arguments.provider, &arguments.authentication);
     let mut list = List(Vec::new());
     list.add("--oidc-issuer-url", options.issuer.as_str());
     list.add("--oidc-client-id", &options.client_id);

@@ -50,7 +50,7 @@ fn those_who_wait_fail_as_the_one_they_waited_for() {
     let recording = Recording::default();
     let all_wait = recording.clone();
     // The person refuses only when all the others are waiting.
-    world.browser.first(move |_| all_wait.wait_for("waiting for", CALLS - 1));
+    world.browser.first(move |_| all_wait.wait_for("press Ctrl-C", CALLS - 1));
     let runs = at_once(&world, &recording);
     assert!(runs.iter().all(|run| (run.code, run.stdout.as_str()) == (1, "")));
     let text = recording.text();
@@ -90,11 +90,12 @@ fn those_who_wait_say_for_whom() {
         scope.spawn(|| world.run_into("get-token", &["--skip-open-browser"], &leading));
         leading.wait_for("Please visit", 1);
         scope.spawn(|| world.run_into("get-token", &[], &waiting));
-        waiting.wait_for("waiting for", 1);
+        waiting.wait_for("has been waiting", 1);
         world.interrupt.cancel();
     });
     let text = waiting.text();
-    assert!(text.contains(&format!("the sign-in that process {} has begun", std::process::id())), "{text}");
+    assert!(text.contains(&format!("process {} has been waiting for", std::process::id())), "{text}");
+    assert!(text.contains("until somebody signs in, in the browser"), "{text}");
     assert_eq!(world.browser.openings(), 0);
 }
 

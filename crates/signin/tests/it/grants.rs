@@ -89,6 +89,8 @@ fn the_device_flow_ends_with_its_code_or_a_refusal() {
     world.stub.behaviour().answer_next("/token", 400, "application/json", &denied);
     assert!(world.get_token(&["--grant-type=device-code"]).error().ends_with("access_denied: no"));
     world.stub.behaviour().discovery.insert("device_authorization_endpoint".into(), json!(null));
+    // Three sign-ins came to nothing, so there is a pause.
+    world.clock.advance(SignedDuration::from_mins(1));
     assert!(world.get_token(&["--grant-type=device-code"]).error().contains("no device flow"));
 }
 

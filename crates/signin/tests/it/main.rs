@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod back_off;
 mod cache;
 mod concurrency;
 mod errors;

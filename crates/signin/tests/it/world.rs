@@ -11,7 +11,7 @@ use std::time::Duration;
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_https::{Timeouts, Trust};
 use kubesso_signin::{
-    BrowserChoice, BrowserError, Environment, Interrupt, OnFailure, OpenBrowser, Output, Pacing,
+    BrowserChoice, BrowserError, Environment, Interrupt, NoHelper, OnFailure, OpenBrowser, Output, Pacing,
     Surroundings, Terminal, run_plugin,
 };
 use tempfile::TempDir;
@@ -35,6 +35,8 @@ pub(crate) struct World {
     /// Or lines that are typed while it runs.
     pub(crate) typed: Option<Arc<Mutex<Receiver<String>>>>,
     pub(crate) quiet_wait: Duration,
+    /// Whether somebody sits at a terminal.
+    pub(crate) is_attended: bool,
     pub(crate) request: Timeouts,
 }
 
@@ -72,6 +74,7 @@ impl World {
             keyboard: Vec::new(),
             typed: None,
             quiet_wait: Duration::from_mins(1),
+            is_attended: true,
             request: Timeouts::default(),
         }
     }
@@ -114,14 +117,17 @@ impl World {
             terminal: Arc::new(Keyboard {
                 lines: Mutex::new(self.keyboard.clone()),
                 typed: self.typed.clone(),
+                is_attended: self.is_attended,
             }),
             clock: self.clock.clone(),
             entropy: Arc::new(OsEntropy),
             browser: self.browser.clone(),
+            launcher: Arc::new(NoHelper),
             interrupt: Interrupt::Token(self.interrupt.clone()),
             pacing: Pacing {
                 lock_poll: Duration::from_millis(1),
                 quiet_wait: self.quiet_wait,
+                helper: Duration::from_secs(30),
                 request: self.request,
                 retry: Duration::ZERO,
                 farewell: Duration::from_secs(5),
@@ -192,9 +198,18 @@ impl Write for Recording {
 struct Keyboard {
     lines: Mutex<Vec<String>>,
     typed: Option<Arc<Mutex<Receiver<String>>>>,
+    is_attended: bool,
 }
 
 impl Terminal for Keyboard {
+    fn is_attended(&self) -> bool {
+        self.is_attended
+    }
+
+    fn is_watched(&self) -> bool {
+        self.is_attended
+    }
+
     fn read_line(&self) -> io::Result<Option<String>> {
         if let Some(typed) = &self.typed {
             return Ok(typed.lock().unwrap().recv().ok());
@@ -248,6 +263,11 @@ impl FakeBrowser {
     /// Opens, but nobody signs in.
     pub(crate) fn ignore(&self) {
         *self.idle.lock().unwrap() = true;
+    }
+
+    /// Opens, and somebody signs in.
+    pub(crate) fn answer(&self) {
+        *self.idle.lock().unwrap() = false;
     }
 
     /// Trusts everybody.

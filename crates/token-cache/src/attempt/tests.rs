@@ -72,7 +72,15 @@ fn a_refresh_that_fails_is_not_repeated_at_once() {
 }
 
 fn attempt(prompt: Option<Prompt>, outcome: Option<Outcome>) -> Record {
-    let attempt = Attempt { id: 1, process: 7, started_at: NOW, prompt, is_handed_over: false, outcome };
+    let attempt = Attempt {
+        id: 1,
+        process: 7,
+        started_at: NOW,
+        prompt,
+        is_handed_over: false,
+        outcome,
+        ended_at: None,
+    };
     Record { latest: Some(attempt), ..Record::default() }
 }
 

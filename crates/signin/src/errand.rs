@@ -1,0 +1,234 @@
+//! A call that the cache did not answer: one refresh or one sign-in for all who ask, and its result kept.
+
+use kubesso_token_cache::attempt::{BackOff, Outcome, Prompt, Record};
+use kubesso_token_cache::exec_credential::ApiVersion;
+use kubesso_token_cache::legacy::KubeloginKey;
+use kubesso_token_cache::options::Grant;
+use kubesso_token_cache::{Call, Entry, EntryPaths, GetTokenArguments, Options};
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::flow;
+use crate::lock::{Claim, Running, Turn};
+use crate::relying_party::RelyingParty;
+use crate::remedy;
+
+/// What is to be fetched, and how much the person wants it.
+pub(crate) struct Errand<'e> {
+    pub(crate) version: ApiVersion,
+    options: Options,
+    /// None when nothing is kept.
+    pub(crate) paths: Option<EntryPaths>,
+    /// What kubelogin calls the entry.
+    kubelogin: Option<KubeloginKey>,
+    /// Whether a token that is still valid will not do.
+    pub(crate) is_forced: bool,
+    /// Whether the person asked for a sign-in, however many came to nothing before.
+    pub(crate) insists: bool,
+    /// The command that signs in now, for a call that may not ask the person.
+    remedy: String,
+    environment: &'e Environment,
+}
+
+impl<'e> Errand<'e> {
+    /// What a call of `get-token` asks for. Says what is wrong with the flags.
+    pub(crate) fn new(arguments: &GetTokenArguments, environment: &'e Environment) -> Result<Self, Error> {
+        let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
+        environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
+        Ok(Self {
+            version,
+            remedy: remedy::login_command(arguments, &options, environment),
+            options,
+            paths,
+            kubelogin: KubeloginKey::new(arguments, &environment.surroundings),
+            is_forced: arguments.force_refresh,
+            insists: false,
+            environment,
+        })
+    }
+
+    /// A token: the one that somebody else is fetching, a refreshed one, or that of a new sign-in.
+    pub(crate) async fn obtain(&self) -> Result<Entry, Error> {
+        let Some(paths) = &self.paths else { return self.obtain_alone(None).await };
+        match Turn::take(paths, Claim::Newcomer, self.environment).await {
+            Ok(turn) => self.obtain_in_turn(turn, paths).await,
+            Err(error) => {
+                self.warn_of_unsaved(paths, &error);
+                let known = self.known(paths);
+                if let Some(entry) = known.as_ref().filter(|entry| !self.is_forced && self.is_fresh(entry)) {
+                    return Ok(entry.clone());
+                }
+                let entry = self.obtain_alone(known.as_ref()).await?;
+                // It was warned of already.
+                let _ = paths.save(&entry, &*self.environment.entropy);
+                Ok(entry)
+            }
+        }
+    }
+
+    /// The entry, taken over from kubelogin if there is none of ours.
+    pub(crate) fn known(&self, paths: &EntryPaths) -> Option<Entry> {
+        paths.load().or_else(|| {
+            let theirs = self.kubelogin.as_ref()?.find_in(paths.directory())?;
+            self.environment.explain(1, || format!("taking over kubelogin's cache entry {}", theirs.name));
+            // Unsaved, it is looked for again by the next call.
+            let _ = paths.save(&theirs.entry, &*self.environment.entropy);
+            Some(theirs.entry)
+        })
+    }
+
+    async fn discover(&self) -> Result<RelyingParty<'_>, Error> {
+        let directory = self.paths.as_ref().map(EntryPaths::directory);
+        RelyingParty::discover(&self.options, self.environment, directory).await
+    }
+
+    /// Where there can be no lock, and nobody to wait for.
+    async fn obtain_alone(&self, known: Option<&Entry>) -> Result<Entry, Error> {
+        let party = self.discover().await?;
+        let result = match self.refresh(&party, known).await {
+            Ok(None) => self.sign_in(&party).await,
+            Ok(Some(entry)) => Ok(entry),
+            Err(error) => Err(error),
+        };
+        party.settle().await;
+        result
+    }
+
+    async fn obtain_in_turn(&self, turn: Turn, paths: &EntryPaths) -> Result<Entry, Error> {
+        if let Some(Outcome::Failed(message)) = &turn.awaited {
+            return Err(Error::Leader(message.clone()));
+        }
+        let renewed_meanwhile = turn.awaited == Some(Outcome::Succeeded);
+        let known = self.known(paths);
+        if let Some(entry) = &known
+            && (!self.is_forced || renewed_meanwhile)
+            && self.is_fresh(entry)
+        {
+            return Ok(entry.clone());
+        }
+        let can_refresh = known.as_ref().is_some_and(|known| known.refresh_token.is_some());
+        if !can_refresh && let Some(error) = self.back_off(turn.record()) {
+            return Err(error);
+        }
+        let mut running = turn.begin(self.environment);
+        let result = self.renew(known.as_ref(), &mut running).await;
+        if let Ok(entry) = &result
+            && let Err(error) = paths.save(entry, &*self.environment.entropy)
+        {
+            self.warn_of_unsaved(paths, &error);
+        }
+        running.end(&result);
+        self.or_last_resort(result, known)
+    }
+
+    /// Refreshes if that is possible, and signs in otherwise.
+    async fn renew(&self, known: Option<&Entry>, running: &mut Running<'_>) -> Result<Entry, Error> {
+        let party = self.discover().await?;
+        let result = match self.refresh(&party, known).await {
+            Ok(None) => self.prompt(&party, running).await,
+            Ok(Some(entry)) => Ok(entry),
+            Err(error) => Err(error),
+        };
+        party.settle().await;
+        result
+    }
+
+    /// Signs in, unless the person must not be asked yet.
+    async fn prompt(&self, party: &RelyingParty<'_>, running: &mut Running<'_>) -> Result<Entry, Error> {
+        if let Some(error) = self.back_off(running.record()) {
+            return Err(error);
+        }
+        if let Some(prompt) = prompt_of(&self.options.grant) {
+            running.prompt(prompt);
+        }
+        self.sign_in(party).await
+    }
+
+    /// Why the person is not asked, if that is so.
+    fn back_off(&self, record: &Record) -> Option<Error> {
+        prompt_of(&self.options.grant).filter(|_| !self.insists)?;
+        let back_off = record.back_off(self.environment.clock.now(), self.environment.attendance())?;
+        let BackOff { reason, remaining } = back_off;
+        Some(Error::BackedOff { reason, remaining, command: self.remedy.clone() })
+    }
+
+    /// The refreshed token, or `None` if there is nothing to refresh with: no refresh token, or one that has ended.
+    async fn refresh(&self, party: &RelyingParty<'_>, known: Option<&Entry>) -> Result<Option<Entry>, Error> {
+        let Some((known, refresh_token)) =
+            known.and_then(|known| Some((known, known.refresh_token.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        self.environment.explain(1, || "refreshing the token".to_owned());
+        match party.refresh(known, refresh_token).await {
+            Ok(renewed) => Ok(Some(renewed.entry)),
+            Err(error) if error.is_invalid_grant() => {
+                self.environment.explain(1, || format!("{error}; signing in anew"));
+                self.forget_refresh_token(known);
+                Ok(None)
+            }
+            // Some providers never give an ID token for a refresh.
+            Err(error @ Error::NoIdToken) => {
+                let line = format!("the token could not be refreshed: {error}; signing in anew");
+                self.environment.warn(&line);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn sign_in(&self, party: &RelyingParty<'_>) -> Result<Entry, Error> {
+        let signed_in = flow::sign_in(party).await?;
+        self.environment.explain(1, || {
+            let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
+            format!("the token has these claims:\n{claims}")
+        });
+        Ok(signed_in.entry)
+    }
+
+    /// The refresh token has ended: the next call need not try it, should the sign-in that follows fail.
+    fn forget_refresh_token(&self, known: &Entry) {
+        if let Some(paths) = &self.paths {
+            // If it stays, the next call asks the provider in vain, and that is all.
+            let _ = paths.save(&Entry { refresh_token: None, ..known.clone() }, &*self.environment.entropy);
+        }
+    }
+
+    /// A token that is about to end is better than none, while the provider cannot give another one.
+    fn or_last_resort(&self, result: Result<Entry, Error>, known: Option<Entry>) -> Result<Entry, Error> {
+        match (result, known) {
+            (Err(error), Some(entry))
+                if error.is_outage()
+                    && !self.is_forced
+                    && entry.is_last_resort(self.environment.clock.now()) =>
+            {
+                let line = format!("the token could not be refreshed and ends in a moment: {error}");
+                self.environment.warn(&line);
+                Ok(entry)
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn is_fresh(&self, entry: &Entry) -> bool {
+        entry.is_fresh(self.environment.clock.now())
+    }
+
+    fn warn_of_unsaved(&self, paths: &EntryPaths, error: &std::io::Error) {
+        self.environment.warn(&format!(
+            "tokens cannot be kept in {} ({error}), so that each call signs in; make it writable, or give another \
+             --token-cache-dir, or --token-cache-storage=none",
+            paths.directory().display()
+        ));
+    }
+}
+
+/// What the person is asked for where they need not sit at this terminal. Other questions come to nothing by themselves
+/// when nobody is there.
+fn prompt_of(grant: &Grant) -> Option<Prompt> {
+    match grant {
+        Grant::AuthorizationCode(_) => Some(Prompt::Browser),
+        Grant::DeviceCode { .. } => Some(Prompt::Code),
+        Grant::AuthorizationCodeByKeyboard | Grant::ClientCredentials | Grant::Password { .. } => None,
+    }
+}
