@@ -1,4 +1,6 @@
-//! The two DER shapes that lie between JOSE and the cryptography library.
+//! The three DER shapes that lie between JOSE and the cryptography library.
+
+use zeroize::Zeroizing;
 
 /// Reads `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }` (RFC 8017 A.1.1): both big-endian,
 /// without leading zeros.
@@ -11,17 +13,32 @@ pub(crate) fn read_rsa_public_key(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// Writes `ECDSA-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 §2.2.3) from big-endian numbers.
 pub(crate) fn write_ecdsa_signature(r: &[u8], s: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(r.len() + s.len() + 8);
-    for number in [r, s] {
+    write_numbers(&[r, s])
+}
+
+/// Writes `RSAPrivateKey` (RFC 8017 A.1.2) with two primes: modulus, public and private exponent, the primes, the
+/// exponents by prime, and the coefficient, all big-endian.
+pub(crate) fn write_rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
+    const TWO_PRIMES: &[u8] = &[0];
+    let all: Vec<_> = std::iter::once(TWO_PRIMES).chain(numbers).collect();
+    Zeroizing::new(write_numbers(&all))
+}
+
+/// A SEQUENCE of positive INTEGERs.
+fn write_numbers(numbers: &[&[u8]]) -> Vec<u8> {
+    // Large enough that nothing secret is left behind by growing.
+    let capacity = numbers.iter().map(|number| number.len() + 8).sum::<usize>();
+    let mut body = Zeroizing::new(Vec::with_capacity(capacity));
+    for number in numbers {
         let number = unsigned(number);
-        let mut content = Vec::with_capacity(number.len() + 1);
+        let mut content = Zeroizing::new(Vec::with_capacity(number.len() + 1));
         if number.first().is_none_or(|first| first & 0x80 != 0) {
             content.push(0);
         }
         content.extend_from_slice(number);
         write(INTEGER, &content, &mut body);
     }
-    let mut der = Vec::with_capacity(body.len() + 4);
+    let mut der = Vec::with_capacity(capacity + 8);
     write(SEQUENCE, &body, &mut der);
     der
 }

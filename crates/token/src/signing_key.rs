@@ -63,6 +63,35 @@ impl SigningKey {
         Self::new(algorithm, pair)
     }
 
+    /// Reads an unencrypted private key in any of the DER forms that people keep: PKCS#8, SEC 1 (RFC 5915), PKCS#1.
+    pub(crate) fn from_any_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, TokenError> {
+        let refused = |_| TokenError::InvalidKey("not a private key of the algorithm's type");
+        let pair = match scheme(algorithm) {
+            Scheme::Ec(ecdsa) => {
+                KeyPair::Ec(EcdsaKeyPair::from_private_key_der(ecdsa, der).map_err(refused)?)
+            }
+            Scheme::Rsa(encoding) => {
+                let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
+                KeyPair::Rsa(pair.map_err(refused)?, encoding)
+            }
+        };
+        Self::new(algorithm, pair)
+    }
+
+    /// A point and its private number (RFC 7518 §6.2.2). The point must be the number's.
+    pub(crate) fn from_ec_parts(
+        algorithm: Algorithm,
+        number: &[u8],
+        point: &[u8],
+    ) -> Result<Self, TokenError> {
+        let Scheme::Ec(ecdsa) = scheme(algorithm) else {
+            return Err(TokenError::InvalidKey("not an RSA key"));
+        };
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(ecdsa, number, point)
+            .map_err(|_| TokenError::InvalidKey("its private half does not belong to its public half"))?;
+        Self::new(algorithm, KeyPair::Ec(pair))
+    }
+
     /// The key as unencrypted PKCS#8 DER, wiped when dropped. Seal it before it is stored.
     ///
     /// # Errors
