@@ -57,26 +57,6 @@ pub(crate) struct Answer {
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// How a client says who it is at the token endpoint (OpenID Connect Core 1.0, section 9).
-#[derive(Clone)]
-pub(crate) enum ClientAuthentication {
-    /// The client ID in the form, and the secret if there is one.
-    Form(Option<Secret>),
-    /// HTTP Basic.
-    Basic(Secret),
-}
-
-impl ClientAuthentication {
-    /// As discovery documents name it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Form(None) => "none",
-            Self::Form(Some(_)) => "client_secret_post",
-            Self::Basic(_) => "client_secret_basic",
-        }
-    }
-}
-
 const TRIES: u32 = 3;
 /// As many as other clients follow.
 const MOST_REDIRECTS: usize = 10;

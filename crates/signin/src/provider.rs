@@ -36,6 +36,8 @@ pub(crate) struct ProviderMetadata {
     id_token_signing_alg_values_supported: Vec<String>,
     #[serde(default)]
     pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// RFC 9207, section 3.
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,

@@ -1,5 +1,7 @@
 //! One provider and one application of ours there: exchanging, refreshing and verifying.
 
+mod client_authentication;
+mod secret_command;
 mod verification;
 
 use std::collections::BTreeMap;
@@ -10,10 +12,12 @@ use kubesso_token_cache::{Entry, Options, Secret, values::printable};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 
+pub(crate) use self::client_authentication::Preference;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::http::{Answer, ClientAuthentication, Http, Repeat};
+use crate::http::{Answer, Http, Repeat};
 use crate::provider::{Documents, Provider, ProviderMetadata};
 
 /// A client of one provider (OpenID Connect Core 1.0, section 1.2).
@@ -23,6 +27,8 @@ pub(crate) struct RelyingParty<'a> {
     pub(crate) http: Http,
     metadata: Mutex<Arc<ProviderMetadata>>,
     documents: Documents,
+    /// The client's secret, once it was needed.
+    secret: OnceCell<Secret>,
 }
 
 /// A verified sign-in.
@@ -60,7 +66,14 @@ impl<'a> RelyingParty<'a> {
     ) -> Result<Self, Error> {
         let Provider { http, documents, metadata } = provider;
         documents.prefetch_keys(metadata.jwks_uri()?);
-        Ok(Self { options, environment, http, metadata: Mutex::new(Arc::new(metadata)), documents })
+        Ok(Self {
+            options,
+            environment,
+            http,
+            metadata: Mutex::new(Arc::new(metadata)),
+            documents,
+            secret: OnceCell::new(),
+        })
     }
 
     /// What the provider says about itself, as far as this run knows.
@@ -116,10 +129,10 @@ impl<'a> RelyingParty<'a> {
     ) -> Result<TokenAnswer, Error> {
         const WHAT: &str = "the token request";
         let metadata = self.metadata();
-        let answer = self.post_as_any_client(WHAT, metadata.token_endpoint()?, &form, repeat).await?;
+        let answer = self.post_to_endpoint(WHAT, &metadata, &form, repeat).await?;
         let (metadata, answer) = if is_gone(&answer) && self.rediscover().await? {
             let newer = self.metadata();
-            let answer = self.post_as_any_client(WHAT, newer.token_endpoint()?, &form, repeat).await?;
+            let answer = self.post_to_endpoint(WHAT, &newer, &form, repeat).await?;
             (newer, answer)
         } else {
             (metadata, answer)
@@ -131,69 +144,14 @@ impl<'a> RelyingParty<'a> {
         Err(refusal(&answer, what).unwrap_or_else(|| answer.unexpected(WHAT, url)))
     }
 
-    /// Posts `form` until the provider knows the client.
-    async fn post_as_any_client(
+    async fn post_to_endpoint(
         &self,
         what: &'static str,
-        url: &str,
+        metadata: &ProviderMetadata,
         form: &BTreeMap<&str, &str>,
         repeat: Repeat,
     ) -> Result<Answer, Error> {
-        let mut refused = None;
-        for method in self.client_authentications() {
-            let answer = self.post_as_client(what, url, form, &method, repeat).await?;
-            let is_unknown = matches!(refusal(&answer, what), Some(Error::Refused { code, .. }) if code == "invalid_client");
-            if !is_unknown {
-                if refused.is_some() && answer.status.is_success() {
-                    self.documents.remember_client_authentication(&self.options.client_id, method.name());
-                }
-                return Ok(answer);
-            }
-            refused.get_or_insert(answer);
-        }
-        refused.ok_or_else(|| Error::Unsupported("knows no way of ours to name the client".to_owned()))
-    }
-
-    /// Posts `form` as the client that we are.
-    pub(crate) async fn post_as_client(
-        &self,
-        what: &'static str,
-        url: &str,
-        form: &BTreeMap<&str, &str>,
-        method: &ClientAuthentication,
-        repeat: Repeat,
-    ) -> Result<Answer, Error> {
-        let id = self.options.client_id.as_str();
-        match method {
-            ClientAuthentication::Basic(secret) => {
-                self.http.post(what, url, form, Some((id, secret)), repeat).await
-            }
-            ClientAuthentication::Form(secret) => {
-                let mut form = form.clone();
-                form.insert("client_id", id);
-                if let Some(secret) = secret {
-                    form.insert("client_secret", secret.expose());
-                }
-                self.http.post(what, url, &form, None, repeat).await
-            }
-        }
-    }
-
-    /// How to name the client, the best way first.
-    fn client_authentications(&self) -> Vec<ClientAuthentication> {
-        let Some(secret) = &self.options.client_secret else { return vec![ClientAuthentication::Form(None)] };
-        let basic = ClientAuthentication::Basic(secret.clone());
-        let form = ClientAuthentication::Form(Some(secret.clone()));
-        let mut ways = match &self.metadata().token_endpoint_auth_methods_supported {
-            Some(methods) if !methods.iter().any(|method| method == "client_secret_basic") => {
-                vec![form, basic]
-            }
-            _ => vec![basic, form],
-        };
-        if let Some(known) = self.documents.client_authentication(&self.options.client_id) {
-            ways.sort_by_key(|way| way.name() != known);
-        }
-        ways
+        self.post_as_client(what, metadata.token_endpoint()?, form, repeat, Preference::Basic).await
     }
 
     /// RFC 8707, section 2: the resource is named in the token request too.

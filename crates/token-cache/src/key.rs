@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::arguments::PkceMethod;
-use crate::options::{Grant, Options, RedirectUrl};
+use crate::options::{ClientProof, Grant, Options, RedirectUrl};
 use crate::secret::Secret;
 
 /// What a token depends on, digested: two calls share an entry exactly when they would get the same kind of token
@@ -40,6 +40,8 @@ impl CacheKey {
             trusted_data: &'a [String],
             skip_verify: bool,
             extra_parameters: &'a BTreeMap<String, String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_proof: Option<&'a ClientProof>,
             /// Whose token it is: an application's own is not a person's.
             subject: Subject<'a>,
         }
@@ -70,6 +72,7 @@ impl CacheKey {
             trusted_data: &options.trust.data,
             skip_verify: options.trust.skip_verify,
             extra_parameters: &options.extra_parameters,
+            client_proof: options.client_proof.as_ref(),
             subject: match &options.grant {
                 Grant::ClientCredentials => Subject::Application,
                 Grant::Password { username: Some(name), .. } => Subject::Named(name),
@@ -128,6 +131,10 @@ mod tests {
     fn what_changes_the_token_changes_the_key_and_nothing_else_does() {
         for flag in [
             "--oidc-client-secret=s",
+            "--oidc-client-secret-file=/s",
+            "--oidc-client-secret-command=pass kubernetes",
+            "--oidc-client-assertion-key=/key.pem",
+            "--oidc-client-assertion-file=/var/run/token",
             "--oidc-redirect-url=http://localhost:8000/cb",
             "--oidc-extra-scope=email",
             "--oidc-use-access-token",

@@ -1,5 +1,7 @@
 //! What the flags mean, checked: the second step after [`arguments`](crate::arguments).
 
+mod client_proof;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+pub use self::client_proof::ClientProof;
 use crate::arguments::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments, TlsArguments};
 use crate::error::Error;
 use crate::issuer::IssuerUrl;
@@ -24,6 +27,8 @@ pub struct Options {
     pub client_id: String,
     /// The application's secret, if it has one.
     pub client_secret: Option<Secret>,
+    /// What the application proves itself with, if not with that secret.
+    pub client_proof: Option<ClientProof>,
     /// Sent instead of the address that we listen on.
     pub redirect_url: Option<RedirectUrl>,
     /// What to ask for.
@@ -159,6 +164,7 @@ impl Options {
             issuer: issuer.clone(),
             client_id: client_id.to_owned(),
             client_secret: provider.oidc_client_secret.clone().filter(|secret| !secret.is_empty()),
+            client_proof: ClientProof::from_flags(provider, surroundings)?,
             redirect_url: redirect_url(provider.oidc_redirect_url.as_deref())?,
             scopes: Scopes::from_flags(&provider.oidc_extra_scope),
             use_access_token: provider.oidc_use_access_token,
@@ -171,6 +177,11 @@ impl Options {
                 &authentication.oidc_auth_request_extra_params,
             )?,
         })
+    }
+
+    /// Whether the application has something to prove itself with.
+    pub fn is_confidential(&self) -> bool {
+        self.client_secret.is_some() || self.client_proof.is_some()
     }
 
     /// What lets others read the tokens, or forge them, on the way: one line each.

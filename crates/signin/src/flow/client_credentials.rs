@@ -8,10 +8,11 @@ use crate::relying_party::{RelyingParty, SignIn};
 
 /// Extra parameters go into the token request, as in kubelogin; they do not replace the grant itself.
 pub(super) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
-    if party.options.client_secret.is_none() {
+    if !party.options.is_confidential() {
         return Err(Error::Flag {
             flag: "--grant-type",
-            problem: "client-credentials needs --oidc-client-secret".to_owned(),
+            problem: "client-credentials needs --oidc-client-secret, or another proof of the application"
+                .to_owned(),
         });
     }
     let scopes = party.options.scopes.to_string();

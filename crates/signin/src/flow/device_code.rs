@@ -12,8 +12,8 @@ use url::Url;
 use super::loopback::open_browser;
 use super::proof_key::ProofKey;
 use crate::error::Error;
-use crate::http::{ClientAuthentication, Repeat};
-use crate::relying_party::{RelyingParty, SignIn, refusal};
+use crate::http::Repeat;
+use crate::relying_party::{Preference, RelyingParty, SignIn, refusal};
 
 /// RFC 8628, section 3.2.
 #[derive(Deserialize)]
@@ -92,9 +92,7 @@ async fn authorize(party: &RelyingParty<'_>, proof: Option<&ProofKey>) -> Result
     if let Some(proof) = proof {
         form.extend([("code_challenge", proof.challenge.as_str()), ("code_challenge_method", "S256")]);
     }
-    // In the form, as kubelogin has it: device endpoints that know HTTP Basic are rare.
-    let client = ClientAuthentication::Form(party.options.client_secret.clone());
-    let answer = party.post_as_client(WHAT, url, &form, &client, Repeat::IfUnavailable).await?;
+    let answer = party.post_as_client(WHAT, url, &form, Repeat::IfUnavailable, Preference::Form).await?;
     if !answer.status.is_success() {
         return Err(refusal(&answer, "the device sign-in").unwrap_or_else(|| answer.unexpected(WHAT, url)));
     }

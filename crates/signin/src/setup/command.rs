@@ -8,6 +8,7 @@ use super::USER;
 use crate::arguments::SetupArguments;
 use crate::environment::Environment;
 use kubesso_token_cache::Options;
+use kubesso_token_cache::options::ClientProof;
 use kubesso_token_cache::shell;
 use kubesso_token_cache::values::{csv_cell, expand_home, key_values};
 
@@ -59,6 +60,16 @@ pub(crate) fn plugin_arguments(
     if options.client_secret.is_some() {
         let (flag, variable) = ("--oidc-client-secret", "OIDC_CLIENT_SECRET");
         list.0.push(PluginArgument::FromVariable { flag, variable });
+    }
+    match &options.client_proof {
+        Some(ClientProof::AssertionFile(file)) => list.add("--oidc-client-assertion-file", &absolute(file)),
+        Some(ClientProof::AssertionKey { file, key_id }) => {
+            list.add("--oidc-client-assertion-key", &absolute(file));
+            list.add_all("--oidc-client-assertion-key-id", key_id.iter());
+        }
+        Some(ClientProof::SecretCommand(command)) => list.add("--oidc-client-secret-command", command),
+        Some(ClientProof::SecretFile(file)) => list.add("--oidc-client-secret-file", &absolute(file)),
+        None => {}
     }
     list.add_all("--oidc-redirect-url", provider.oidc_redirect_url.iter());
     list.add_all("--oidc-extra-scope", options.scopes.extra());

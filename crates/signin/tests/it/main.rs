@@ -5,6 +5,7 @@
 
 mod back_off;
 mod cache;
+mod client_authentication;
 mod concurrency;
 mod errors;
 mod grants;

@@ -1,5 +1,7 @@
 //! Flags about the OpenID Connect provider and the application there.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::parse_bool;
@@ -12,6 +14,21 @@ pub struct ProviderArguments {
     /// Client secret, if the application has one
     #[arg(long, value_name = "SECRET", hide_default_value = true)]
     pub oidc_client_secret: Option<Secret>,
+    /// File with the client secret, on one line
+    #[arg(long, value_name = "FILE")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// Command that prints the client secret, with its arguments; no shell reads it
+    #[arg(long, value_name = "COMMAND")]
+    pub oidc_client_secret_command: Option<String>,
+    /// File with the private key (PEM or JWK) that the application signs its proof with (private_key_jwt)
+    #[arg(long, value_name = "FILE")]
+    pub oidc_client_assertion_key: Option<PathBuf>,
+    /// Name of that key at the provider [default: the kid of a JWK]
+    #[arg(long, value_name = "KID")]
+    pub oidc_client_assertion_key_id: Option<String>,
+    /// File with a JWT that proves who the application is, read at each use: a projected token, say
+    #[arg(long, value_name = "FILE")]
+    pub oidc_client_assertion_file: Option<PathBuf>,
     /// Redirect URL to send instead of http://localhost:PORT; its path becomes the callback path
     #[arg(long, value_name = "URL")]
     pub oidc_redirect_url: Option<String>,
