@@ -1,9 +1,10 @@
 //! The command line: what can be asked, and how it is explained.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use kubesso_signin::OidcLogin;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use kubesso_signin::Plugin;
 
 /// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
 #[derive(Debug, Parser)]
@@ -25,6 +26,16 @@ pub(crate) struct Cli {
     /// How much is logged: error, warn, info, debug or trace [default: info for serve, else warn].
     #[arg(long, global = true, value_name = "LEVEL", help_heading = "Logging")]
     pub log_level: Option<tracing::Level>,
+}
+
+/// All that can be asked, the plugin's commands among it.
+pub(crate) fn command() -> clap::Command {
+    Cli::command().mut_subcommand("oidc-login", |_| plugin())
+}
+
+/// The plugin as a command of ours.
+pub(crate) fn plugin() -> clap::Command {
+    Plugin::command().name("oidc-login").bin_name("kubesso oidc-login").display_name("kubesso oidc-login")
 }
 
 /// The commands of `kubesso`.
@@ -49,7 +60,12 @@ pub(crate) enum Command {
     ///
     /// The same as `kubectl oidc-login`; started by the name kubectl-oidc_login or kubelogin, this program is
     /// the plugin.
-    OidcLogin(OidcLogin),
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    OidcLogin {
+        /// The plugin's own command line.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  kubesso completion bash > /etc/bash_completion.d/kubesso")]
     Completion {
@@ -228,12 +244,11 @@ pub(crate) enum Keys {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

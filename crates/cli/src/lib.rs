@@ -35,7 +35,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 use tracing::Level;
 
@@ -46,12 +46,20 @@ pub use crate::error::CommandError;
 /// installed by.
 const PLUGIN_NAMES: [&str; 2] = ["kubectl-oidc_login", "kubelogin"];
 
+/// The plugin as a command of ours.
+const PLUGIN: &str = "oidc-login";
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let started_as = arguments.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    let mut words = arguments.iter().cloned();
     if PLUGIN_NAMES.iter().any(|name| started_as == *name) {
-        return kubesso_signin::run_plugin(arguments, environment::for_sign_in()).into();
+        return run_plugin(words.next().unwrap_or_default(), words);
+    }
+    // Not by way of our own parser, which has other rules than the plugin's.
+    if words.nth(1).is_some_and(|word| word == PLUGIN) {
+        return run_plugin(OsString::from(PLUGIN), words);
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -67,10 +75,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The plugin, with the words behind its name.
+fn run_plugin(name: OsString, words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    kubesso_signin::run_plugin(std::iter::once(name).chain(words), environment::for_sign_in()).into()
+}
+
 fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     // The plugin first: a cached token is printed before there is a log or a runtime.
-    if let Command::OidcLogin(command) = cli.command {
-        return Ok(kubesso_signin::run(command, environment::for_sign_in()).into());
+    if let Command::OidcLogin { words } = cli.command {
+        return Ok(run_plugin(OsString::from(PLUGIN), words));
     }
     let usual_level = if matches!(cli.command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
     logging::start(cli.log_format, cli.log_level.unwrap_or(usual_level));
@@ -81,10 +94,10 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::User(command) => runtime()?.block_on(user::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kubesso", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut args::command(), "kubesso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::OidcLogin(_) => Ok(ExitCode::SUCCESS),
+        Command::OidcLogin { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Command, CommandFactory};
 
-use crate::args::Cli;
+use crate::args::{self, Cli};
 
 /// The whole document.
 fn reference() -> String {
     let mut document = "# Commands\n\nGenerated from `kubesso --help`.\n".to_owned();
-    let mut root = Cli::command().term_width(100).max_term_width(100);
-    root.build();
-    write(&mut document, &root);
+    for root in [Cli::command(), args::plugin()] {
+        let mut root = root.term_width(100).max_term_width(100);
+        root.build();
+        write(&mut document, &root);
+    }
     document
 }
 
@@ -23,7 +25,8 @@ fn write(document: &mut String, command: &Command) {
     let help: Vec<_> = help.lines().map(str::trim_end).collect();
     // Writing to a String cannot fail.
     let _ = write!(document, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim());
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+    for subcommand in command.get_subcommands().filter(|it| !["help", "oidc-login"].contains(&it.get_name()))
+    {
         write(document, subcommand);
     }
 }

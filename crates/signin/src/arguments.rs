@@ -2,40 +2,62 @@
 //!
 //! Flags, defaults and value syntaxes are kubelogin's, so that an existing kubeconfig works unchanged.
 
+mod log;
+
+use std::path::PathBuf;
+
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use kubesso_token_cache::{
     AuthenticationArguments, CacheDirectory, GetTokenArguments, IssuerUrl, ProviderArguments, TlsArguments,
 };
 
-/// The plugin started by its own name: `kubectl-oidc_login` (kubectl's `oidc-login`) or `kubelogin`.
+pub use log::LogArguments;
+
+/// The plugin: `kubectl oidc-login`, `kubelogin` or `kubesso oidc-login`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "kubectl-oidc_login",
     bin_name = "kubectl oidc-login",
     version = concat!("version v", env!("CARGO_PKG_VERSION")),
     disable_version_flag = true,
+    args_override_self = true,
+    max_term_width = 100,
     about = "Signs people in to Kubernetes with OpenID Connect",
     after_help = ROOT_EXAMPLES
 )]
 pub struct Plugin {
-    /// What to do.
+    /// What to do; nothing is [`StandaloneArguments`]'s.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to sign in for without a command.
     #[command(flatten)]
-    pub oidc_login: OidcLogin,
+    pub standalone: StandaloneArguments,
+    /// How much to tell.
+    #[command(flatten)]
+    pub log: LogArguments,
     /// Print the version on standard output
     #[arg(long, action = ArgAction::Version)]
     version: Option<bool>,
 }
 
-/// `kubectl oidc-login`, for nesting into another command line (`kubesso oidc-login …`).
+/// Without a command: one sign-in, whose tokens go into the kubeconfig for clients that read its `auth-provider`.
 #[derive(Args, Clone, Debug)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
-pub struct OidcLogin {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-    /// Say more on standard error: 1 what is done and the claims
-    #[arg(short = 'v', long = "v", value_name = "LEVEL", default_value_t = 0, global = true)]
-    pub verbosity: u8,
+pub struct StandaloneArguments {
+    /// Kubeconfig with the user to sign in, when no command is given [default: $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context whose user to sign in [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// User to sign in, whatever the context
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub tls: TlsArguments,
+    /// How to sign in.
+    #[command(flatten)]
+    pub authentication: AuthenticationArguments,
 }
 
 /// The plugin's commands.

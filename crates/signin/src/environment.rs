@@ -157,6 +157,13 @@ impl Environment {
         if self.terminal.is_attended() { Attendance::Attended } else { Attendance::Unattended }
     }
 
+    /// Warns of each.
+    pub(crate) fn warn_all(&self, lines: &[String]) {
+        for line in lines {
+            self.warn(line);
+        }
+    }
+
     /// Tells what is done, to whoever asked for that much with `-v`. Secrets are never told.
     pub(crate) fn explain(&self, level: u8, line: impl FnOnce() -> String) {
         if self.verbosity >= level {

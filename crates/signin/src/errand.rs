@@ -34,6 +34,9 @@ impl<'e> Errand<'e> {
     /// What a call of `get-token` asks for. Says what is wrong with the flags.
     pub(crate) fn new(arguments: &GetTokenArguments, environment: &'e Environment) -> Result<Self, Error> {
         let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
+        for line in arguments.cache.old_flags() {
+            environment.warn(line);
+        }
         environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
         Ok(Self {
             version,

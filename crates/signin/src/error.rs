@@ -162,6 +162,38 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The kubeconfig cannot be read.
+    #[error(transparent)]
+    Kubeconfig(#[from] kubesso_kubeconfig::LoadError),
+    /// No such user in the kubeconfig.
+    #[error(transparent)]
+    KubeconfigUser(#[from] kubesso_kubeconfig::SelectError),
+    /// The kubeconfig cannot be written.
+    #[error(transparent)]
+    KubeconfigFile(#[from] kubesso_kubeconfig::FileError),
+    /// The kubeconfig is not written as a change needs it.
+    #[error(transparent)]
+    KubeconfigEdit(#[from] kubesso_kubeconfig::EditError),
+    /// The user of the kubeconfig signs in otherwise.
+    #[error("the user {user:?} of the kubeconfig needs the auth provider oidc and has {has}")]
+    NoAuthProvider {
+        /// The user's name.
+        user: String,
+        /// What there is instead.
+        has: &'static str,
+    },
+    /// A setting of the auth provider cannot be used.
+    #[error(
+        "{name} of the user {user:?} in the kubeconfig {problem}; set it: kubectl config set-credentials {user:?} --auth-provider=oidc --auth-provider-arg={name}=VALUE"
+    )]
+    AuthProviderSetting {
+        /// The user's name.
+        user: String,
+        /// The setting's.
+        name: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// The runtime cannot be started.
     #[error("the program could not start its event loop: {0}")]
     Runtime(#[source] io::Error),

@@ -8,11 +8,17 @@ use crate::error::Error;
 use crate::runtime::block_on;
 
 /// Prints a token, signing in if there is no valid one.
-pub(crate) fn run(arguments: &GetTokenArguments, environment: &Environment) -> Result<(), Error> {
+pub(crate) fn run(
+    arguments: &GetTokenArguments,
+    notices: &[String],
+    environment: &Environment,
+) -> Result<(), Error> {
     let hit = cached_token(arguments, &environment.surroundings, environment.clock.now());
-    let credential = match &hit {
-        Some(hit) => &hit.credential,
-        None => &fetched_token(arguments, environment)?,
+    let credential = if let Some(hit) = &hit {
+        &hit.credential
+    } else {
+        environment.warn_all(notices);
+        &fetched_token(arguments, environment)?
     };
     environment.stdout.write(credential.expose()).map_err(Error::Output)?;
     if hit.is_some_and(|hit| hit.is_due) {

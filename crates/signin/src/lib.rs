@@ -1,8 +1,8 @@
 //! `kubectl oidc-login`: signs people in with OpenID Connect and gives kubectl their tokens.
 //!
-//! It takes kubelogin's commands and flags, so that a kubeconfig written for that works unchanged. The binary parses
-//! [`OidcLogin`], describes the world as an [`Environment`] and calls [`run`]; this room itself reads no environment
-//! variable, asks no clock and draws no randomness of its own.
+//! It takes kubelogin's commands and flags, so that a kubeconfig written for that works unchanged. The binary
+//! describes the world as an [`Environment`] and calls [`run_plugin`] with its command line; this room itself reads no
+//! environment variable, asks no clock and draws no randomness of its own.
 //!
 //! The way of nearly every call is [`cached_token`](kubesso_token_cache::cached_token), which reads one file. Everything else (the event loop, TLS, the
 //! lock that lets one process sign in while others wait for its result) is only started when that finds nothing.
@@ -18,13 +18,14 @@
 //!     "--oidc-client-id=kubernetes",
 //!     "--oidc-extra-scope=email offline_access profile openid",
 //! ]);
-//! let Command::GetToken(arguments) = plugin.oidc_login.command else { unreachable!() };
+//! let Some(Command::GetToken(arguments)) = plugin.command else { unreachable!() };
 //! assert_eq!(arguments.oidc_issuer_url.as_str(), "https://login.example.com");
 //! ```
 
 mod arguments;
 mod browser;
 mod clean;
+mod command_line;
 mod environment;
 mod errand;
 mod error;
@@ -39,16 +40,16 @@ mod relying_party;
 mod remedy;
 mod runtime;
 mod setup;
+mod standalone;
 mod terminal;
 #[cfg(test)]
 mod testing;
 
-use std::ffi::OsString;
+use clap::CommandFactory;
 
-use clap::{CommandFactory, Parser};
-
-pub use arguments::{Command, LoginArguments, OidcLogin, Plugin, SetupArguments};
+pub use arguments::{Command, LogArguments, LoginArguments, Plugin, SetupArguments, StandaloneArguments};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
+pub use command_line::run_plugin;
 pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
@@ -56,17 +57,22 @@ pub use kubesso_token_cache::{Secret, Surroundings};
 pub use launcher::{Helper, Launch, NoHelper};
 pub use terminal::SystemTerminal;
 
-/// Does what `arguments` say and returns the exit code: 0, or 1 after one line `error: …` on standard error.
+/// Does what `plugin` says and returns the exit code: 0, or 1 after one line `error: …` on standard error. `notices`
+/// are what the person should know of the command line; a token that is there already is printed without them.
 ///
 /// An event loop is started only if the cache does not answer; call it outside of any.
-pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
-    let environment = &Environment { verbosity: arguments.verbosity, ..environment };
-    let (name, result) = match arguments.command {
-        Command::Setup(setup) => ("setup", setup::run(&setup, environment)),
-        Command::GetToken(call) => ("get-token", get_token::run(&call, environment)),
-        Command::Login(login) => ("login", login::run(&login, environment)),
-        Command::Clean(directory) => ("clean", clean::run(&directory, environment)),
-        Command::Version => {
+fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
+    let environment = &Environment { verbosity: plugin.log.verbosity, ..environment };
+    if !matches!(plugin.command, Some(Command::GetToken(_))) {
+        environment.warn_all(notices);
+    }
+    let (name, result) = match &plugin.command {
+        Some(Command::Setup(setup)) => ("setup", setup::run(setup, environment)),
+        Some(Command::GetToken(call)) => ("get-token", get_token::run(call, notices, environment)),
+        Some(Command::Login(login)) => ("login", login::run(login, environment)),
+        Some(Command::Clean(directory)) => ("clean", clean::run(directory, environment)),
+        None => ("login", standalone::run(&plugin.standalone, environment)),
+        Some(Command::Version) => {
             environment.say(&version());
             return 0;
         }
@@ -76,23 +82,6 @@ pub fn run(arguments: OidcLogin, environment: Environment) -> u8 {
         Err(error) => {
             environment.say(&format!("error: {name}: {error}"));
             1
-        }
-    }
-}
-
-/// Parses the whole command line of the plugin (the program's name first) and runs it. Help and `--version` go to
-/// standard output with exit code 0; every mistake in the arguments is exit code 1, as in kubelogin.
-pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
-    match Plugin::try_parse_from(command_line) {
-        Ok(plugin) => run(plugin.oidc_login, environment),
-        Err(answer) => {
-            let text = answer.render().to_string();
-            if answer.use_stderr() {
-                let _ = environment.stderr.write(&text);
-                1
-            } else {
-                u8::from(environment.stdout.write(&text).is_err())
-            }
         }
     }
 }

@@ -62,14 +62,14 @@ impl EntryPaths {
         key: &CacheKey,
         surroundings: &Surroundings,
     ) -> Result<Option<Self>, Error> {
-        match arguments.token_cache_storage {
+        match arguments.storage() {
             CacheStorage::None => Ok(None),
             CacheStorage::Keyring => Err(Error::Flag {
                 flag: "--token-cache-storage",
                 problem: "the keyring is not supported yet; use disk (files that only you can read) or none"
                     .to_owned(),
             }),
-            CacheStorage::Disk => {
+            CacheStorage::Auto | CacheStorage::Disk => {
                 let directory = directory(&arguments.directory, surroundings)?;
                 Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}") }))
             }

@@ -1,5 +1,7 @@
 //! Why a command line names no token.
 
+use std::path::PathBuf;
+
 /// What is wrong with a call before anything is looked up. Every message is one line that says what to do; none holds
 /// a secret.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,14 @@ pub enum Error {
         /// The flag, with its dashes.
         flag: &'static str,
         /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// The configuration file cannot be used.
+    #[error("{}: {problem}; mend the file, or name another with KUBELOGIN_CONFIG", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
         problem: String,
     },
     /// No home directory, so no default place for tokens.

@@ -28,6 +28,9 @@ impl CacheKey {
         #[derive(Serialize)]
         struct Canonical<'a> {
             version: u8,
+            /// Left out where there is none, as before there were any.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            profile: Option<&'a str>,
             issuer: &'a str,
             client_id: &'a str,
             client_secret: Option<&'a str>,
@@ -56,6 +59,7 @@ impl CacheKey {
 
         let canonical = Canonical {
             version: VERSION,
+            profile: options.profile.as_deref(),
             issuer: options.issuer.as_str(),
             client_id: &options.client_id,
             client_secret: options.client_secret.as_ref().map(Secret::expose),
@@ -146,6 +150,7 @@ mod tests {
             "--oidc-auth-request-extra-params=login_hint=dev",
             "--username=dev",
             "--grant-type=client-credentials",
+            "--profile=work",
         ] {
             assert_ne!(key(&[flag]), key(&[]), "{flag}");
         }
@@ -158,6 +163,7 @@ mod tests {
             "--grant-type=authcode-keyboard",
             "--oidc-extra-scope=openid",
             "--force-refresh",
+            "--profile=",
             "--token-cache-dir=/elsewhere",
         ] {
             assert_eq!(key(&[flag]), key(&[]), "{flag}");

@@ -35,6 +35,7 @@ pub mod exec_credential;
 mod freshness;
 mod issuer;
 pub mod key;
+pub mod layers;
 pub mod legacy;
 pub mod options;
 mod scopes;

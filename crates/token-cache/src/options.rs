@@ -21,6 +21,8 @@ use crate::values::{expand_home, key_values};
 /// Everything one sign-in needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Keeps the tokens of several people at one provider apart.
+    pub profile: Option<String>,
     /// The provider.
     pub issuer: IssuerUrl,
     /// The application there, and the audience of its tokens.
@@ -161,6 +163,7 @@ impl Options {
         let request_headers = pairs("--oidc-request-header", &provider.oidc_request_header)?;
         headers(&request_headers)?;
         Ok(Self {
+            profile: provider.profile.clone().filter(|profile| !profile.is_empty()),
             issuer: issuer.clone(),
             client_id: client_id.to_owned(),
             client_secret: provider.oidc_client_secret.clone().filter(|secret| !secret.is_empty()),

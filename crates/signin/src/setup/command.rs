@@ -57,6 +57,7 @@ pub(crate) fn plugin_arguments(
     let mut list = List(Vec::new());
     list.add("--oidc-issuer-url", options.issuer.as_str());
     list.add("--oidc-client-id", &options.client_id);
+    list.add_all("--profile", options.profile.iter());
     if options.client_secret.is_some() {
         let (flag, variable) = ("--oidc-client-secret", "OIDC_CLIENT_SECRET");
         list.0.push(PluginArgument::FromVariable { flag, variable });

@@ -12,7 +12,7 @@ fn printed_command(flags: &[String]) -> String {
     let always = ["kubelogin", "setup", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=k8s"];
     let plugin =
         Plugin::try_parse_from(always.into_iter().map(str::to_owned).chain(flags.iter().cloned())).unwrap();
-    let crate::Command::Setup(arguments) = plugin.oidc_login.command else { panic!("not setup") };
+    let Some(crate::Command::Setup(arguments)) = plugin.command else { panic!("not setup") };
     let environment = testing::environment();
     let options = Options::new(
         arguments.oidc_issuer_url.as_ref().unwrap(),

@@ -14,5 +14,6 @@ mod migration;
 mod refresh;
 mod round_trips;
 mod setup;
+mod standalone;
 mod stub;
 mod world;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::parse_bool;
+
 /// Where tokens are kept, and whether.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Token cache")]
@@ -14,6 +16,39 @@ pub struct CacheArguments {
     /// Where to keep tokens: disk, or none to keep nothing
     #[arg(long, value_name = "STORAGE", default_value = "disk")]
     pub token_cache_storage: CacheStorage,
+    /// Never in a release of kubelogin; taken with a warning.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "false", value_parser = parse_bool)]
+    pub force_keyring: bool,
+    /// Never in a release of kubelogin; taken with a warning.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "false", value_parser = parse_bool)]
+    pub no_keyring: bool,
+}
+
+impl CacheArguments {
+    /// Where to keep tokens, by the present flag or an old one.
+    pub fn storage(&self) -> CacheStorage {
+        match self.token_cache_storage {
+            CacheStorage::Disk | CacheStorage::Auto if self.force_keyring => CacheStorage::Keyring,
+            CacheStorage::Keyring | CacheStorage::Auto if self.no_keyring => CacheStorage::Disk,
+            CacheStorage::Auto => CacheStorage::Disk,
+            storage => storage,
+        }
+    }
+
+    /// One line for each flag that is taken for the sake of old kubeconfigs.
+    pub fn old_flags(&self) -> Vec<&'static str> {
+        let old = [
+            (self.force_keyring, "--force-keyring is deprecated; write --token-cache-storage=keyring"),
+            (self.no_keyring, "--no-keyring is deprecated; write --token-cache-storage=disk"),
+            (
+                self.token_cache_storage == CacheStorage::Auto,
+                "--token-cache-storage=auto is deprecated; write disk or keyring",
+            ),
+        ];
+        old.into_iter().filter_map(|(used, line)| used.then_some(line)).collect()
+    }
 }
 
 /// The directory of the token cache.
@@ -27,6 +62,9 @@ pub struct CacheDirectory {
 /// The kinds of token cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum CacheStorage {
+    /// The default of a few versions of kubelogin. Taken with a warning.
+    #[value(hide = true)]
+    Auto,
     /// Files that only their owner can read.
     #[default]
     Disk,

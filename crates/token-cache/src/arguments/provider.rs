@@ -11,6 +11,9 @@ use crate::secret::Secret;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Provider")]
 pub struct ProviderArguments {
+    /// Profile of the configuration file: its flags are taken, and its tokens are kept apart
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Client secret, if the application has one
     #[arg(long, value_name = "SECRET", hide_default_value = true)]
     pub oidc_client_secret: Option<Secret>,

@@ -1,0 +1,111 @@
+//! From the words of a command line to a command: what cobra and pflag take, and what lies under it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches};
+use kubesso_token_cache::layers::configuration::ConfigurationText;
+use kubesso_token_cache::layers::{CommandLine, Configuration, Flags, Layers};
+
+use crate::arguments::Plugin;
+use crate::environment::Environment;
+
+/// Runs the plugin with a whole command line, the program's name first. Help and `--version` go to standard output with
+/// exit code 0; every mistake in the arguments is one line and exit code 1, as in kubelogin.
+pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
+    let mut words = command_line.into_iter();
+    let program = words.next().unwrap_or_default();
+    match parse(program, words, &environment) {
+        Ok((plugin, notices)) => crate::run(&plugin, &notices, environment),
+        Err(Answer::Help(text)) => u8::from(environment.stdout.write(&text).is_err()),
+        Err(Answer::Mistake(line)) => {
+            environment.say(&format!("error: {line}"));
+            1
+        }
+    }
+}
+
+/// Why there is nothing to run.
+enum Answer {
+    /// Help or version was asked for.
+    Help(String),
+    /// One line.
+    Mistake(String),
+}
+
+fn parse(
+    program: OsString,
+    words: impl Iterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<(Plugin, Vec<String>), Answer> {
+    let mut command = Plugin::command();
+    let of_any = Flags::of_all(&command);
+    let line = CommandLine::read(words, &of_any);
+    let layers = layers(environment).map_err(|error| Answer::Mistake(error.to_string()))?;
+    let mut added = kubesso_token_cache::layers::Added::default();
+    if !layers.is_empty() {
+        let subcommand = line.command.as_deref().and_then(|name| command.find_subcommand(name));
+        let of_command = match subcommand {
+            Some(subcommand) => Flags::of(subcommand).and(Flags::of_every_command(&command)),
+            None => Flags::of(&command),
+        };
+        added =
+            layers.under(&line, &of_command, &of_any).map_err(|error| Answer::Mistake(error.to_string()))?;
+    }
+    let words = line.with(program, added.words);
+    let parsed =
+        command.try_get_matches_from_mut(words).and_then(|matches| Plugin::from_arg_matches(&matches));
+    match parsed {
+        Ok(plugin) => {
+            let mut notices = added.warnings;
+            let ineffective = plugin.log.without_effect();
+            if !ineffective.is_empty() {
+                let flags = ineffective.join(", ");
+                notices.push(format!("{flags}: what is told goes to standard error, as much as -v says"));
+            }
+            Ok((plugin, notices))
+        }
+        Err(error) if error.use_stderr() => Err(Answer::Mistake(one_line(&error, &added.origins))),
+        Err(help) => Err(Answer::Help(help.render().to_string())),
+    }
+}
+
+fn layers(environment: &Environment) -> Result<Layers, kubesso_token_cache::Error> {
+    let surroundings = &environment.surroundings;
+    let file = ConfigurationText::read(surroundings)?;
+    let read = |text: &str| serde_saphyr::from_str(text).map_err(|error| error.to_string());
+    let configuration = file.map(|file| Configuration::new(file, read)).transpose()?;
+    Ok(Layers::new(surroundings, configuration))
+}
+
+/// What is wrong and what may mend it, without the usage, and where the flag was set if not on the command line.
+fn one_line(error: &clap::Error, origins: &BTreeMap<String, String>) -> String {
+    let text = error.render().to_string();
+    let told = text.split("\nUsage:").next().unwrap_or_default().split("\nFor more information").next();
+    let lines = told.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut sentence = String::new();
+    for line in lines {
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let line = line.strip_prefix("tip: ").unwrap_or(line);
+        sentence += match sentence.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) if line.starts_with('[') => " ",
+            Some(_) if line.starts_with("--") => ", ",
+            Some(_) => "; ",
+        };
+        sentence += line;
+    }
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => flag.trim_start_matches("--").split([' ', '[', '=']).next(),
+        _ => None,
+    };
+    if let Some(origin) = flag.and_then(|flag| origins.get(flag)) {
+        sentence.extend([" (set by ", origin, ")"]);
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests;
