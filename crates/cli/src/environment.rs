@@ -1,20 +1,22 @@
 //! What the operating system says: variables, the home directory, streams, signals.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_signin::{
-    Environment, Interrupt, NoHelper, Output, Pacing, Surroundings, SystemBrowser, SystemTerminal,
+    Environment, Interrupt, Launch, NoHelper, Output, Pacing, Surroundings, SystemBrowser, SystemLauncher,
+    SystemTerminal,
 };
 
 use crate::args::DataDir;
 use crate::error::CommandError;
 use crate::up::Colour;
 
-/// The plugin's world: this process'.
-pub(crate) fn for_sign_in() -> Environment {
+/// The plugin's world: this process', which was called with `arguments` as the plugin.
+pub(crate) fn for_sign_in(arguments: &[OsString]) -> Environment {
     Environment {
         surroundings: Surroundings {
             variables: Arc::new(variable),
@@ -27,11 +29,18 @@ pub(crate) fn for_sign_in() -> Environment {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(SystemBrowser),
-        launcher: Arc::new(NoHelper),
+        launcher: launcher(arguments),
         interrupt: Interrupt::Signals,
         pacing: Pacing::default(),
         verbosity: 0,
     }
+}
+
+/// Starts this file again. On Linux that is `kubesso` also where the process was called by a link to it.
+fn launcher(arguments: &[OsString]) -> Arc<dyn Launch> {
+    let Ok(program) = std::env::current_exe() else { return Arc::new(NoHelper) };
+    let role = if crate::is_plugin(&program) { vec![] } else { vec![crate::PLUGIN.into()] };
+    Arc::new(SystemLauncher::new(program, role, arguments.to_vec()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]

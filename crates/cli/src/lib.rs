@@ -47,19 +47,23 @@ pub use crate::error::CommandError;
 const PLUGIN_NAMES: [&str; 2] = ["kubectl-oidc_login", "kubelogin"];
 
 /// The plugin as a command of ours.
-const PLUGIN: &str = "oidc-login";
+pub(crate) const PLUGIN: &str = "oidc-login";
+
+/// Whether a program of this name is the plugin.
+pub(crate) fn is_plugin(program: &Path) -> bool {
+    program.file_stem().is_some_and(|stem| PLUGIN_NAMES.iter().any(|name| stem == *name))
+}
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let started_as = arguments.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
     let mut words = arguments.iter().cloned();
-    if PLUGIN_NAMES.iter().any(|name| started_as == *name) {
-        return run_plugin(words.next().unwrap_or_default(), words);
+    if arguments.first().is_some_and(|name| is_plugin(Path::new(name))) {
+        return run_plugin(words.next().unwrap_or_default(), words.collect());
     }
     // Not by way of our own parser, which has other rules than the plugin's.
     if words.nth(1).is_some_and(|word| word == PLUGIN) {
-        return run_plugin(OsString::from(PLUGIN), words);
+        return run_plugin(OsString::from(PLUGIN), words.collect());
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -76,8 +80,9 @@ pub fn main() -> ExitCode {
 }
 
 /// The plugin, with the words behind its name.
-fn run_plugin(name: OsString, words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    kubesso_signin::run_plugin(std::iter::once(name).chain(words), environment::for_sign_in()).into()
+fn run_plugin(name: OsString, words: Vec<OsString>) -> ExitCode {
+    let environment = environment::for_sign_in(&words);
+    kubesso_signin::run_plugin(std::iter::once(name).chain(words), environment).into()
 }
 
 fn run(cli: Cli) -> Result<ExitCode, CommandError> {

@@ -9,17 +9,24 @@ use kubesso_token_cache::layers::configuration::ConfigurationText;
 use kubesso_token_cache::layers::{CommandLine, Configuration, Flags, Layers};
 
 use crate::arguments::Plugin;
+use crate::detached::Detached;
 use crate::environment::Environment;
 
 /// Runs the plugin with a whole command line, the program's name first. Help and `--version` go to standard output with
 /// exit code 0; every mistake in the arguments is one line and exit code 1, as in kubelogin.
 pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
-    let mut words = command_line.into_iter();
+    let mut words = command_line.into_iter().peekable();
     let program = words.next().unwrap_or_default();
-    match parse(program, words, &environment) {
-        Ok((plugin, notices)) => crate::run(&plugin, &notices, environment),
-        Err(Answer::Help(text)) => u8::from(environment.stdout.write(&text).is_err()),
-        Err(Answer::Mistake(line)) => {
+    // Not a flag like others: no variable sets it and no help shows it.
+    let detached = words.peek().and_then(|word| Detached::from_word(word));
+    if detached.is_some() {
+        words.next();
+    }
+    match (parse(program, words, &environment), detached) {
+        (Ok((plugin, _)), Some(errand)) => crate::run_detached(errand, &plugin, environment),
+        (Ok((plugin, notices)), None) => crate::run(&plugin, &notices, environment),
+        (Err(Answer::Help(text)), _) => u8::from(environment.stdout.write(&text).is_err()),
+        (Err(Answer::Mistake(line)), _) => {
             environment.say(&format!("error: {line}"));
             1
         }

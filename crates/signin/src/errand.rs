@@ -4,8 +4,9 @@ use kubesso_token_cache::attempt::{BackOff, Outcome, Prompt, Record};
 use kubesso_token_cache::exec_credential::ApiVersion;
 use kubesso_token_cache::legacy::KubeloginKey;
 use kubesso_token_cache::options::Grant;
-use kubesso_token_cache::{Call, Entry, EntryPaths, GetTokenArguments, Options};
+use kubesso_token_cache::{Call, Entry, EntryPaths, GetTokenArguments, Options, Secret};
 
+use crate::detached::Supervised;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flow;
@@ -21,39 +22,79 @@ pub(crate) struct Errand<'e> {
     pub(crate) paths: Option<EntryPaths>,
     /// What kubelogin calls the entry.
     kubelogin: Option<KubeloginKey>,
+    role: Role,
     /// Whether a token that is still valid will not do.
     pub(crate) is_forced: bool,
-    /// Whether the person asked for a sign-in, however many came to nothing before.
-    pub(crate) insists: bool,
     /// The command that signs in now, for a call that may not ask the person.
     remedy: String,
     environment: &'e Environment,
 }
 
+/// Who does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// A process that may be killed, or whose terminal may be closed, before the person has signed in.
+    Caller,
+    /// The helper to which such a process left the sign-in. There is nothing to refresh, and whether the person may be
+    /// asked was decided.
+    Heir,
+    /// Somebody asked for a sign-in, however many came to nothing before.
+    Login,
+}
+
+/// What came of the work.
+enum Renewal<'e> {
+    Done(Entry),
+    LeftTo(Supervised<'e>),
+}
+
 impl<'e> Errand<'e> {
-    /// What a call of `get-token` asks for. Says what is wrong with the flags.
+    /// What a call of `get-token` asks for.
     pub(crate) fn new(arguments: &GetTokenArguments, environment: &'e Environment) -> Result<Self, Error> {
         let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
-        for line in arguments.cache.old_flags() {
-            environment.warn(line);
-        }
-        environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
         Ok(Self {
             version,
             remedy: remedy::login_command(arguments, &options, environment),
             options,
             paths,
             kubelogin: KubeloginKey::new(arguments, &environment.surroundings),
+            role: Role::Caller,
             is_forced: arguments.force_refresh,
-            insists: false,
             environment,
         })
+    }
+
+    /// The same for the helper that a call has started.
+    pub(crate) fn of_heir(
+        arguments: &GetTokenArguments,
+        environment: &'e Environment,
+    ) -> Result<Self, Error> {
+        Ok(Self { role: Role::Heir, ..Self::new(arguments, environment)? })
+    }
+
+    /// The same for somebody who asked for a sign-in.
+    pub(crate) fn of_login(
+        arguments: &GetTokenArguments,
+        environment: &'e Environment,
+    ) -> Result<Self, Error> {
+        Ok(Self { role: Role::Login, ..Self::new(arguments, environment)? })
+    }
+
+    /// Says what is wrong with the flags.
+    pub(crate) fn warn_of_flags(&self, arguments: &GetTokenArguments) {
+        for line in arguments.cache.old_flags() {
+            self.environment.warn(line);
+        }
+        let (provider, tls, authentication) =
+            (&arguments.provider, &arguments.tls, &arguments.authentication);
+        self.environment.warn_of_flags(&self.options, provider, tls, authentication);
     }
 
     /// A token: the one that somebody else is fetching, a refreshed one, or that of a new sign-in.
     pub(crate) async fn obtain(&self) -> Result<Entry, Error> {
         let Some(paths) = &self.paths else { return self.obtain_alone(None).await };
-        match Turn::take(paths, Claim::Newcomer, self.environment).await {
+        let claim = if self.role == Role::Heir { Claim::Heir } else { Claim::Newcomer };
+        match Turn::take(paths, claim, self.environment).await {
             Ok(turn) => self.obtain_in_turn(turn, paths).await,
             Err(error) => {
                 self.warn_of_unsaved(paths, &error);
@@ -67,6 +108,33 @@ impl<'e> Errand<'e> {
                 Ok(entry)
             }
         }
+    }
+
+    /// Refreshes a token that is still good, if nobody else is at it and the provider did not fail a moment ago. Never
+    /// asks the person.
+    pub(crate) async fn refresh_if_due(&self) -> Result<(), Error> {
+        let Some(paths) = &self.paths else { return Ok(()) };
+        let Ok(Some(turn)) = Turn::take_now(paths) else { return Ok(()) };
+        let now = self.environment.clock.now();
+        let known = self.known(paths).filter(|known| known.is_due(now) && turn.record().permits_refresh(now));
+        let Some((known, refresh_token)) = known.as_ref().and_then(with_refresh_token) else { return Ok(()) };
+        let running = turn.begin(self.environment);
+        let result = self.refresh_in_background(known, refresh_token).await;
+        match &result {
+            // There is nobody to tell; the next call finds the old token, which is still good.
+            Ok(entry) => drop(paths.save(entry, &*self.environment.entropy)),
+            Err(error) if error.is_invalid_grant() => self.forget_refresh_token(known),
+            Err(_) => {}
+        }
+        running.end_refresh(result.as_ref().map(drop));
+        result.map(drop)
+    }
+
+    async fn refresh_in_background(&self, known: &Entry, refresh_token: &Secret) -> Result<Entry, Error> {
+        let party = self.discover().await?;
+        let renewed = party.refresh(known, refresh_token).await;
+        party.settle().await;
+        renewed.map(|renewed| renewed.entry)
     }
 
     /// The entry, taken over from kubelogin if there is none of ours.
@@ -109,47 +177,76 @@ impl<'e> Errand<'e> {
         {
             return Ok(entry.clone());
         }
-        let can_refresh = known.as_ref().is_some_and(|known| known.refresh_token.is_some());
-        if !can_refresh && let Some(error) = self.back_off(turn.record()) {
+        if !can_refresh(known.as_ref())
+            && let Some(error) = self.back_off(turn.record())
+        {
             return Err(error);
         }
         let mut running = turn.begin(self.environment);
-        let result = self.renew(known.as_ref(), &mut running).await;
-        if let Ok(entry) = &result
-            && let Err(error) = paths.save(entry, &*self.environment.entropy)
-        {
-            self.warn_of_unsaved(paths, &error);
+        match self.renew(known.as_ref(), &mut running).await {
+            Ok(Renewal::Done(entry)) => {
+                if let Err(error) = paths.save(&entry, &*self.environment.entropy) {
+                    self.warn_of_unsaved(paths, &error);
+                }
+                running.end(Ok(()));
+                Ok(entry)
+            }
+            Ok(Renewal::LeftTo(helper)) => {
+                running.hand_over();
+                helper.result().await
+            }
+            Err(error) => {
+                running.end(Err(&error));
+                self.last_resort(known, error)
+            }
         }
-        running.end(&result);
-        self.or_last_resort(result, known)
     }
 
     /// Refreshes if that is possible, and signs in otherwise.
-    async fn renew(&self, known: Option<&Entry>, running: &mut Running<'_>) -> Result<Entry, Error> {
+    async fn renew(&self, known: Option<&Entry>, running: &mut Running<'_>) -> Result<Renewal<'_>, Error> {
+        let known = known.filter(|_| self.role != Role::Heir);
+        if !can_refresh(known)
+            && let Some(helper) = self.helper().await
+        {
+            return Ok(Renewal::LeftTo(helper));
+        }
         let party = self.discover().await?;
         let result = match self.refresh(&party, known).await {
             Ok(None) => self.prompt(&party, running).await,
-            Ok(Some(entry)) => Ok(entry),
+            Ok(Some(entry)) => Ok(Renewal::Done(entry)),
             Err(error) => Err(error),
         };
         party.settle().await;
         result
     }
 
-    /// Signs in, unless the person must not be asked yet.
-    async fn prompt(&self, party: &RelyingParty<'_>, running: &mut Running<'_>) -> Result<Entry, Error> {
+    /// Has the person sign in, unless they must not be asked yet.
+    async fn prompt(
+        &self,
+        party: &RelyingParty<'_>,
+        running: &mut Running<'_>,
+    ) -> Result<Renewal<'_>, Error> {
         if let Some(error) = self.back_off(running.record()) {
             return Err(error);
+        }
+        if let Some(helper) = self.helper().await {
+            return Ok(Renewal::LeftTo(helper));
         }
         if let Some(prompt) = prompt_of(&self.options.grant) {
             running.prompt(prompt);
         }
-        self.sign_in(party).await
+        self.sign_in(party).await.map(Renewal::Done)
+    }
+
+    /// A process that asks the person in this one's place. It can only ask at a page: the keyboard stays here.
+    async fn helper(&self) -> Option<Supervised<'_>> {
+        prompt_of(&self.options.grant).filter(|_| self.role == Role::Caller)?;
+        Supervised::start(self.environment).await
     }
 
     /// Why the person is not asked, if that is so.
     fn back_off(&self, record: &Record) -> Option<Error> {
-        prompt_of(&self.options.grant).filter(|_| !self.insists)?;
+        prompt_of(&self.options.grant).filter(|_| self.role == Role::Caller)?;
         let back_off = record.back_off(self.environment.clock.now(), self.environment.attendance())?;
         let BackOff { reason, remaining } = back_off;
         Some(Error::BackedOff { reason, remaining, command: self.remedy.clone() })
@@ -157,11 +254,7 @@ impl<'e> Errand<'e> {
 
     /// The refreshed token, or `None` if there is nothing to refresh with: no refresh token, or one that has ended.
     async fn refresh(&self, party: &RelyingParty<'_>, known: Option<&Entry>) -> Result<Option<Entry>, Error> {
-        let Some((known, refresh_token)) =
-            known.and_then(|known| Some((known, known.refresh_token.as_ref()?)))
-        else {
-            return Ok(None);
-        };
+        let Some((known, refresh_token)) = known.and_then(with_refresh_token) else { return Ok(None) };
         self.environment.explain(1, || "refreshing the token".to_owned());
         match party.refresh(known, refresh_token).await {
             Ok(renewed) => Ok(Some(renewed.entry)),
@@ -198,19 +291,12 @@ impl<'e> Errand<'e> {
     }
 
     /// A token that is about to end is better than none, while the provider cannot give another one.
-    fn or_last_resort(&self, result: Result<Entry, Error>, known: Option<Entry>) -> Result<Entry, Error> {
-        match (result, known) {
-            (Err(error), Some(entry))
-                if error.is_outage()
-                    && !self.is_forced
-                    && entry.is_last_resort(self.environment.clock.now()) =>
-            {
-                let line = format!("the token could not be refreshed and ends in a moment: {error}");
-                self.environment.warn(&line);
-                Ok(entry)
-            }
-            (result, _) => result,
-        }
+    fn last_resort(&self, known: Option<Entry>, error: Error) -> Result<Entry, Error> {
+        let now = self.environment.clock.now();
+        let entry = known.filter(|known| error.is_outage() && !self.is_forced && known.is_last_resort(now));
+        let Some(entry) = entry else { return Err(error) };
+        self.environment.warn(&format!("the token could not be refreshed, and ends in a moment: {error}"));
+        Ok(entry)
     }
 
     fn is_fresh(&self, entry: &Entry) -> bool {
@@ -224,6 +310,14 @@ impl<'e> Errand<'e> {
             paths.directory().display()
         ));
     }
+}
+
+fn with_refresh_token(known: &Entry) -> Option<(&Entry, &Secret)> {
+    known.refresh_token.as_ref().map(|refresh_token| (known, refresh_token))
+}
+
+fn can_refresh(known: Option<&Entry>) -> bool {
+    known.is_some_and(|known| known.refresh_token.is_some())
 }
 
 /// What the person is asked for where they need not sit at this terminal. Other questions come to nothing by themselves

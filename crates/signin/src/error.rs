@@ -140,6 +140,9 @@ pub enum Error {
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
+    /// The process that does the sign-in was killed.
+    #[error("the process that waited for the sign-in has ended without a result; run the command again")]
+    HelperEnded,
     /// Standard input ended where an answer was needed.
     #[error(
         "standard input ended before {0} was given; run it in a terminal, with `interactiveMode: IfAvailable` in the user's exec section"

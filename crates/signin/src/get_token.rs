@@ -31,6 +31,7 @@ pub(crate) fn run(
 /// The long way to the credential line.
 fn fetched_token(arguments: &GetTokenArguments, environment: &Environment) -> Result<Secret, Error> {
     let errand = Errand::new(arguments, environment)?;
+    errand.warn_of_flags(arguments);
     let entry = block_on(environment, errand.obtain())?;
     Ok(exec_credential::render(errand.version, &entry.token, entry.expires_at))
 }

@@ -1,6 +1,11 @@
 //! Starting this program again, for work that must outlive the one who called it.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::detached::Detached;
 
 /// Starts helper processes.
 pub trait Launch: Send + Sync {
@@ -38,3 +43,74 @@ impl Launch for NoHelper {
 
     fn detach(&self) {}
 }
+
+/// Starts this program itself.
+#[derive(Clone, Debug)]
+pub struct SystemLauncher {
+    program: PathBuf,
+    /// What makes the program the plugin: `oidc-login`, or nothing.
+    role: Vec<OsString>,
+    /// The command line of the plugin, without its name.
+    arguments: Vec<OsString>,
+}
+
+impl SystemLauncher {
+    /// Starts `program`, which is the plugin when called with `role`, and was called with `arguments` after that.
+    pub fn new(program: PathBuf, role: Vec<OsString>, arguments: Vec<OsString>) -> Self {
+        Self { program, role, arguments }
+    }
+
+    /// With no stream of ours. The working directory and the environment stay, because flags may name relative files and
+    /// may come from variables.
+    fn command(&self, errand: Detached) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.role).arg(errand.word()).args(&self.arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        leave_console(&mut command);
+        command
+    }
+}
+
+impl Launch for SystemLauncher {
+    fn sign_in(&self) -> io::Result<Helper> {
+        let mut child =
+            self.command(Detached::SignIn).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(orders), Some(reports)) => {
+                Ok(Helper { orders: Box::new(orders), reports: Box::new(reports) })
+            }
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn refresh(&self) -> io::Result<()> {
+        self.command(Detached::Refresh).spawn().map(drop)
+    }
+
+    #[cfg(unix)]
+    fn detach(&self) {
+        // It fails only for the leader of a process group, which nobody makes a helper.
+        let _ = rustix::process::setsid();
+    }
+
+    /// It was started on a console of its own.
+    #[cfg(not(unix))]
+    fn detach(&self) {}
+}
+
+/// A process of another console gets no Ctrl-C from this one and stays when its window is closed. The new console has no
+/// window, and is there for the browser command, which would open one otherwise.
+#[cfg(windows)]
+fn leave_console(command: &mut Command) {
+    // https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    std::os::windows::process::CommandExt::creation_flags(
+        command,
+        CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW,
+    );
+}
+
+/// The helper leaves the session by itself.
+#[cfg(not(windows))]
+fn leave_console(_: &mut Command) {}

@@ -26,6 +26,7 @@ mod arguments;
 mod browser;
 mod clean;
 mod command_line;
+mod detached;
 mod environment;
 mod errand;
 mod error;
@@ -47,6 +48,8 @@ mod testing;
 
 use clap::CommandFactory;
 
+use crate::detached::Detached;
+
 pub use arguments::{Command, LogArguments, LoginArguments, Plugin, SetupArguments, StandaloneArguments};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
 pub use command_line::run_plugin;
@@ -54,7 +57,7 @@ pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
 pub use kubesso_token_cache::{Secret, Surroundings};
-pub use launcher::{Helper, Launch, NoHelper};
+pub use launcher::{Helper, Launch, NoHelper, SystemLauncher};
 pub use terminal::SystemTerminal;
 
 /// Does what `plugin` says and returns the exit code: 0, or 1 after one line `error: …` on standard error. `notices`
@@ -84,6 +87,14 @@ fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
             1
         }
     }
+}
+
+/// Does a part of a call that another process has begun. Only `get-token` has such parts. Whoever started this hears of
+/// the result in another way, or not at all.
+fn run_detached(errand: Detached, plugin: &Plugin, environment: Environment) -> u8 {
+    let environment = &Environment { verbosity: plugin.log.verbosity, ..environment };
+    let Some(Command::GetToken(call)) = &plugin.command else { return 1 };
+    u8::from(detached::run(errand, call, environment).is_err())
 }
 
 /// The help of one of the plugin's commands.

@@ -27,7 +27,6 @@ pub(crate) struct Turn {
 /// Who wants the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    #[expect(dead_code, reason = "a helper process comes next")]
     /// The process that the sign-in was left to.
     Heir,
     /// Anybody else, who lets the heir go first.
@@ -70,7 +69,6 @@ impl Turn {
         }
     }
 
-    #[expect(dead_code, reason = "a helper process comes next")]
     /// The lock, unless somebody has it.
     pub(crate) fn take_now(paths: &EntryPaths) -> io::Result<Option<Self>> {
         let lock = try_lock(&paths.lock())?;
@@ -124,7 +122,6 @@ impl Running<'_> {
         self.change(|latest| latest.prompt = Some(prompt));
     }
 
-    #[expect(dead_code, reason = "a helper process comes next")]
     /// Leaves the sign-in to a process that is waiting for the lock.
     pub(crate) fn hand_over(mut self) {
         self.change(|latest| latest.is_handed_over = true);
@@ -132,9 +129,9 @@ impl Running<'_> {
     }
 
     /// Leaves the result for those who wait, and lets the next one go on.
-    pub(crate) fn end<T>(mut self, result: &Result<T, Error>) {
+    pub(crate) fn end(mut self, result: Result<(), &Error>) {
         match result {
-            Ok(_) => self.turn.record.succeeded(),
+            Ok(()) => self.turn.record.succeeded(),
             Err(error) if self.is_prompting() => {
                 if let Some(reason) = error.fruitless_prompt() {
                     self.turn.record.prompt_failed(reason, self.environment.clock.now());
@@ -143,16 +140,15 @@ impl Running<'_> {
             Err(_) => {}
         }
         self.finish(match result {
-            Ok(_) => Outcome::Succeeded,
+            Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Failed(error.to_string()),
         });
     }
 
-    #[expect(dead_code, reason = "a helper process comes next")]
     /// The same for a refresh in the background, whose failure is nobody's result.
-    pub(crate) fn end_refresh<T>(mut self, result: &Result<T, Error>) {
+    pub(crate) fn end_refresh(mut self, result: Result<(), &Error>) {
         let outcome = match result {
-            Ok(_) => {
+            Ok(()) => {
                 self.turn.record.succeeded();
                 Outcome::Succeeded
             }

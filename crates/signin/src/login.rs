@@ -24,9 +24,9 @@ pub(crate) fn run(arguments: &LoginArguments, environment: &Environment) -> Resu
 }
 
 fn obtain(arguments: &GetTokenArguments, environment: &Environment) -> Result<Entry, Error> {
-    let mut errand = Errand::new(arguments, environment)?;
+    let mut errand = Errand::of_login(arguments, environment)?;
+    errand.warn_of_flags(arguments);
     let known = errand.paths.as_ref().and_then(|paths| errand.known(paths));
-    errand.insists = true;
     errand.is_forced |= known.is_some_and(|entry| entry.is_due(environment.clock.now()));
     block_on(environment, errand.obtain())
 }

@@ -9,6 +9,7 @@ mod client_authentication;
 mod concurrency;
 mod errors;
 mod grants;
+mod helper;
 mod login;
 mod migration;
 mod refresh;

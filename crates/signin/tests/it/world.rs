@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_https::{Timeouts, Trust};
 use kubesso_signin::{
-    BrowserChoice, BrowserError, Environment, Interrupt, NoHelper, OnFailure, OpenBrowser, Output, Pacing,
-    Surroundings, Terminal, run_plugin,
+    BrowserChoice, BrowserError, Environment, Helper, Interrupt, Launch, NoHelper, OnFailure, OpenBrowser,
+    Output, Pacing, Surroundings, Terminal, run_plugin,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,8 @@ pub(crate) struct World {
     /// Or lines that are typed while it runs.
     pub(crate) typed: Option<Arc<Mutex<Receiver<String>>>>,
     pub(crate) quiet_wait: Duration,
+    /// Whether calls can start helpers, and those that were started.
+    pub(crate) helpers: Option<Arc<Threads>>,
     /// Whether somebody sits at a terminal.
     pub(crate) is_attended: bool,
     pub(crate) request: Timeouts,
@@ -75,6 +79,7 @@ impl World {
             typed: None,
             quiet_wait: Duration::from_mins(1),
             is_attended: true,
+            helpers: None,
             request: Timeouts::default(),
         }
     }
@@ -104,7 +109,12 @@ impl World {
 
     pub(crate) fn run_line(&self, line: Vec<String>, recording: &Recording) -> Run {
         let stdout = Recording::default();
-        let code = run_plugin(line.into_iter().map(OsString::from), self.environment(&stdout, recording));
+        let mut environment = self.environment(&stdout, recording);
+        if let Some(threads) = &self.helpers {
+            let (threads, of_helper) = (threads.clone(), environment.clone());
+            environment.launcher = Arc::new(InThread { threads, environment: of_helper, line: line.clone() });
+        }
+        let code = run_plugin(line.into_iter().map(OsString::from), environment);
         Run { code, stdout: stdout.text(), stderr: recording.text() }
     }
 
@@ -192,6 +202,83 @@ impl Write for Recording {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Helpers that are threads.
+#[derive(Default)]
+pub(crate) struct Threads {
+    running: Mutex<Vec<JoinHandle<()>>>,
+    started: AtomicUsize,
+}
+
+impl Threads {
+    pub(crate) fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all of them have ended.
+    pub(crate) fn join(&self) {
+        let running = std::mem::take(&mut *self.running.lock().unwrap());
+        for thread in running {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// Starts helpers as threads, which have pipes to the caller as processes have.
+struct InThread {
+    threads: Arc<Threads>,
+    environment: Environment,
+    line: Vec<String>,
+}
+
+impl InThread {
+    fn start(&self, errand: &str, environment: Environment) {
+        let mut line = self.line.clone();
+        line.insert(1, format!("--detached={errand}"));
+        self.threads.started.fetch_add(1, Ordering::Relaxed);
+        let helper = std::thread::spawn(move || {
+            // Its result comes another way, or not at all.
+            let _ = run_plugin(line.into_iter().map(OsString::from), environment);
+        });
+        self.threads.running.lock().unwrap().push(helper);
+    }
+}
+
+impl Launch for InThread {
+    fn sign_in(&self) -> io::Result<Helper> {
+        let ((read_orders, orders), (reports, write_reports)) = (io::pipe()?, io::pipe()?);
+        let of_helper = Environment {
+            stdout: Output::new(write_reports),
+            stderr: Output::new(io::sink()),
+            terminal: Arc::new(Orders(Mutex::new(BufReader::new(read_orders)))),
+            ..self.environment.clone()
+        };
+        self.start("sign-in", of_helper);
+        Ok(Helper { orders: Box::new(orders), reports: Box::new(reports) })
+    }
+
+    fn refresh(&self) -> io::Result<()> {
+        self.start("refresh", self.environment.clone());
+        Ok(())
+    }
+
+    fn detach(&self) {}
+}
+
+/// The standard input of a helper.
+struct Orders(Mutex<BufReader<PipeReader>>);
+
+impl Terminal for Orders {
+    fn read_line(&self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        let length = self.0.lock().unwrap().read_line(&mut line)?;
+        Ok((length > 0).then(|| line.trim_end().to_owned()))
+    }
+
+    fn hide_input(&self) -> io::Result<Box<dyn Send>> {
+        Ok(Box::new(()))
     }
 }
 
