@@ -23,6 +23,7 @@ pub(crate) fn for_sign_in(arguments: &[OsString]) -> Environment {
             variable_names: Arc::new(variable_names),
             home: std::env::home_dir(),
         },
+        program: program(),
         stdout: Output::new(io::stdout()),
         stderr: Output::new(io::stderr()),
         terminal: Arc::new(SystemTerminal),
@@ -46,6 +47,17 @@ fn launcher(arguments: &[OsString]) -> Arc<dyn Launch> {
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The file that this program was started by. A link stays a link: what it leads to may move when it is upgraded.
+fn program() -> Option<PathBuf> {
+    let name = PathBuf::from(std::env::args_os().next()?);
+    if name.components().count() > 1 {
+        return std::path::absolute(name).ok();
+    }
+    let path = variable("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
+    found.filter(|file| file.is_absolute()).or_else(|| std::env::current_exe().ok())
 }
 
 /// Those whose name is Unicode; no variable of ours has another name.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use kubesso_token_cache::{
     AuthenticationArguments, CacheDirectory, GetTokenArguments, IssuerUrl, ProviderArguments, TlsArguments,
+    parse_bool,
 };
 
 pub use log::LogArguments;
@@ -85,6 +86,9 @@ pub struct SetupArguments {
     /// Client ID of the provider's application
     #[arg(long, value_name = "ID")]
     pub oidc_client_id: Option<String>,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigArguments,
     /// The provider and the application there.
     #[command(flatten)]
     pub provider: ProviderArguments,
@@ -94,6 +98,29 @@ pub struct SetupArguments {
     /// How to sign in.
     #[command(flatten)]
     pub authentication: AuthenticationArguments,
+}
+
+/// What `setup` does to the kubeconfig.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kubeconfig")]
+pub struct KubeconfigArguments {
+    /// Put the user into the kubeconfig instead of printing the command that does
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = parse_bool)]
+    pub write: bool,
+    /// Name of the user in the kubeconfig
+    #[arg(long, value_name = "NAME", default_value = "oidc", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub user: String,
+    /// With --write: the kubeconfig [default: $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// With --write: a context that shall use the user
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// With --write: replace a user that signs in otherwise, without asking
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = parse_bool)]
+    pub force: bool,
 }
 
 /// `login`: the flags of `get-token`, or none of them.
@@ -149,6 +176,10 @@ Examples:
 const SETUP_EXAMPLES: &str = "\
 Examples:
   kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes
+
+  # Into the kubeconfig at once, for the context `dev`
+  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
+    --write --context=dev
 
   # A provider with a private certificate authority, and scopes chosen by hand
   kubectl oidc-login setup --oidc-issuer-url=https://localhost:8443/oauth2/k8s-auth --oidc-client-id=kubernetes \\

@@ -1,6 +1,7 @@
 //! Everything outside the process that a sign-in touches, as one value.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Environment {
     /// Environment variables and the home directory. Looked up are `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`,
     /// `DISPLAY` and `WAYLAND_DISPLAY`.
     pub surroundings: Surroundings,
+    /// The file that this program was started by, if it is known: what kubectl can start again.
+    pub program: Option<PathBuf>,
     /// Where the credential goes, and nothing else.
     pub stdout: Output,
     /// Where everything for people goes.

@@ -177,6 +177,19 @@ pub enum Error {
     /// The kubeconfig is not written as a change needs it.
     #[error(transparent)]
     KubeconfigEdit(#[from] kubesso_kubeconfig::EditError),
+    /// There is no place for a kubeconfig.
+    #[error("no home directory is known for the kubeconfig; name a file with --kubeconfig")]
+    NoKubeconfig,
+    /// A user of that name is there, and is not to be replaced.
+    #[error(
+        "the user {user:?} of the kubeconfig is {before} and was kept; give another name with --user, or --force"
+    )]
+    UserKept {
+        /// The user's name.
+        user: String,
+        /// What the user is.
+        before: String,
+    },
     /// The user of the kubeconfig signs in otherwise.
     #[error("the user {user:?} of the kubeconfig needs the auth provider oidc and has {has}")]
     NoAuthProvider {

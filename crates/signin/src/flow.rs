@@ -7,7 +7,7 @@ mod device_code;
 mod keyboard;
 mod loopback;
 mod password;
-mod prompt;
+pub(crate) mod prompt;
 mod proof_key;
 
 use kubesso_token_cache::options::Grant;

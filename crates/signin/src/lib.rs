@@ -50,7 +50,9 @@ use clap::CommandFactory;
 
 use crate::detached::Detached;
 
-pub use arguments::{Command, LogArguments, LoginArguments, Plugin, SetupArguments, StandaloneArguments};
+pub use arguments::{
+    Command, KubeconfigArguments, LogArguments, LoginArguments, Plugin, SetupArguments, StandaloneArguments,
+};
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
 pub use command_line::run_plugin;
 pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};

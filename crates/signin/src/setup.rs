@@ -3,13 +3,15 @@
 //! All of it goes to standard error, as in kubelogin. The token cache is neither read nor written.
 
 mod command;
+mod invocation;
+mod kubeconfig;
 mod review;
 
 pub(crate) use command::{PluginArgument, plugin_arguments};
 
-use kubesso_token_cache::Options;
-use std::fmt::Write as _;
+use kubesso_token_cache::{Options, shell};
 
+use self::kubeconfig::Destination;
 use crate::arguments::SetupArguments;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -34,9 +36,15 @@ pub(crate) fn run(arguments: &SetupArguments, environment: &Environment) -> Resu
         &environment.surroundings,
     )?;
     environment.warn_of_flags(&options, &arguments.provider, &arguments.tls, &arguments.authentication);
+    let destination =
+        arguments.kubeconfig.write.then(|| Destination::find(arguments, environment)).transpose()?;
     let signed_in = block_on(environment, sign_in(&mut options, arguments, environment))?;
-    let report = report(arguments, &options, &signed_in, environment);
-    environment.say(report.trim_end());
+    environment.say(seen(&options, &signed_in).trim_end());
+    let next = match destination {
+        Some(destination) => destination.write(arguments, &options, environment)?,
+        None => to_paste(arguments, &options, environment),
+    };
+    environment.say(next.trim_end());
     Ok(())
 }
 
@@ -78,37 +86,26 @@ fn add_scopes(options: &mut Options, metadata: &ProviderMetadata) -> Vec<&'stati
     added
 }
 
-fn report(
-    arguments: &SetupArguments,
-    options: &Options,
-    (signed_in, metadata): &(SignIn, ProviderMetadata),
-    environment: &Environment,
-) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
+/// The token, and what a cluster makes of it.
+fn seen(options: &Options, (signed_in, metadata): &(SignIn, ProviderMetadata)) -> String {
     let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
-    let _ = write!(
-        text,
-        "\n## The token\n\nYou are signed in. The token has these claims:\n\n```json\n{claims}\n```\n"
-    );
-    let _ =
-        write!(text, "\n## What the cluster will see\n\n{}", review::review(options, metadata, signed_in));
-    let set_credentials = command::set_credentials(arguments, options, environment);
-    let _ = write!(
-        text,
-        "\n## Use it from kubectl\n\nPaste this to put the sign-in into your kubeconfig:\n\n```sh\n{set_credentials}\n```\n"
-    );
-    let _ = write!(
-        text,
-        "\nThen try it, and make it the user of the current context:\n\n```sh\n\
-         kubectl auth whoami --user={USER}\nkubectl get pods --user={USER}\n\
-         kubectl config set-context --current --user={USER}\n```\n"
-    );
-    text
+    let review = review::review(options, metadata, signed_in);
+    format!(
+        "\n## The token\n\nYou are signed in. The token has these claims:\n\n```json\n{claims}\n```\n\n\
+         ## What the cluster will see\n\n{review}"
+    )
 }
 
-/// The name of the user entry, as tutorials have it.
-const USER: &str = "oidc-user";
+/// The command that makes the sign-in permanent, and what to do then.
+fn to_paste(arguments: &SetupArguments, options: &Options, environment: &Environment) -> String {
+    let set_credentials = command::set_credentials(arguments, options, environment);
+    let user = shell::quote(&format!("--user={}", arguments.kubeconfig.user));
+    format!(
+        "\n## Use it from kubectl\n\nPaste this to put the sign-in into your kubeconfig (setup --write does it for you):\n\n\
+         ```sh\n{set_credentials}\n```\n\nThen try it, and make it the user of the current context:\n\n```sh\n\
+         kubectl auth whoami {user}\nkubectl get pods {user}\nkubectl config set-context --current {user}\n```\n"
+    )
+}
 
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,7 @@ pub(crate) fn recording_environment() -> (Environment, Recording) {
     let recording = Recording::default();
     let environment = Environment {
         surroundings: Surroundings::of(BTreeMap::new(), Some("/home/dev".into())),
+        program: None,
         stdout: Output::new(Shared(recording.stdout.clone())),
         stderr: Output::new(Shared(recording.stderr.clone())),
         terminal: Arc::new(Nobody),

@@ -52,6 +52,7 @@ pub(super) async fn through_the_plugin(
     };
     let environment = Environment {
         surroundings: Surroundings::of(BTreeMap::new(), None),
+        program: None,
         stdout: Output::new(stdout.clone()),
         stderr: Output::new(stderr.clone()),
         terminal: Arc::new(Nobody),

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 
 /// Shows `question` and reads a line. `what` names the answer in errors.
-pub(super) async fn line(
+pub(crate) async fn line(
     environment: &Environment,
     question: &str,
     what: &'static str,

@@ -3,7 +3,7 @@
 use kubesso_token_cache::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments};
 use std::path::Path;
 
-use super::USER;
+use super::invocation::Invocation;
 
 use crate::arguments::SetupArguments;
 use crate::environment::Environment;
@@ -26,14 +26,14 @@ pub(super) fn set_credentials(
     options: &Options,
     environment: &Environment,
 ) -> String {
+    let invocation = Invocation::by_habit(environment);
     let mut lines = vec![
-        format!("kubectl config set-credentials {USER}"),
+        format!("kubectl config set-credentials {}", shell::quote(&arguments.kubeconfig.user)),
         "--exec-api-version=client.authentication.k8s.io/v1".to_owned(),
         "--exec-interactive-mode=IfAvailable".to_owned(),
-        "--exec-command=kubectl".to_owned(),
-        "--exec-arg=oidc-login".to_owned(),
-        "--exec-arg=get-token".to_owned(),
+        shell::quote(&format!("--exec-command={}", invocation.command)),
     ];
+    lines.extend(invocation.arguments.iter().map(|word| format!("--exec-arg={word}")));
     let mut preparation = String::new();
     for argument in plugin_arguments(&arguments.provider, &arguments.authentication, options, environment) {
         lines.push(match argument {

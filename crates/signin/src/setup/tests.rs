@@ -54,7 +54,7 @@ fn the_command_says_every_flag_that_was_used() {
     ];
     let command = printed_command(&flags.map(str::to_owned));
     insta::assert_snapshot!(command, @r#"
-    kubectl config set-credentials oidc-user \
+    kubectl config set-credentials oidc \
       --exec-api-version=client.authentication.k8s.io/v1 \
       --exec-interactive-mode=IfAvailable \
       --exec-command=kubectl \

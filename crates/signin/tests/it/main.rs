@@ -15,6 +15,7 @@ mod migration;
 mod refresh;
 mod round_trips;
 mod setup;
+mod setup_write;
 mod standalone;
 mod stub;
 mod world;

@@ -63,10 +63,10 @@ fn a_good_sign_in_shows_the_claims_what_the_cluster_sees_and_a_command() {
 
     ## Use it from kubectl
 
-    Paste this to put the sign-in into your kubeconfig:
+    Paste this to put the sign-in into your kubeconfig (setup --write does it for you):
 
     ```sh
-    kubectl config set-credentials oidc-user \
+    kubectl config set-credentials oidc \
       --exec-api-version=client.authentication.k8s.io/v1 \
       --exec-interactive-mode=IfAvailable \
       --exec-command=kubectl \
@@ -84,9 +84,9 @@ fn a_good_sign_in_shows_the_claims_what_the_cluster_sees_and_a_command() {
     Then try it, and make it the user of the current context:
 
     ```sh
-    kubectl auth whoami --user=oidc-user
-    kubectl get pods --user=oidc-user
-    kubectl config set-context --current --user=oidc-user
+    kubectl auth whoami --user=oidc
+    kubectl get pods --user=oidc
+    kubectl config set-context --current --user=oidc
     ```
     "#);
     assert_eq!(

@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) keyboard: Vec<String>,
     /// Or lines that are typed while it runs.
     pub(crate) typed: Option<Arc<Mutex<Receiver<String>>>>,
+    /// The file that the plugin was started by.
+    pub(crate) program: Option<PathBuf>,
     pub(crate) quiet_wait: Duration,
     /// Whether calls can start helpers, and those that were started.
     pub(crate) helpers: Option<Arc<Threads>>,
@@ -77,6 +79,7 @@ impl World {
             ]),
             keyboard: Vec::new(),
             typed: None,
+            program: None,
             quiet_wait: Duration::from_mins(1),
             is_attended: true,
             helpers: None,
@@ -122,6 +125,7 @@ impl World {
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         Environment {
             surroundings: Surroundings::of(variables.collect(), Some(self.home.path().to_owned())),
+            program: self.program.clone(),
             stdout: Output::new(stdout.clone()),
             stderr: Output::new(stderr.clone()),
             terminal: Arc::new(Keyboard {

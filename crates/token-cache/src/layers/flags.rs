@@ -16,6 +16,20 @@ struct Flag {
     conflicts: BTreeSet<String>,
 }
 
+/// Ways to say one thing: the one that is said nearest to the command line is meant, and those below it are not.
+const ALTERNATIVES: &[&[&str]] = &[
+    &[
+        "oidc-client-secret",
+        "oidc-client-secret-file",
+        "oidc-client-secret-command",
+        "oidc-client-assertion-file",
+        "oidc-client-assertion-key",
+    ],
+    &["oidc-pkce-method", "oidc-use-pkce"],
+    &["token-cache-storage", "force-keyring", "no-keyring"],
+    &["listen-address", "listen-port"],
+];
+
 /// How a flag takes its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -100,8 +114,10 @@ impl Flags {
     }
 
     /// The flags that must not be beside this one.
-    pub(super) fn conflicts(&self, name: &str) -> impl Iterator<Item = &String> {
-        self.0.get(name).into_iter().flat_map(|flag| &flag.conflicts)
+    pub(super) fn conflicts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let alternatives = ALTERNATIVES.iter().filter(move |group| group.contains(&name)).copied().flatten();
+        let own = self.0.get(name).into_iter().flat_map(|flag| &flag.conflicts);
+        own.map(String::as_str).chain(alternatives.copied().filter(move |other| *other != name))
     }
 
     /// The flag that was probably meant: one that differs by a letter or two.

@@ -136,6 +136,15 @@ fn a_flag_from_below_gives_way_to_one_that_it_cannot_be_beside() {
 }
 
 #[test]
+fn of_several_ways_to_say_one_thing_the_nearest_is_meant() {
+    let secret = ("KUBELOGIN_OIDC_CLIENT_SECRET", "x");
+    let added = under(&["--oidc-client-secret-file=y"], &[secret], None).unwrap();
+    assert_eq!(words_of(&added), Vec::<&str>::new());
+    let text = r#"{"defaults": {"oidc-client-secret-command": "pass show x"}}"#;
+    assert_eq!(words_of(&under(&[], &[secret], Some(text)).unwrap()), ["--oidc-client-secret=x"]);
+}
+
+#[test]
 fn the_profile_is_named_anywhere_but_must_be_one_of_the_file() {
     for (given, variables, text, scopes) in [
         (&["--profile=work"][..], &[][..], FILE, "profile"),
