@@ -37,6 +37,7 @@ mod authorization;
 mod authorization_server;
 mod claim;
 mod code;
+mod device;
 mod group;
 mod id;
 mod name;
@@ -67,6 +68,7 @@ pub use claim::{
     FilterType, GroupFilter, claims,
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
+pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
 pub use group::{Group, GroupType};
 pub use id::{
     ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId, GrantId, GroupId,

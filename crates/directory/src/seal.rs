@@ -76,6 +76,18 @@ impl SealingKey {
         Ok(plain)
     }
 
+    /// A code that proves that whoever wrote `message` for `purpose` has this key (HMAC-SHA-256).
+    pub fn authenticate(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
+        context.update(b"kubesso authenticate 1\0");
+        context.update(purpose.as_bytes());
+        context.update(b"\0");
+        context.update(message);
+        let mut code = [0; 32];
+        code.copy_from_slice(context.sign().as_ref());
+        code
+    }
+
     fn cipher(&self, purpose: &str, salt: &[u8]) -> Option<LessSafeKey> {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
         context.update(b"kubesso seal 1\0");

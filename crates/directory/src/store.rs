@@ -1,7 +1,7 @@
 //! The port to a database: what the rest of the system asks of a store, and what a store promises.
 //!
 //! - What must happen once is one method that can lose: [`Store::redeem_code`],
-//!   [`Store::rotate_refresh_token`], [`Store::attempt`].
+//!   [`Store::redeem_device_code`], [`Store::rotate_refresh_token`], [`Store::attempt`].
 //! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a
 //!   [`Snapshot`] shows moves the [`Revision`].
 //! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts
@@ -16,6 +16,7 @@ use crate::audit::AuditEvent;
 use crate::authorization_server::{AuthorizationServer, Scope};
 use crate::claim::Claim;
 use crate::code::{AuthorizationCode, Redemption};
+use crate::device::{DeviceDecision, DeviceRefusal};
 use crate::group::Group;
 use crate::id::{
     ApplicationId, AuthorizationServerId, ClaimId, GrantId, GroupId, Kid, PolicyId, RuleId, ScopeId, UserId,
@@ -230,6 +231,8 @@ pub enum StoreError {
 pub struct Purged {
     /// Codes.
     pub codes: u64,
+    /// Decisions about user codes.
+    pub device_decisions: u64,
     /// Sessions.
     pub sessions: u64,
     /// Refresh token families.
@@ -311,6 +314,22 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Redemption, StoreError>;
 
+    /// Stores what somebody decided about a user code; whether it is the first decision about it. A second one
+    /// changes nothing.
+    async fn add_device_decision(&self, decision: &DeviceDecision) -> Result<bool, StoreError>;
+
+    /// The decision about a user code.
+    async fn device_decision(&self, user_code: &TokenHash) -> Result<Option<DeviceDecision>, StoreError>;
+
+    /// Redeems a user code for the device that brings the family's grant ([`DeviceDecision::redeem`]) and stores
+    /// the family, in one step. Of two callers exactly one redeems.
+    async fn redeem_device_code(
+        &self,
+        user_code: &TokenHash,
+        family: &RefreshFamily,
+        now: Timestamp,
+    ) -> Result<Result<(), DeviceRefusal>, StoreError>;
+
     /// Stores a family whose tokens are given without a code: the password grant's.
     async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError>;
 
@@ -350,7 +369,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed),
-    /// sessions, families a day after their end, forgotten throttle counters, audit entries after 90 days (as
+    /// decisions about user codes, sessions, families a day after their end, forgotten throttle counters, audit entries after 90 days (as
     /// long as Okta keeps them). To be called now and then.
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
 }

@@ -34,6 +34,7 @@ use crate::store::{Batch, Change, Store};
 use crate::user::User;
 
 pub mod configuration;
+pub mod devices;
 pub mod grants;
 pub mod people;
 pub mod throttling;
@@ -125,6 +126,12 @@ macro_rules! store_tests {
             refreshing_ends_at_its_lifetime_and_at_its_window_to_the_second,
             an_invented_refresh_token_is_unknown_and_harms_nobody,
             purging_takes_what_has_ended_and_nothing_else,
+        }
+        $crate::store_tests! { #[$test] $open, devices:
+            the_first_decision_about_a_user_code_stands,
+            of_many_that_redeem_a_user_code_one_wins,
+            what_was_denied_or_has_ended_is_not_redeemed,
+            decisions_end_with_their_person_and_their_time,
         }
         $crate::store_tests! { #[$test] $open, throttling:
             parallel_attempts_are_all_counted,

@@ -52,6 +52,13 @@ impl ThrottleKey {
         Self(TokenHash::of(network.as_bytes()))
     }
 
+    /// User codes that were typed from one network (RFC 8628 §5.1); where the address is unknown, all count together.
+    pub fn user_codes(address: Option<IpAddr>) -> Self {
+        let network = address.map(|address| Self::network(address).0);
+        let from = network.as_ref().map_or(&[][..], |network| network.as_bytes());
+        Self(TokenHash::of(&[b"user codes\0", from].concat()))
+    }
+
     /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
@@ -79,6 +86,9 @@ impl ThrottleRule {
         longest_delay: SignedDuration::from_secs(60),
         forgotten_after: SignedDuration::from_mins(15),
     };
+
+    /// For user codes, of which a wrong one is a typing error: ten free.
+    pub const USER_CODES: Self = Self { free: 10, ..Self::LOGIN };
 
     /// For one network, in which many people may sit: fifty free.
     pub const NETWORK: Self = Self { free: 50, ..Self::LOGIN };

@@ -222,6 +222,7 @@ fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
 fn end_grants(id: &UserId, at: Timestamp) -> Vec<Query> {
     vec![
         query("DELETE FROM codes WHERE user_id = ? AND redeemed IS NULL").bind(id.to_string()),
+        query("DELETE FROM device_decisions WHERE user_id = ? AND state = 'ALLOWED'").bind(id.to_string()),
         query("UPDATE refresh_families SET ended = ?, end_reason = ? WHERE user_id = ? AND ended IS NULL")
             .bind(micros(at))
             .bind(EndReason::Revoked.as_str())

@@ -23,7 +23,8 @@ const THROTTLE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
 /// How long the audit trail goes back.
 const AUDIT_MEMORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-fn dangling(what: &'static str, of: &str) -> impl FnOnce(sqlx::Error) -> StoreError {
+/// What a write says that refers to something, `what` of `of`.
+pub(crate) fn dangling(what: &'static str, of: &str) -> impl FnOnce(sqlx::Error) -> StoreError {
     let of = of.to_owned();
     move |error| match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(sqlx::error::ErrorKind::ForeignKeyViolation) => {
@@ -433,6 +434,11 @@ pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> 
         .execute(&mut *connection)
         .await
         .map_err(failed())?;
+    let device_decisions = query("DELETE FROM device_decisions WHERE ends <= ?")
+        .bind(micros(before(now, CODE_MEMORY)))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
     let sessions = query("DELETE FROM sessions WHERE min(last_used + idle, absolute_end) <= ?")
         .bind(micros(now))
         .execute(&mut *connection)
@@ -457,6 +463,7 @@ pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> 
         .map_err(failed())?;
     Ok(Purged {
         codes: codes.rows_affected(),
+        device_decisions: device_decisions.rows_affected(),
         sessions: sessions.rows_affected(),
         families: families.rows_affected(),
         throttles: throttles.rows_affected(),

@@ -26,10 +26,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use kubesso_ambient::Entropy;
 use kubesso_directory::{
-    ApplicationId, Attempt, AuditEvent, AuthorizationCode, Batch, EndReason, GrantId, Group, GroupId,
-    GroupName, Login, Outcome, Page, PasswordHash, Person, Purged, Redemption, RefreshFamily, RefreshTerms,
-    RefreshToken, Revision, Rotation, SealingKey, Session, Snapshot, Store, StoreError, ThrottleKey,
-    ThrottleRule, TokenHash, User, UserAssignment, UserId,
+    ApplicationId, Attempt, AuditEvent, AuthorizationCode, Batch, DeviceDecision, DeviceRefusal, EndReason,
+    GrantId, Group, GroupId, GroupName, Login, Outcome, Page, PasswordHash, Person, Purged, Redemption,
+    RefreshFamily, RefreshTerms, RefreshToken, Revision, Rotation, SealingKey, Session, Snapshot, Store,
+    StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -39,6 +39,7 @@ use sqlx::{ConnectOptions as _, Sqlite, Transaction, query};
 
 mod changes;
 mod configuration;
+mod devices;
 mod grants;
 mod master_key;
 mod open;
@@ -272,6 +273,29 @@ impl Store for SqliteStore {
         let redemption = grants::redeem_code(&mut transaction, hash, family, now).await?;
         done(transaction).await?;
         Ok(redemption)
+    }
+
+    async fn add_device_decision(&self, decision: &DeviceDecision) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let is_first = devices::add_decision(&mut transaction, decision).await?;
+        done(transaction).await?;
+        Ok(is_first)
+    }
+
+    async fn device_decision(&self, user_code: &TokenHash) -> Result<Option<DeviceDecision>, StoreError> {
+        devices::decision(&mut *self.read().await?, user_code).await
+    }
+
+    async fn redeem_device_code(
+        &self,
+        user_code: &TokenHash,
+        family: &RefreshFamily,
+        now: Timestamp,
+    ) -> Result<Result<(), DeviceRefusal>, StoreError> {
+        let mut transaction = self.write().await?;
+        let redeemed = devices::redeem(&mut transaction, user_code, family, now).await?;
+        done(transaction).await?;
+        Ok(redeemed)
     }
 
     async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError> {

@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 2);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 3);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -164,7 +164,8 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
         kubesso_directory::RefreshFamily::begin(&authorization, &lifetimes, &OsEntropy, now);
     store.begin_family(&family).await.unwrap();
     store.close().await;
-    let back = "ALTER TABLE refresh_families DROP COLUMN grant_type; PRAGMA user_version = 1";
+    let back = "ALTER TABLE refresh_families DROP COLUMN grant_type; DROP TABLE device_decisions; \
+                PRAGMA user_version = 1";
     sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
 
     let (store, _) = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap();
