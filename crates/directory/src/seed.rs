@@ -154,12 +154,14 @@ impl FirstWorld {
             vec![self.audience.clone()],
             now,
         );
-        let application = Application::native(
+        let mut application = Application::native(
             ApplicationId::generate(entropy),
             self.application.clone(),
             self.redirect_uris.clone(),
             now,
         );
+        // Over SSH there is no browser that could come back to the plugin.
+        application.grant_types.insert(GrantType::DeviceCode);
         changes.push(Change::PutAuthorizationServer(server.clone()));
         changes.extend(Scope::system(&server.id, entropy).into_iter().map(Change::PutScope));
         changes.push(Change::PutClaim(Claim {
@@ -229,7 +231,7 @@ impl FirstWorld {
             name: self.rule.clone(),
             status: Status::Active,
             priority: 1,
-            grant_types: [GrantType::AuthorizationCode].into(),
+            grant_types: [GrantType::AuthorizationCode, GrantType::DeviceCode].into(),
             people: RulePeople::everyone(),
             scopes: RuleScopes::Any,
             lifetimes: self.lifetimes,

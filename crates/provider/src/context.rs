@@ -22,6 +22,7 @@ use url::Url;
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
 use crate::pages::{self, ErrorPage};
+use crate::polls::Polls;
 use crate::response_headers::RequestId;
 
 /// How old the knowledge of the configuration may be: so often is the store asked for its revision.
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
     pub(crate) hashing: HashingThreads,
+    pub(crate) polls: Polls,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -79,6 +81,7 @@ impl Context {
             rotation: parts.rotation,
             password_hasher: parts.password_hasher,
             hashing: HashingThreads::new(at_once),
+            polls: Polls::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

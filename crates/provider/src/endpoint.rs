@@ -1,6 +1,8 @@
 //! The endpoints, one file each, and the routes to them.
 
 pub(crate) mod authorize;
+pub(crate) mod device;
+pub(crate) mod device_authorization;
 pub(crate) mod discovery;
 pub(crate) mod healthz;
 pub(crate) mod introspect;
@@ -20,7 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use kubesso_directory::Application;
+use kubesso_directory::{Application, Server};
 
 use crate::client_authentication::authenticate;
 use crate::context::{Configuration, Context};
@@ -41,6 +43,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/{server}", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/oauth-authorization-server", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/openid-configuration", get(discovery::openid))
+        .route("/oauth2/{server}/v1/device/authorize", post(device_authorization::authorize))
         .route("/oauth2/{server}/v1/introspect", post(introspect::introspect))
         .route("/oauth2/{server}/v1/keys", get(keys::jwk_set))
         .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
@@ -52,6 +55,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/healthz", get(healthz::healthz))
         .route("/oauth2/{server}/v1/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
+        .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
         .route(logout::CONFIRM_PATH, post(logout::confirm))
         .merge(pages::asset_routes())
@@ -96,6 +100,26 @@ async fn cross_origin(request: Request, next: Next) -> Response {
 /// The parameters of a form; none if the body is no form.
 fn form(headers: &HeaderMap, body: &[u8]) -> Parameters {
     if is_form(headers) { Parameters::parse(body) } else { Parameters::default() }
+}
+
+/// Which client makes a request with a form (RFC 6749 §2.3), or the answer if it may not.
+fn client<'a>(
+    configuration: &'a Configuration,
+    server: &Server,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<&'a Application, Box<Response>> {
+    if !is_form(headers) {
+        let description = "The request must be a form (application/x-www-form-urlencoded).";
+        return Err(Box::new(OAuthError::invalid_request(description).into_response()));
+    }
+    if let Some(repeated) = parameters.first_repeated() {
+        return Err(Box::new(OAuthError::from(repeated).into_response()));
+    }
+    authenticate(headers, parameters, |id| configuration.snapshot.application(id)).map_err(|refused| {
+        tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
+        Box::new(refused.into_response())
+    })
 }
 
 /// Which client asks about which token, at the endpoints where a client names one (RFC 7009 §2.1, RFC 7662 §2.1), or the

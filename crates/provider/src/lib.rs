@@ -2,7 +2,8 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), refresh tokens, where it is allowed the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
+//! RFC 9207), device authorization (RFC 8628), refresh tokens, where it is allowed
+//! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
 //! logout; besides, `/healthz` and the pages. One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
@@ -15,6 +16,8 @@
 //! - *Passwords* are looked at after the attempt is counted, by as many threads as there are processors; a
 //!   login that does not exist costs the same and is answered the same.
 //! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
+//! - *Devices* leave nothing in the store either: a device code is the sealed request, and the first row is the
+//!   decision of somebody who has signed in (module `user_code` says what guessing is worth).
 //! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
 //!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;
@@ -46,6 +49,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod authorization_request;
 mod authorization_response;
 mod browser_session;
@@ -54,6 +58,7 @@ mod client_authentication;
 mod context;
 mod cookies;
 mod csrf;
+mod device_request;
 mod endpoint;
 mod hashing;
 mod id_token_hint;
@@ -63,10 +68,12 @@ mod pages;
 mod parameters;
 mod password_check;
 mod pkce;
+mod polls;
 mod provider;
 mod response_headers;
 mod sealed;
 mod tokens;
+mod user_code;
 
 pub use client_address::ClientAddress;
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};

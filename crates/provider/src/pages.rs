@@ -116,6 +116,45 @@ pub(crate) struct IssuerEntry {
     pub(crate) discovery: String,
 }
 
+/// Asks for the code that a device shows.
+#[derive(Template)]
+#[template(path = "device_code.html")]
+pub(crate) struct DeviceCode<'a> {
+    pub(crate) assets: &'static Assets,
+    pub(crate) host: &'a str,
+    pub(crate) action: &'a str,
+    /// What was typed before.
+    pub(crate) user_code: &'a str,
+    /// Why that led nowhere.
+    pub(crate) problem: Option<String>,
+}
+
+/// Asks whether a device may sign in.
+#[derive(Template)]
+#[template(path = "device_confirm.html")]
+pub(crate) struct DeviceConfirm<'a> {
+    pub(crate) assets: &'static Assets,
+    /// The application's label.
+    pub(crate) application: &'a str,
+    /// The authorization server's name.
+    pub(crate) server: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) request: &'a str,
+    pub(crate) login: &'a str,
+    pub(crate) user_code: &'a str,
+}
+
+/// Says what became of a device.
+#[derive(Template)]
+#[template(path = "device_done.html")]
+pub(crate) struct DeviceDone<'a> {
+    pub(crate) assets: &'static Assets,
+    pub(crate) host: &'a str,
+    pub(crate) heading: &'a str,
+    pub(crate) what: &'a str,
+}
+
 /// Asks whether to sign out.
 #[derive(Template)]
 #[template(path = "sign_out.html")]

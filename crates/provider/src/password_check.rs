@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordError, PasswordHash, Verification};
 use kubesso_directory::{
@@ -29,6 +30,16 @@ pub(crate) enum Denied {
 }
 
 impl Denied {
+    /// The status of the page that says so.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::WrongPassword => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotActive(_) => StatusCode::FORBIDDEN,
+            Self::TooEarly(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
     /// After how many seconds another try may succeed, where time alone helps.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {

@@ -17,6 +17,10 @@ use serde::de::DeserializeOwned;
 pub(crate) enum Purpose {
     /// An authorization request that waits for somebody to sign in.
     PendingAuthorization,
+    /// A device's request that waits for somebody's yes or no.
+    DeviceCode,
+    /// A page at which that somebody signs in, or says yes or no.
+    PendingDevice,
     /// A sign-out that waits for the person's yes.
     PendingSignOut,
 }
@@ -25,6 +29,8 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::PendingAuthorization => "pending authorization",
+            Self::DeviceCode => "device code",
+            Self::PendingDevice => "pending device",
             Self::PendingSignOut => "pending sign-out",
         }
     }

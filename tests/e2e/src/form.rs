@@ -117,6 +117,45 @@ impl FormClient {
         bail!("the pages go round in circles, last at {here}")
     }
 
+    /// Opens the link of a device, signs in, and presses the button with that `action`; the text of the last page.
+    ///
+    /// # Errors
+    /// The pages are not what they promise to be.
+    pub async fn decide_device(
+        &mut self,
+        link: &str,
+        login: &str,
+        password: &str,
+        action: &str,
+    ) -> Result<String> {
+        let link = Url::parse(link).with_context(|| link.to_owned())?;
+        let page = self.request(Method::GET, &link, None, &link).await?.text().await?;
+        let form = Form::find(&page).with_context(|| format!("no form with a password:\n{page}"))?;
+        let mut fields = form.fields;
+        fields.insert("username".to_owned(), login.to_owned());
+        fields.insert("password".to_owned(), password.to_owned());
+        let path = link.join(&form.action)?;
+        let answer = self.request(Method::POST, &path, Some(&fields), &link).await?;
+        let location = answer.headers().get(LOCATION).context("not signed in")?.to_str()?.to_owned();
+        let question = self.request(Method::GET, &link.join(&location)?, None, &link).await?.text().await?;
+        let form = Form::all(&question).next();
+        let mut fields = form.with_context(|| format!("no form:\n{question}"))?.fields;
+        fields.insert("action".to_owned(), action.to_owned());
+        let answer = self.request(Method::POST, &path, Some(&fields), &link).await?;
+        ensure!(answer.status().is_success(), "{}", answer.status());
+        let last = answer.text().await?;
+        element_text(&last, "done").with_context(|| format!("not the last page:\n{last}"))
+    }
+
+    /// The status and the explanation of a page that is opened without signing in.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub async fn explanation(&mut self, url: &Url) -> Result<(StatusCode, Option<String>)> {
+        let answer = self.request(Method::GET, url, None, url).await?;
+        Ok((answer.status(), element_text(&answer.text().await?, "error")))
+    }
+
     /// The authorization code flow with PKCE, as the plugin does it, with an application of `issuer`.
     ///
     /// # Errors

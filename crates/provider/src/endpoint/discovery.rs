@@ -42,6 +42,7 @@ fn document(context: &Context, server: &Server) -> Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": endpoint("authorize"),
+        "device_authorization_endpoint": endpoint("device/authorize"),
         "token_endpoint": endpoint("token"),
         "userinfo_endpoint": endpoint("userinfo"),
         "jwks_uri": endpoint("keys"),
@@ -69,7 +70,7 @@ fn document(context: &Context, server: &Server) -> Value {
 
 /// The password grant only where a rule allows it: it is nothing to invite clients to.
 fn grant_types(server: &Server) -> Vec<&'static str> {
-    let mut supported = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let mut supported = vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode];
     let mut rules =
         server.policies().filter(|(policy, _)| policy.status.is_active()).flat_map(|(_, rules)| rules);
     if rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(&GrantType::Password)) {

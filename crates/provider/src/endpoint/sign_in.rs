@@ -10,12 +10,10 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::{
-    Application, AuditEvent, AuditEventId, Batch, Change, Outcome, Person, Server, UserId,
-};
+use kubesso_directory::{Application, Outcome, Person, Server, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
+use crate::audit;
 use crate::authorization_request::AuthorizationRequest;
 use crate::authorization_response::{answer, may_have, refuse};
 use crate::browser_session::BrowserSession;
@@ -197,30 +195,13 @@ impl Form<'_> {
     }
 
     async fn audit(&self, person: &Person, outcome: Outcome, message: &str) -> Result<(), PageError> {
-        let now = self.context.now();
-        let event = AuditEvent {
-            id: AuditEventId::generate(&*self.context.entropy),
-            published: now,
-            event_type: "user.session.start".to_owned(),
-            actor: person.user.id.to_string(),
-            target: Some(self.application.id.to_string()),
-            outcome,
-            message: message.to_owned(),
-            details: Map::new(),
-        };
-        self.context.store.commit(Batch::new(now, vec![Change::Audit(event)])).await?;
+        audit::record(self.context, audit::SIGN_IN, person, self.application, outcome, message).await?;
         Ok(())
     }
 
     fn denied(&self, jar: CookieJar, typed: &str, denied: &Denied) -> Result<Response, PageError> {
-        let status = match denied {
-            Denied::WrongPassword => StatusCode::UNPROCESSABLE_ENTITY,
-            Denied::NotActive(_) => StatusCode::FORBIDDEN,
-            Denied::TooEarly(_) => StatusCode::TOO_MANY_REQUESTS,
-            Denied::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        };
         let typed: String = typed.chars().take(254).collect();
-        let mut response = self.page(status, jar, &typed, Some(denied.to_string()))?;
+        let mut response = self.page(denied.status(), jar, &typed, Some(denied.to_string()))?;
         if let Some(seconds) = denied.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

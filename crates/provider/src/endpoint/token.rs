@@ -4,6 +4,7 @@
 //! client nothing but a second try. Person, groups, assignment and policy are read afresh each time.
 
 mod code;
+mod device;
 mod password;
 mod refresh;
 
@@ -14,20 +15,20 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use kubesso_directory::{
     AccessRequest, Application, Authorization, GrantId, GrantType, Lifetimes, Person, RefreshFamily,
-    RefreshToken, ScopeName, Secret, Server, UserId, assignment, decide,
+    RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
 };
 use serde::Serialize;
 
 use crate::client_address::ClientAddress;
-use crate::client_authentication::authenticate;
 use crate::context::{Configuration, Context};
-use crate::endpoint::{discovery, is_form};
+use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
+use crate::pkce::CodeChallenge;
 use crate::tokens::{self, IssuedTokens, Subject};
 
-const SUPPORTED: [GrantType; 3] =
-    [GrantType::AuthorizationCode, GrantType::Password, GrantType::RefreshToken];
+const SUPPORTED: [GrantType; 4] =
+    [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::Password, GrantType::RefreshToken];
 
 /// Exchanges a grant for tokens.
 pub(crate) async fn token(
@@ -39,20 +40,10 @@ pub(crate) async fn token(
 ) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
-    if !is_form(&headers) {
-        let description = "The request must be a form (application/x-www-form-urlencoded).";
-        return OAuthError::invalid_request(description).into_response();
-    }
-    let parameters = Parameters::parse(&body);
-    if let Some(repeated) = parameters.first_repeated() {
-        return OAuthError::from(repeated).into_response();
-    }
-    let application = match authenticate(&headers, &parameters, |id| configuration.snapshot.application(id)) {
+    let parameters = form(&headers, &body);
+    let application = match client(&configuration, server, &headers, &parameters) {
         Ok(application) => application,
-        Err(refused) => {
-            tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
-            return refused.into_response();
-        }
+        Err(refused) => return *refused,
     };
     let request =
         TokenRequest { context: &context, configuration: &configuration, server, application, address };
@@ -121,6 +112,7 @@ impl TokenRequest<'_> {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
         }
         match grant_type {
+            GrantType::DeviceCode => self.poll(parameters).await,
             GrantType::Password => self.check_password(parameters).await,
             GrantType::RefreshToken => self.refresh(parameters).await,
             _ => self.redeem(parameters).await,
@@ -182,19 +174,19 @@ impl TokenRequest<'_> {
         Ok(person)
     }
 
+    /// The rule that allows it; `None`: none does, and the log says why.
     fn decide(
         &self,
         person: &Person,
         grant_type: GrantType,
         scopes: &[ScopeName],
-    ) -> Result<kubesso_directory::Grant<'_>, OAuthError> {
-        let asked =
-            AccessRequest { client: &self.application.client_id, grant_type, person: Some(person), scopes };
-        decide(self.server, &asked).map_err(|refusal| {
-            let (user, client) = (&person.user.id, &self.application.client_id);
-            tracing::info!(%user, %client, reason = %refusal, "no rule allows it");
-            OAuthError::invalid_grant("No access policy of the authorization server allows this any more.")
-        })
+    ) -> Option<kubesso_directory::Grant<'_>> {
+        let client = &self.application.client_id;
+        let asked = AccessRequest { client, grant_type, person: Some(person), scopes };
+        let log = |refusal: &Refusal| {
+            tracing::info!(user = %person.user.id, %client, reason = %refusal, "no rule allows it");
+        };
+        decide(self.server, &asked).inspect_err(log).ok()
     }
 
     fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
@@ -218,6 +210,27 @@ impl TokenRequest<'_> {
             "tokens issued"
         );
     }
+}
+
+/// Whether the client has the secret behind the challenge of its request (RFC 7636 §4.6).
+fn check_verifier(challenge: Option<&CodeChallenge>, verifier: Option<&str>) -> Result<(), OAuthError> {
+    match (challenge, verifier) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
+        (Some(_), Some(_)) => {
+            Err(OAuthError::invalid_grant("The code_verifier does not fit the code_challenge."))
+        }
+        (Some(_), None) => Err(OAuthError::invalid_request("The parameter code_verifier is missing.")),
+        // RFC 9700 §4.8.2: somebody may have stripped the challenge from the request.
+        (None, Some(_)) => {
+            Err(OAuthError::invalid_grant("There is a code_verifier, but the request had no code_challenge."))
+        }
+    }
+}
+
+/// A grant that no rule allows any more.
+fn not_any_more() -> OAuthError {
+    OAuthError::invalid_grant("No access policy of the authorization server allows this any more.")
 }
 
 fn response(issued: IssuedTokens, refresh_token: Option<&Secret>, scopes: &[ScopeName]) -> TokenResponse {

@@ -36,10 +36,12 @@ async fn the_discovery_document_is_this() {
       "code_challenge_methods_supported": [
         "S256"
       ],
+      "device_authorization_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/device/authorize",
       "end_session_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/logout",
       "grant_types_supported": [
         "authorization_code",
-        "refresh_token"
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code"
       ],
       "id_token_signing_alg_values_supported": [
         "ES256"

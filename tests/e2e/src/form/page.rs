@@ -72,7 +72,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 pub(crate) fn element_text(page: &str, id: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!(" id=\"{id}\""))?;
     let (_, rest) = rest.split_once('>')?;
-    let text = rest.split("</p>").next()?;
+    let text = rest.split("</p>").next()?.split("</h1>").next()?;
     let plain: String =
         text.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after)).collect();
     let plain = unescape(plain.trim());

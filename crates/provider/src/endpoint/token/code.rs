@@ -2,7 +2,7 @@
 
 use kubesso_directory::{AuthorizationCode, CodeValue, Redemption};
 
-use super::{TokenRequest, TokenResponse, internal};
+use super::{TokenRequest, TokenResponse, check_verifier, internal, not_any_more};
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
@@ -21,7 +21,7 @@ impl TokenRequest<'_> {
         self.check_code(&code, parameters)?;
         let person = self.person(&code.user).await?;
         let authorization = code.authorization();
-        let grant = self.decide(&person, authorization.grant_type, &code.scopes)?;
+        let grant = self.decide(&person, authorization.grant_type, &code.scopes).ok_or_else(not_any_more)?;
         let new = self.begin(&authorization, &person, grant.lifetimes(), code.nonce.as_deref())?;
         match self.context.store.redeem_code(&hash, Some(&new.family), now).await.map_err(internal)? {
             Redemption::Redeemed => {}
@@ -49,18 +49,7 @@ impl TokenRequest<'_> {
             .code_challenge
             .as_deref()
             .map(|stored| CodeChallenge::parse(stored).ok_or_else(OAuthError::server_error));
-        match (challenge.transpose()?, parameters.lenient("code_verifier")) {
-            (None, None) => Ok(()),
-            (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
-            (Some(_), Some(_)) => {
-                Err(OAuthError::invalid_grant("The code_verifier does not fit the code_challenge."))
-            }
-            (Some(_), None) => Err(OAuthError::invalid_request("The parameter code_verifier is missing.")),
-            // RFC 9700 §4.8.2: somebody may have stripped the challenge from the request.
-            (None, Some(_)) => Err(OAuthError::invalid_grant(
-                "There is a code_verifier, but the request had no code_challenge.",
-            )),
-        }
+        check_verifier(challenge.transpose()?.as_ref(), parameters.lenient("code_verifier"))
     }
 
     fn not_redeemed(&self, redemption: &Redemption) -> OAuthError {

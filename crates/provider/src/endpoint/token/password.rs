@@ -5,12 +5,11 @@
 //! by itself does. Attempts count with those of the sign-in pages.
 
 use kubesso_directory::{
-    AccessRequest, AuditEvent, AuditEventId, Authorization, Batch, Change, GrantId, GrantType, Outcome,
-    Person, SessionId, assignment, decide,
+    AccessRequest, Authorization, GrantId, GrantType, Outcome, Person, SessionId, assignment, decide,
 };
-use serde_json::Map;
 
 use super::{TokenRequest, TokenResponse, internal};
+use crate::audit;
 use crate::authorization_request::{known_scopes, read_scopes};
 use crate::authorization_response::{NO_RULE, NOT_ASSIGNED, granted_scopes};
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -84,19 +83,9 @@ impl TokenRequest<'_> {
         outcome: Outcome,
         message: &str,
     ) -> Result<(), OAuthError> {
-        let now = self.context.now();
-        let event = AuditEvent {
-            id: AuditEventId::generate(&*self.context.entropy),
-            published: now,
-            event_type: "user.session.start".to_owned(),
-            actor: person.user.id.to_string(),
-            target: Some(self.application.id.to_string()),
-            outcome,
-            message: message.to_owned(),
-            details: Map::new(),
-        };
-        self.context.store.commit(Batch::new(now, vec![Change::Audit(event)])).await.map_err(internal)?;
-        Ok(())
+        let recorded =
+            audit::record(self.context, audit::SIGN_IN, person, self.application, outcome, message).await;
+        recorded.map_err(internal)
     }
 }
 

@@ -7,7 +7,7 @@ use kubesso_directory::{
 };
 use serde_json::Map;
 
-use super::{TokenRequest, TokenResponse, internal, response};
+use super::{TokenRequest, TokenResponse, internal, not_any_more, response};
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::tokens::Subject;
@@ -29,7 +29,7 @@ impl TokenRequest<'_> {
         let scopes = narrowed(&family.scopes, parameters.lenient("scope"))?;
         let person = self.person(&family.user).await?;
         // By all that was granted, so that asking for less does not lead to another rule's lifetimes.
-        let grant = self.decide(&person, family.grant_type, &family.scopes)?;
+        let grant = self.decide(&person, family.grant_type, &family.scopes).ok_or_else(not_any_more)?;
         let issued = self.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
