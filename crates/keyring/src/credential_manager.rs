@@ -18,7 +18,7 @@ pub(crate) struct CredentialManager(Arc<CredentialStore>);
 
 impl CredentialManager {
     #[cfg(windows)]
-    pub(crate) fn open() -> Result<Self, KeyringError> {
+    pub(crate) fn open(_: &crate::Session, _: crate::Patience) -> Result<Self, KeyringError> {
         let store = windows_native_keyring_store::Store::new().map_err(|error| explain(&error))?;
         Ok(Self(store))
     }

@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use crate::system::Patience;
+use crate::system::{Patience, Session};
 use crate::{Item, KeyringError};
 
 /// go-keyring's way to store any byte, and so kubelogin's.
@@ -43,8 +43,9 @@ pub(crate) struct Keychain {
 
 impl Keychain {
     #[cfg_attr(not(target_os = "macos"), expect(dead_code, reason = "the tests name another program"))]
-    pub(crate) fn new(patience: Patience) -> Self {
-        Self { program: PathBuf::from("/usr/bin/security"), patience }
+    #[expect(clippy::unnecessary_wraps, reason = "as on the other platforms")]
+    pub(crate) fn open(_: &Session, patience: Patience) -> Result<Self, KeyringError> {
+        Ok(Self { program: PathBuf::from("/usr/bin/security"), patience })
     }
 
     pub(crate) fn read(&self, item: &Item) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {

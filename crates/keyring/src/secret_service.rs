@@ -25,7 +25,7 @@ const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const NONE: &str = "/";
 const CONTENT_TYPE: &str = "text/plain; charset=utf8";
 
-/// One session with the service, for one call of the keyring.
+/// A session with the service.
 #[derive(Debug)]
 pub(crate) struct SecretService {
     connection: Connection,
@@ -34,7 +34,7 @@ pub(crate) struct SecretService {
 }
 
 impl SecretService {
-    pub(crate) fn connect(place: &Session, patience: Patience) -> Result<Self, KeyringError> {
+    pub(crate) fn open(place: &Session, patience: Patience) -> Result<Self, KeyringError> {
         let endpoints = session(place.bus_address.as_deref(), place.runtime_directory.as_deref());
         if endpoints.is_empty() {
             return Err(KeyringError::Absent { reason: "this session has no D-Bus".to_owned() });
@@ -223,9 +223,6 @@ fn explain(fault: Fault, waited: Duration) -> KeyringError {
             "org.freedesktop.DBus.Error.NameHasNoOwner" | "org.freedesktop.DBus.Error.ServiceUnknown" => {
                 KeyringError::Absent { reason: "no Secret Service runs in this session".to_owned() }
             }
-            "org.freedesktop.DBus.Error.NoReply"
-            | "org.freedesktop.DBus.Error.TimedOut"
-            | "org.freedesktop.DBus.Error.Timeout" => KeyringError::Timeout { waited },
             name if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => {
                 KeyringError::Absent { reason: format!("the Secret Service does not start: {text}") }
             }

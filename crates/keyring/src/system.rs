@@ -1,10 +1,17 @@
 //! The keyring of the operating system that this was compiled for: the one place that chooses.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(windows)]
+use crate::credential_manager::CredentialManager as Platform;
+#[cfg(target_os = "macos")]
+use crate::keychain::Keychain as Platform;
+#[cfg(all(unix, not(target_os = "macos")))]
+use crate::secret_service::SecretService as Platform;
 use crate::{Item, Keyring, KeyringError};
 
 /// How long a call may take.
@@ -32,62 +39,58 @@ pub struct Session {
     pub runtime_directory: Option<PathBuf>,
 }
 
-/// The operating system's keyring. It connects at each call, so making one costs nothing.
+/// The operating system's keyring. Making one costs nothing: it connects at its first call, and its clones share
+/// the connection.
 #[derive(Clone, Debug)]
 pub struct SystemKeyring {
-    #[cfg_attr(
-        any(target_os = "macos", windows),
-        expect(dead_code, reason = "they have one keyring a person")
-    )]
     session: Session,
-    #[cfg_attr(windows, expect(dead_code, reason = "the Credential Manager is never locked"))]
     patience: Patience,
+    opened: Arc<Mutex<Option<Platform>>>,
 }
 
 impl SystemKeyring {
     /// The keyring of `session`.
     pub fn new(session: Session, patience: Patience) -> Self {
-        Self { session, patience }
+        Self { session, patience, opened: Arc::default() }
     }
-}
 
-#[cfg(all(unix, not(target_os = "macos")))]
-impl SystemKeyring {
-    fn platform(&self) -> Result<crate::secret_service::SecretService, KeyringError> {
-        crate::secret_service::SecretService::connect(&self.session, self.patience)
-    }
-}
-
-#[cfg(target_os = "macos")]
-impl SystemKeyring {
-    #[expect(clippy::unnecessary_wraps, reason = "as on the other platforms")]
-    fn platform(&self) -> Result<crate::keychain::Keychain, KeyringError> {
-        Ok(crate::keychain::Keychain::new(self.patience))
-    }
-}
-
-#[cfg(windows)]
-impl SystemKeyring {
-    #[expect(clippy::unused_self, reason = "as on the other platforms")]
-    fn platform(&self) -> Result<crate::credential_manager::CredentialManager, KeyringError> {
-        crate::credential_manager::CredentialManager::open()
+    /// One connection for all calls, as long as they succeed. Not only for speed: GNOME Keyring 42 dies now and
+    /// then when one program comes while another goes (about once in 2000 connections, 40 at a time, here), and
+    /// what it had unlocked is locked then.
+    fn call<T>(&self, call: impl Fn(&mut Platform) -> Result<T, KeyringError>) -> Result<T, KeyringError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut platform) = opened.take() {
+            match call(&mut platform) {
+                // The service may have been restarted since.
+                Err(KeyringError::Failed(_)) => {}
+                Err(error) => return Err(error),
+                Ok(value) => {
+                    *opened = Some(platform);
+                    return Ok(value);
+                }
+            }
+        }
+        let mut platform = Platform::open(&self.session, self.patience)?;
+        let value = call(&mut platform)?;
+        *opened = Some(platform);
+        Ok(value)
     }
 }
 
 impl Keyring for SystemKeyring {
     fn read(&self, item: &Item) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
-        self.platform()?.read(item)
+        self.call(|platform| platform.read(item))
     }
 
     fn write(&self, item: &Item, secret: &[u8]) -> Result<(), KeyringError> {
-        self.platform()?.write(item, secret)
+        self.call(|platform| platform.write(item, secret))
     }
 
     fn delete(&self, item: &Item) -> Result<bool, KeyringError> {
-        self.platform()?.delete(item)
+        self.call(|platform| platform.delete(item))
     }
 
     fn delete_all(&self, service: &str) -> Result<usize, KeyringError> {
-        self.platform()?.delete_all(service)
+        self.call(|platform| platform.delete_all(service))
     }
 }

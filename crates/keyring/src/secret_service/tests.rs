@@ -75,6 +75,24 @@ fn what_is_written_is_read_replaced_and_deleted() {
 }
 
 #[test]
+fn a_service_that_was_restarted_is_found_again() {
+    let Some(desktop) = Desktop::start() else { return };
+    let (keyring, item) = (desktop.keyring(), Item::new("kubesso", "a"));
+    keyring.write(&item, b"kept").unwrap();
+    let Desktop { _gnome: gnome, bus, home: _home } = desktop;
+    drop(gnome);
+    let error = keyring.read(&item).unwrap_err();
+    assert!(matches!(error, KeyringError::Absent { .. }), "{error}");
+    let gnome = GnomeKeyring::start(&bus, "the login password").unwrap();
+    assert_eq!(&**keyring.read(&item).unwrap().unwrap(), b"kept");
+
+    // Now the keyring holds a session with one that is gone, and another has its name.
+    drop(gnome);
+    let _gnome = GnomeKeyring::start(&bus, "the login password").unwrap();
+    assert_eq!(&**keyring.read(&item).unwrap().unwrap(), b"kept");
+}
+
+#[test]
 fn other_programs_see_the_item_by_its_attributes() {
     let Some(desktop) = Desktop::start() else { return };
     desktop.keyring().write(&Item::new("kubesso", "a"), b"visible").unwrap();
@@ -109,13 +127,18 @@ fn items_of_kubelogin_are_read_and_deleted() {
 fn of_many_that_need_a_key_at_once_all_get_the_same() {
     let Some(desktop) = Desktop::start() else { return };
     let cache = tempfile::tempdir().unwrap();
-    let obtain = || EntryKey::obtain(&desktop.keyring(), cache.path(), &OsEntropy).unwrap();
+    // Each with a connection of its own, as in a process of its own.
+    let obtain = || {
+        let keyring = desktop.keyring();
+        let key = EntryKey::obtain(&keyring, cache.path(), &OsEntropy).unwrap();
+        (keyring, key)
+    };
     let keys: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(obtain)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let sealed = keys[0].seal("entry", b"token", &OsEntropy);
-    for key in keys {
+    let sealed = keys[0].1.seal("entry", b"token", &OsEntropy);
+    for (_, key) in &keys {
         assert_eq!(&**key.open("entry", &sealed).unwrap(), b"token");
     }
     assert_eq!(desktop.keyring().delete_all("kubesso").unwrap(), 1, "one key was made");
@@ -179,6 +202,7 @@ fn what_a_locked_keyring_hides_is_found_once_a_person_has_unlocked_it() {
             Err(KeyringError::Refused { .. }) if person == wallet::Person::Dismisses => {}
             other => panic!("{person:?}: {other:?}"),
         }
+        drop(keyring); // and with it the connection
         let called = wallet.join().unwrap().join(" ");
         let asked = "Hello OpenSession SearchItems ReadAlias Unlock AddMatch Prompt";
         let found = if person == wallet::Person::Dismisses { "" } else { " SearchItems GetSecret" };
