@@ -1,8 +1,8 @@
 //! As much of D-Bus as the Secret Service needs: one connection to the session's bus, calls that wait for their
 //! answer, signals that were asked for. <https://dbus.freedesktop.org/doc/dbus-specification.html>
 //!
-//! Written here because the libraries for it bring an async executor of their own, code generation and some
-//! sixty crates, or C.
+//! Written here because the libraries for it bring an async executor of their own, code generation and
+//! forty-five more crates, or C.
 
 pub(crate) mod address;
 pub(crate) mod connection;
