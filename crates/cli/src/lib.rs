@@ -46,6 +46,9 @@ pub use crate::error::CommandError;
 /// installed by.
 const PLUGIN_NAMES: [&str; 2] = ["kubectl-oidc_login", "kubelogin"];
 
+/// The name under which kubectl looks for somebody who completes `kubectl oidc-login`.
+const COMPLETER: &str = "kubectl_complete-oidc_login";
+
 /// The plugin as a command of ours.
 pub(crate) const PLUGIN: &str = "oidc-login";
 
@@ -60,6 +63,11 @@ pub fn main() -> ExitCode {
     let mut words = arguments.iter().cloned();
     if arguments.first().is_some_and(|name| is_plugin(Path::new(name))) {
         return run_plugin(words.next().unwrap_or_default(), words.collect());
+    }
+    if arguments.first().is_some_and(|name| Path::new(name).file_stem().is_some_and(|stem| stem == COMPLETER))
+    {
+        let question = std::iter::once("__complete".into()).chain(words.skip(1));
+        return run_plugin(OsString::from(PLUGIN), question.collect());
     }
     // Not by way of our own parser, which has other rules than the plugin's.
     if words.nth(1).is_some_and(|word| word == PLUGIN) {

@@ -14,6 +14,8 @@ use kubesso_token_cache::{
 
 pub use log::LogArguments;
 
+use crate::completion::Shell;
+
 /// The plugin: `kubectl oidc-login`, `kubelogin` or `kubesso oidc-login`.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -72,6 +74,12 @@ pub enum Command {
     Login(Box<LoginArguments>),
     /// Delete the tokens that are kept on this machine
     Clean(CacheDirectory),
+    /// Print a completion script for a shell, or for kubectl
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion {
+        /// What the script is for
+        shell: Shell,
+    },
     /// Print the version on standard error
     Version,
 }
@@ -164,6 +172,15 @@ const LOGIN_EXAMPLES: &str = "\
 Examples:
   kubectl oidc-login login --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
     --oidc-extra-scope=\"email offline_access profile openid\"";
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  # kubectl oidc-login, by kubectl's own completion
+  kubectl oidc-login completion kubectl > ~/.local/bin/kubectl_complete-oidc_login
+  chmod +x ~/.local/bin/kubectl_complete-oidc_login
+
+  # kubectl-oidc_login and kubelogin in this shell
+  source <(kubectl oidc-login completion bash)";
 
 const ROOT_EXAMPLES: &str = "\
 Examples:

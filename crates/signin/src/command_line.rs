@@ -9,6 +9,7 @@ use kubesso_token_cache::layers::configuration::ConfigurationText;
 use kubesso_token_cache::layers::{CommandLine, Configuration, Flags, Layers};
 
 use crate::arguments::Plugin;
+use crate::completion::{self, Question};
 use crate::detached::Detached;
 use crate::environment::Environment;
 
@@ -17,6 +18,9 @@ use crate::environment::Environment;
 pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
     let mut words = command_line.into_iter().peekable();
     let program = words.next().unwrap_or_default();
+    if let Some(question) = words.peek().and_then(Question::from_word) {
+        return completion::answer(question, words.skip(1).collect(), &environment);
+    }
     // Not a flag like others: no variable sets it and no help shows it.
     let detached = words.peek().and_then(|word| Detached::from_word(word));
     if detached.is_some() {
@@ -76,6 +80,11 @@ fn parse(
         Err(error) if error.use_stderr() => Err(Answer::Mistake(one_line(&error, &added.origins))),
         Err(help) => Err(Answer::Help(help.render().to_string())),
     }
+}
+
+/// The names of the profiles, as far as the configuration file can be read.
+pub(crate) fn profiles(environment: &Environment) -> Vec<String> {
+    layers(environment).map(|layers| layers.profiles().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 fn layers(environment: &Environment) -> Result<Layers, kubesso_token_cache::Error> {

@@ -26,6 +26,7 @@ mod arguments;
 mod browser;
 mod clean;
 mod command_line;
+mod completion;
 mod detached;
 mod environment;
 mod errand;
@@ -55,6 +56,7 @@ pub use arguments::{
 };
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
 pub use command_line::run_plugin;
+pub use completion::Shell;
 pub use environment::{Environment, Interrupt, Output, Pacing, Terminal};
 pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
@@ -77,6 +79,9 @@ fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
         Some(Command::Login(login)) => ("login", login::run(login, environment)),
         Some(Command::Clean(directory)) => ("clean", clean::run(directory, environment)),
         None => ("login", standalone::run(&plugin.standalone, environment)),
+        Some(Command::Completion { shell }) => {
+            return u8::from(environment.stdout.write(shell.script()).is_err());
+        }
         Some(Command::Version) => {
             environment.say(&version());
             return 0;

@@ -67,6 +67,11 @@ impl Layers {
         self.variables.is_empty() && self.configuration.is_none()
     }
 
+    /// The names of the profiles that there are.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.configuration.iter().flat_map(|file| file.profiles.keys()).map(String::as_str)
+    }
+
     /// The flags that `line` does not have and a layer has. `of_command` are the flags that the command knows, `of_any`
     /// those of any command: a name that is in neither is warned about, one that is only in the latter is for another
     /// command.

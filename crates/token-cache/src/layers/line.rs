@@ -71,7 +71,7 @@ impl CommandLine {
     }
 
     /// The value of a flag; the last one wins.
-    pub(super) fn value(&self, name: &str) -> Option<String> {
+    pub fn value(&self, name: &str) -> Option<String> {
         let is_it = |word: &OsString| {
             let value = word.to_str()?.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('=')?;
             Some(value.to_owned())
