@@ -53,6 +53,11 @@ pub(crate) async fn token(
             never_stored(&mut response);
             response
         }
+        // A device asks every five seconds; that is nothing to warn of.
+        Err(error) if matches!(error.code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown) => {
+            tracing::debug!(client = %application.client_id, error = error.code.as_str(), "a device waits");
+            error.into_response()
+        }
         Err(error) => {
             tracing::warn!(
                 client = %application.client_id,

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use jiff::SignedDuration;
-use kubesso_directory::{Change, UserAssignment};
+use kubesso_directory::{Change, GrantType, UserAssignment};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::house::{House, PASSWORD, Tokens, user, user_id};
+use crate::house::{House, PASSWORD, Tokens, form, user, user_id};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -72,8 +72,22 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
     house.advance(SignedDuration::from_secs(31));
     house.refresh(first.refresh_token(), &[]).await.expect(StatusCode::BAD_REQUEST);
 
+    house.allow(GrantType::DeviceCode).await;
+    let request = form(&[("client_id", "k8s"), ("scope", "openid")], &[]);
+    let codes =
+        browser.post("/oauth2/k8s-auth/v1/device/authorize", &request).await.expect(StatusCode::OK).json();
+    let [device_code, user_code] = ["device_code", "user_code"].map(|name| codes[name].as_str().unwrap());
+    let fields =
+        [("grant_type", GrantType::DeviceCode.as_str()), ("client_id", "k8s"), ("device_code", device_code)];
+    browser.post("/oauth2/k8s-auth/v1/token", &form(&fields, &[])).await.expect(StatusCode::BAD_REQUEST);
+    let question = browser.get(&format!("/device?user_code={user_code}")).await.expect(StatusCode::OK);
+    let yes = form(&[("request", &*question.sealed_request()), ("action", "allow")], &[]);
+    browser.post("/device", &yes).await.expect(StatusCode::OK);
+
     let log = written.text();
     for event in [
+        "device codes issued client=k8s server=k8s-auth",
+        "decided about a device user=heidi client=k8s",
         "sign-in refused: wrong login or password user=\"heidi\" client=k8s",
         "signed in user=heidi client=k8s server=k8s-auth session=",
         "authorization code issued user=heidi client=k8s",
@@ -86,6 +100,8 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
     ] {
         assert!(log.contains(event), "{event}\n{log}");
     }
+    let waits = |line: &&str| line.contains("authorization_pending");
+    assert!(log.lines().filter(waits).all(|line| line.contains("DEBUG")), "waiting is no reason to warn");
     let session = &browser.cookies["__Host-kubesso-session"];
     let secrets = [
         PASSWORD,
@@ -100,6 +116,8 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
         second.refresh_token(),
         crate::house::VERIFIER,
         "the-state",
+        device_code,
+        user_code,
     ];
     for secret in secrets {
         assert!(!log.contains(secret), "{secret}\n{log}");
