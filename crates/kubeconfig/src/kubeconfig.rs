@@ -43,28 +43,28 @@ pub enum LoadError {
         file: PathBuf,
     },
     /// The system did not let us.
-    #[error("the kubeconfig {} cannot be read", file.display())]
+    #[error("the kubeconfig {} cannot be read: {cause}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
         /// What it said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Not YAML that kubectl reads.
-    #[error("the kubeconfig {} cannot be understood: {source}", file.display())]
+    #[error("the kubeconfig {} cannot be understood: {cause}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// Where and why.
-        source: Unreadable,
+        cause: Unreadable,
     },
     /// YAML, but no kubeconfig.
-    #[error("the kubeconfig {} cannot be understood: {source}", file.display())]
+    #[error("the kubeconfig {} cannot be understood: {cause}", file.display())]
     Undecodable {
         /// The file.
         file: PathBuf,
         /// Where and why.
-        source: Undecodable,
+        cause: Undecodable,
     },
 }
 
@@ -120,16 +120,16 @@ impl Kubeconfig {
                     }
                     continue;
                 }
-                Err(source) => return Err(LoadError::Read { file: file.clone(), source }),
+                Err(cause) => return Err(LoadError::Read { file: file.clone(), cause }),
             };
             let text = String::from_utf8(bytes).map_err(|_| LoadError::Read {
                 file: file.clone(),
-                source: io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"),
+                cause: io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"),
             })?;
-            let document = Document::parse(text)
-                .map_err(|source| LoadError::Unreadable { file: file.clone(), source })?;
+            let document =
+                Document::parse(text).map_err(|cause| LoadError::Unreadable { file: file.clone(), cause })?;
             let config =
-                document.config().map_err(|source| LoadError::Undecodable { file: file.clone(), source })?;
+                document.config().map_err(|cause| LoadError::Undecodable { file: file.clone(), cause })?;
             all.add(file, config);
         }
         Ok(all)

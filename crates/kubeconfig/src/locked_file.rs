@@ -72,12 +72,12 @@ pub enum FileError {
         file: PathBuf,
     },
     /// The system did not let us read it.
-    #[error("{} cannot be read", file.display())]
+    #[error("{} cannot be read: {cause}", file.display())]
     Read {
         /// The kubeconfig.
         file: PathBuf,
         /// What it said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nobody may write it.
     #[error("{} is read-only; make it writable, or name another file with --kubeconfig", file.display())]
@@ -86,22 +86,22 @@ pub enum FileError {
         file: PathBuf,
     },
     /// Not YAML that kubectl reads.
-    #[error("{} cannot be understood: {source}", file.display())]
+    #[error("{} cannot be understood: {cause}", file.display())]
     Unreadable {
         /// The kubeconfig.
         file: PathBuf,
         /// Where and why.
-        source: Unreadable,
+        cause: Unreadable,
     },
     /// The system did not let us write beside it.
-    #[error("{} cannot be changed: {} cannot be written", file.display(), written.display())]
+    #[error("{} cannot be changed: {} cannot be written: {cause}", file.display(), written.display())]
     Write {
         /// The kubeconfig.
         file: PathBuf,
         /// The lock, the new content before it takes the old one's place, or the file itself.
         written: PathBuf,
         /// What it said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -109,15 +109,15 @@ impl LockedFile {
     /// Locks a file and reads it. One that is not there is empty, and is made by [`Self::save`].
     pub fn open(file: impl Into<PathBuf>, patience: Patience) -> Result<Self, FileError> {
         let file = file.into();
-        let written = |written: &Path, source| FileError::Write {
+        let written = |written: &Path, cause| FileError::Write {
             file: file.clone(),
             written: written.to_owned(),
-            source,
+            cause,
         };
-        let target = follow(&file).map_err(|source| FileError::Read { file: file.clone(), source })?;
+        let target = follow(&file).map_err(|cause| FileError::Read { file: file.clone(), cause })?;
         for named in [&file, &target] {
             let directory = parent(named);
-            permissions::create_directory(directory).map_err(|source| written(directory, source))?;
+            permissions::create_directory(directory).map_err(|cause| written(directory, cause))?;
         }
         let mut locks = vec![Lock::take(&file, &file, patience)?];
         // Somebody else may know the target by its own name.
@@ -126,7 +126,7 @@ impl LockedFile {
         }
         let before = read(&file, &target)?;
         let document = Document::parse(before.as_deref().unwrap_or_default())
-            .map_err(|source| FileError::Unreadable { file: file.clone(), source })?;
+            .map_err(|cause| FileError::Unreadable { file: file.clone(), cause })?;
         Ok(Self { file, target, before, document, _locks: locks })
     }
 
@@ -154,17 +154,17 @@ impl LockedFile {
     fn replace(&self) -> Result<(), FileError> {
         let fresh = Fresh::new(&self.target);
         let written =
-            |source| FileError::Write { file: self.file.clone(), written: fresh.path.clone(), source };
+            |cause| FileError::Write { file: self.file.clone(), written: fresh.path.clone(), cause };
         let old = match fs::metadata(&self.target) {
             Ok(old) => Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(FileError::Read { file: self.file.clone(), source }),
+            Err(cause) => return Err(FileError::Read { file: self.file.clone(), cause }),
         };
         fresh.write(self.document.text(), old.as_ref()).map_err(written)?;
-        fs::rename(&fresh.path, &self.target).map_err(|source| FileError::Write {
+        fs::rename(&fresh.path, &self.target).map_err(|cause| FileError::Write {
             file: self.file.clone(),
             written: self.target.clone(),
-            source,
+            cause,
         })?;
         permissions::sync_directory(parent(&self.target));
         Ok(())
@@ -173,11 +173,11 @@ impl LockedFile {
 
 /// The content of the file, if it is there and may be changed.
 fn read(file: &Path, target: &Path) -> Result<Option<String>, FileError> {
-    let failed = |source| FileError::Read { file: file.to_owned(), source };
+    let failed = |cause| FileError::Read { file: file.to_owned(), cause };
     let found = match fs::metadata(target) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(failed(source)),
+        Err(cause) => return Err(failed(cause)),
     };
     if !found.is_file() {
         return Err(FileError::NoFile { file: file.to_owned() });
@@ -191,7 +191,7 @@ fn read(file: &Path, target: &Path) -> Result<Option<String>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(FileError::ReadOnly { file: file.to_owned() });
         }
-        Err(source) => return Err(failed(source)),
+        Err(cause) => return Err(failed(cause)),
     }
     fs::read_to_string(target).map(Some).map_err(failed)
 }
@@ -247,8 +247,8 @@ impl Lock {
                     tries -= 1;
                     std::thread::sleep(patience.pause);
                 }
-                Err(source) => {
-                    return Err(FileError::Write { file: file.to_owned(), written: path, source });
+                Err(cause) => {
+                    return Err(FileError::Write { file: file.to_owned(), written: path, cause });
                 }
             }
         }

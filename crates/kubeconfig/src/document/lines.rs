@@ -14,7 +14,7 @@ pub(super) fn line_start(text: &str, offset: usize) -> usize {
 /// Where the line of this offset ends, before its line break.
 pub(super) fn line_end(text: &str, offset: usize) -> usize {
     let end = text[offset..].find('\n').map_or(text.len(), |at| offset + at);
-    if end > offset && text[..end].ends_with('\r') { end - 1 } else { end }
+    if text[..end].ends_with('\r') { end - 1 } else { end }
 }
 
 /// Where the next line begins, or the text ends.

@@ -157,13 +157,24 @@ impl<'a> Grower<'a> {
                     }
                     Style::DoubleQuoted | Style::Plain | Style::SingleQuoted => {}
                 }
-                let text = if style == Style::Empty { String::new() } else { text.into_owned() };
+                let mut text = if style == Style::Empty { String::new() } else { text.into_owned() };
+                // Nothing ends the last line of the file, so kubectl's parser reads no line break there.
+                if style == Style::Block
+                    && range(span).1 == self.text.len()
+                    && !self.text.ends_with(['\r', '\n'])
+                {
+                    text.truncate(text.trim_end_matches('\n').len());
+                }
                 (Kind::Scalar { text, style }, tag)
             }
             Event::SequenceStart(style, _, tag) => {
                 let flow = style == StructureStyle::Flow;
                 let (items, closed) = self.items(flow)?;
                 end = if flow { closed } else { items.last().map_or(end, |item| item.node.end) };
+                // The parser lets a block list begin behind its first dash.
+                if let (false, None, Some(first)) = (flow, properties, items.first()) {
+                    start = first.dash;
+                }
                 (Kind::Sequence { flow, items }, tag)
             }
             Event::MappingStart(style, _, tag) => {

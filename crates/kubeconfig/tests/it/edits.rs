@@ -65,6 +65,12 @@ fn values_are_set_where_they_are_and_nothing_else_moves() {
             "current-context: new\nkind: Config\n",
         ),
         ("\"current-context\" : old\n", &context, json!("new"), "\"current-context\" : new\n"),
+        (
+            "current-context:\n- a\n- b # c\nkind: Config\n",
+            &context,
+            json!("new"),
+            "current-context: new\n# c\nkind: Config\n",
+        ),
         // Nothing was written there.
         ("current-context:\nkind: Config\n", &context, json!("new"), "current-context: new\nkind: Config\n"),
         ("current-context:   # none\n", &context, json!("new"), "current-context: new   # none\n"),

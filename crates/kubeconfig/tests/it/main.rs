@@ -3,3 +3,9 @@
 #![cfg(test)]
 
 mod edits;
+mod files;
+mod generate;
+mod kubectl;
+mod loading;
+mod properties;
+mod same_as_kubectl;
