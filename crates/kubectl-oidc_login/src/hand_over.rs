@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use kubesso_token_cache::helper;
+
 /// Why there is nobody to hand over to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandOverError {
@@ -21,11 +23,26 @@ pub(crate) enum HandOverError {
 
 /// Runs `kubesso` as the plugin with the same arguments. On Unix it takes this process' place.
 pub(crate) fn to_kubesso(command_line: &[OsString]) -> Result<ExitCode, HandOverError> {
-    let own = env::current_exe().unwrap_or_default();
-    let program = find(&own, search_path().as_deref())?;
+    let program = kubesso()?;
     let mut command = Command::new(&program);
-    command.arg("oidc-login").args(command_line.iter().skip(1));
+    command.arg(PLUGIN).args(command_line.iter().skip(1));
     run(command).map_err(|source| HandOverError::Start { program, source })
+}
+
+/// Sends `kubesso` for the next token, and does not wait for it.
+pub(crate) fn refresh(command_line: &[OsString]) -> Result<(), HandOverError> {
+    let program = kubesso()?;
+    let mut command = Command::new(&program);
+    command.args([PLUGIN, helper::REFRESH]).args(command_line.iter().skip(1));
+    helper::set_free(&mut command);
+    command.spawn().map(drop).map_err(|source| HandOverError::Start { program, source })
+}
+
+/// kubesso's command that is the plugin.
+const PLUGIN: &str = "oidc-login";
+
+fn kubesso() -> Result<PathBuf, HandOverError> {
+    find(&env::current_exe().unwrap_or_default(), search_path().as_deref())
 }
 
 /// `kubesso` beside this program, else the first on `PATH`; never this program under that name.

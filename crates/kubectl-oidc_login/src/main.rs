@@ -18,17 +18,23 @@ use kubesso_token_cache::Surroundings;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
-    match hit::answer(&arguments, &surroundings(), SystemClock.now()) {
-        Some(credential) => {
-            let mut stdout = io::stdout();
-            let written = stdout.write_all(credential.expose().as_bytes()).and_then(|()| stdout.flush());
-            written.map_or_else(
-                |error| fail(&format!("get-token: standard output cannot be written: {error}")),
-                |()| ExitCode::SUCCESS,
-            )
-        }
-        None => hand_over::to_kubesso(&arguments).unwrap_or_else(|error| fail(&error.to_string())),
+    let Some(hit) = hit::answer(&arguments, &surroundings(), SystemClock.now()) else {
+        return hand_over::to_kubesso(&arguments).unwrap_or_else(|error| fail(&error.to_string()));
+    };
+    if let Err(error) = print(hit.credential.expose()) {
+        return fail(&format!("get-token: standard output cannot be written: {error}"));
     }
+    if hit.is_due {
+        // The token at hand is good; if nobody can be sent for the next one now, a later call will.
+        let _ = hand_over::refresh(&arguments);
+    }
+    ExitCode::SUCCESS
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// One line and exit code 1, as kubelogin ends.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use kubesso_token_cache::{Entry, GetTokenArguments, Secret};
+use kubesso_token_cache::{Entry, GetTokenArguments, Secret, helper};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
@@ -37,8 +37,8 @@ impl Detached {
     /// The first word of a helper's command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::SignIn => "--detached=sign-in",
-            Self::Refresh => "--detached=refresh",
+            Self::SignIn => helper::SIGN_IN,
+            Self::Refresh => helper::REFRESH,
         }
     }
 

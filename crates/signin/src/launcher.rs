@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use kubesso_token_cache::helper;
+
 use crate::detached::Detached;
 
 /// Starts helper processes.
@@ -60,13 +62,10 @@ impl SystemLauncher {
         Self { program, role, arguments }
     }
 
-    /// With no stream of ours. The working directory and the environment stay, because flags may name relative files and
-    /// may come from variables.
     fn command(&self, errand: Detached) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.role).arg(errand.word()).args(&self.arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        leave_console(&mut command);
+        helper::set_free(&mut command);
         command
     }
 }
@@ -97,20 +96,3 @@ impl Launch for SystemLauncher {
     #[cfg(not(unix))]
     fn detach(&self) {}
 }
-
-/// A process of another console gets no Ctrl-C from this one and stays when its window is closed. The new console has no
-/// window, and is there for the browser command, which would open one otherwise.
-#[cfg(windows)]
-fn leave_console(command: &mut Command) {
-    // https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
-    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
-    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-    std::os::windows::process::CommandExt::creation_flags(
-        command,
-        CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW,
-    );
-}
-
-/// The helper leaves the session by itself.
-#[cfg(not(windows))]
-fn leave_console(_: &mut Command) {}

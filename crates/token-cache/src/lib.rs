@@ -33,6 +33,7 @@ mod call;
 mod error;
 pub mod exec_credential;
 mod freshness;
+pub mod helper;
 mod issuer;
 pub mod key;
 pub mod layers;

@@ -63,7 +63,7 @@ impl World {
             token: Secret::from("header.payload.signature".to_owned()),
             issued_at: None,
             expires_at,
-            refresh_token: None,
+            refresh_token: Some(Secret::from("refresh".to_owned())),
             scope: None,
         };
         let paths = Call::new(&call.arguments, &surroundings).unwrap().paths.unwrap();
@@ -125,6 +125,20 @@ fn what_the_cache_does_not_answer_goes_to_kubesso_as_it_came() {
         assert_eq!(text(&output.stdout), format!("{}|", call.join("|")));
         assert_eq!(output.status.code(), Some(7), "kubesso's exit code is the plugin's");
     }
+}
+
+#[test]
+fn a_token_near_its_end_is_printed_and_kubesso_is_sent_for_the_next() {
+    let world = World::new();
+    let call = world.path("call");
+    // The pipe is read here, so the test waits for the helper and for nothing else.
+    assert!(Command::new("mkfifo").arg(&call).status().unwrap().success());
+    world.script("bin/kubesso", &format!("printf '%s|' \"$@\" > '{}'", call.display()));
+    world.keep(&[], SystemClock.now() + SignedDuration::from_mins(2));
+    let output = world.run(&CALL);
+    assert!(output.status.success() && text(&output.stdout).contains("header.payload.signature"));
+    let words = [&["oidc-login", "--detached=refresh"], &CALL[..]].concat();
+    assert_eq!(fs::read_to_string(call).unwrap(), format!("{}|", words.join("|")));
 }
 
 #[test]
