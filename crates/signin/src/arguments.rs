@@ -15,6 +15,8 @@ use kubesso_token_cache::{
 pub use log::LogArguments;
 
 use crate::completion::Shell;
+use crate::list::ListArguments;
+use crate::logout::LogoutArguments;
 
 /// The plugin: `kubectl oidc-login`, `kubelogin` or `kubesso oidc-login`.
 #[derive(Clone, Debug, Parser)]
@@ -72,6 +74,10 @@ pub enum Command {
     GetToken(Box<GetTokenArguments>),
     /// Sign in now, so that kubectl finds a token
     Login(Box<LoginArguments>),
+    /// Sign out, here and at the provider
+    Logout(Box<LogoutArguments>),
+    /// Show whose tokens are kept on this machine
+    List(ListArguments),
     /// Delete the tokens that are kept on this machine
     Clean(CacheDirectory),
     /// Print a completion script for a shell, or for kubectl
@@ -186,6 +192,10 @@ const ROOT_EXAMPLES: &str = "\
 Examples:
   # Try a provider out, and get the command that puts it into the kubeconfig
   kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes
+
+  # See who is signed in, and sign out, here and at the provider
+  kubectl oidc-login list
+  kubectl oidc-login logout
 
   # Forget the tokens on this machine
   kubectl oidc-login clean";

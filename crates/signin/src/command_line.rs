@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches};
 use kubesso_token_cache::layers::configuration::ConfigurationText;
 use kubesso_token_cache::layers::{CommandLine, Configuration, Flags, Layers};
 
-use crate::arguments::Plugin;
+use crate::arguments::{Command, Plugin};
 use crate::completion::{self, Question};
 use crate::detached::Detached;
 use crate::environment::Environment;
@@ -34,6 +34,15 @@ pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment:
             environment.say(&format!("error: {line}"));
             1
         }
+    }
+}
+
+/// Reads the words of a command, as a kubeconfig has them. What is wrong is one line.
+pub(crate) fn read(words: Vec<OsString>, environment: &Environment) -> Result<Option<Command>, String> {
+    match parse(OsString::new(), words.into_iter(), environment) {
+        Ok((plugin, _)) => Ok(plugin.command),
+        Err(Answer::Help(_)) => Ok(None),
+        Err(Answer::Mistake(line)) => Err(line),
     }
 }
 

@@ -4,7 +4,7 @@ use kubesso_token_cache::attempt::{BackOff, Outcome, Prompt, Record};
 use kubesso_token_cache::exec_credential::ApiVersion;
 use kubesso_token_cache::legacy::KubeloginKey;
 use kubesso_token_cache::options::Grant;
-use kubesso_token_cache::{Call, Entry, EntryPaths, GetTokenArguments, Options, Secret};
+use kubesso_token_cache::{About, Call, Entry, EntryPaths, GetTokenArguments, Options, Secret};
 
 use crate::detached::Supervised;
 use crate::environment::Environment;
@@ -144,8 +144,16 @@ impl<'e> Errand<'e> {
             self.environment.explain(1, || format!("taking over kubelogin's cache entry {}", theirs.name));
             // Unsaved, it is looked for again by the next call.
             let _ = paths.save(&theirs.entry, &*self.environment.entropy);
+            self.note(&theirs.entry);
             Some(theirs.entry)
         })
+    }
+
+    /// Notes beside the entry what it is for, which later refreshes do not change. Without the note `list` says less.
+    fn note(&self, entry: &Entry) {
+        if let Some(paths) = &self.paths {
+            let _ = paths.save_about(&About::new(&self.options, entry), &*self.environment.entropy);
+        }
     }
 
     async fn discover(&self) -> Result<RelyingParty<'_>, Error> {
@@ -279,6 +287,7 @@ impl<'e> Errand<'e> {
             let claims = serde_json::to_string_pretty(&signed_in.claims).unwrap_or_default();
             format!("the token has these claims:\n{claims}")
         });
+        self.note(&signed_in.entry);
         Ok(signed_in.entry)
     }
 

@@ -190,6 +190,27 @@ pub enum Error {
         /// What the user is.
         before: String,
     },
+    /// The entry to sign out of is not told apart.
+    #[error("{count} entries have an id that begins with {prefix:?}; see: kubectl oidc-login list")]
+    EntryId {
+        /// What was given.
+        prefix: String,
+        /// How many fit.
+        count: usize,
+    },
+    /// An entry does not tell which provider it came from.
+    #[error("the entry does not say which provider it is from")]
+    EntryWithoutProvider,
+    /// The user of the kubeconfig is not signed in by this plugin.
+    #[error(
+        "the user {user:?} of the kubeconfig {problem}; name another with --context or --user, or an entry of: kubectl oidc-login list"
+    )]
+    UserCall {
+        /// The user's name.
+        user: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The user of the kubeconfig signs in otherwise.
     #[error("the user {user:?} of the kubeconfig needs the auth provider oidc and has {has}")]
     NoAuthProvider {

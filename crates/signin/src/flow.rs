@@ -12,6 +12,8 @@ mod proof_key;
 
 use kubesso_token_cache::options::Grant;
 
+pub(crate) use self::loopback::send_browser;
+
 use crate::error::Error;
 use crate::relying_party::{RelyingParty, SignIn};
 

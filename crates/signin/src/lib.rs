@@ -34,9 +34,13 @@ mod error;
 mod flow;
 mod get_token;
 mod http;
+mod kept;
+mod kubeconfig_user;
 mod launcher;
+mod list;
 mod lock;
 mod login;
+mod logout;
 mod provider;
 mod relying_party;
 mod remedy;
@@ -62,6 +66,8 @@ pub use error::Error;
 pub use kubesso_token_cache::shell::quote as shell_quote;
 pub use kubesso_token_cache::{Secret, Surroundings};
 pub use launcher::{Helper, Launch, NoHelper, SystemLauncher};
+pub use list::{ListArguments, ListFormat};
+pub use logout::LogoutArguments;
 pub use terminal::SystemTerminal;
 
 /// Does what `plugin` says and returns the exit code: 0, or 1 after one line `error: …` on standard error. `notices`
@@ -82,6 +88,8 @@ fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
         Some(Command::Completion { shell }) => {
             return u8::from(environment.stdout.write(shell.script()).is_err());
         }
+        Some(Command::Logout(logout)) => ("logout", logout::run(logout, environment)),
+        Some(Command::List(list)) => ("list", list::run(list, environment)),
         Some(Command::Version) => {
             environment.say(&version());
             return 0;

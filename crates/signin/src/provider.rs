@@ -27,6 +27,12 @@ pub(crate) struct ProviderMetadata {
     jwks_uri: Option<String>,
     #[serde(default)]
     device_authorization_endpoint: Option<String>,
+    /// RFC 7009.
+    #[serde(default)]
+    revocation_endpoint: Option<String>,
+    /// OpenID Connect RP-Initiated Logout 1.0.
+    #[serde(default)]
+    end_session_endpoint: Option<String>,
     /// None when the provider does not say.
     #[serde(default)]
     pub(crate) scopes_supported: Option<Vec<String>>,
@@ -113,6 +119,16 @@ impl ProviderMetadata {
         })
     }
 
+    /// Where tokens are given back, if the provider takes them.
+    pub(crate) fn revocation_endpoint(&self) -> Option<&str> {
+        self.revocation_endpoint.as_deref()
+    }
+
+    /// Where the browser ends the provider's session, if that is possible.
+    pub(crate) fn end_session_endpoint(&self) -> Option<Url> {
+        Url::parse(self.end_session_endpoint.as_deref()?).ok()
+    }
+
     pub(crate) fn offers_s256(&self) -> bool {
         self.code_challenge_methods_supported.iter().any(|method| method == "S256")
     }
@@ -136,6 +152,8 @@ impl ProviderMetadata {
             ("token_endpoint", &self.token_endpoint),
             ("jwks_uri", &self.jwks_uri),
             ("device_authorization_endpoint", &self.device_authorization_endpoint),
+            ("revocation_endpoint", &self.revocation_endpoint),
+            ("end_session_endpoint", &self.end_session_endpoint),
         ];
         for (name, endpoint) in endpoints {
             let exposed = |url: &Url| url.scheme() != "https" && !is_loopback(url);

@@ -1,6 +1,7 @@
 //! One provider and one application of ours there: exchanging, refreshing and verifying.
 
 mod client_authentication;
+mod revocation;
 mod secret_command;
 mod verification;
 

@@ -5,11 +5,15 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kubesso_ambient::{Entropy, draw};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::about::About;
 use crate::arguments::{CacheArguments, CacheDirectory, CacheStorage};
 use crate::error::Error;
 use crate::key::CacheKey;
@@ -106,12 +110,74 @@ impl EntryPaths {
 
     /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none.
     pub fn load(&self) -> Option<Entry> {
-        let text = Zeroizing::new(fs::read_to_string(self.token()).ok()?);
-        let stored: Stored<'_> = serde_json::from_str(&text).ok()?;
+        Entry::decode(&Zeroizing::new(fs::read(self.token()).ok()?))
+    }
+
+    /// Replaces the entry, at once or not at all.
+    pub fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
+        self.create_directory()?;
+        replace(&self.token(), &entry.encode()?, entropy)
+    }
+
+    /// What the entry is for, if that was noted.
+    pub fn load_about(&self) -> Option<About> {
+        About::decode(&fs::read(self.file(ABOUT)).ok()?)
+    }
+
+    /// Notes what the entry is for.
+    pub fn save_about(&self, about: &About, entropy: &dyn Entropy) -> io::Result<()> {
+        replace(&self.file(ABOUT), &about.encode()?, entropy)
+    }
+
+    /// The entries in `directory`, sorted by key. A file that does not read back counts, so that it can be deleted.
+    pub fn all(directory: &Path) -> Vec<Self> {
+        let Ok(files) = fs::read_dir(directory) else { return Vec::new() };
+        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let is_entry = |name: &String| {
+            name.strip_suffix(TOKEN).and_then(|stem| stem.strip_suffix(SUFFIX)).is_some_and(is_key)
+        };
+        let mut stems: Vec<_> =
+            names.filter(is_entry).filter_map(|name| Some(name.strip_suffix(TOKEN)?.to_owned())).collect();
+        stems.sort_unstable();
+        stems.dedup();
+        stems.into_iter().map(|stem| Self { directory: directory.to_owned(), stem }).collect()
+    }
+
+    /// The 64 digits that name the entry.
+    pub fn key(&self) -> &str {
+        self.stem.strip_suffix(SUFFIX).unwrap_or(&self.stem)
+    }
+
+    /// Deletes all of the entry but its lock; says whether there was a token.
+    pub fn delete(&self) -> io::Result<bool> {
+        for kind in [ATTEMPT, ABOUT] {
+            remove(&self.file(kind))?;
+        }
+        remove(&self.token())
+    }
+}
+
+impl Entry {
+    /// The entry as it is stored. The text is secret.
+    pub fn encode(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        let stored = Stored {
+            version: FORMAT_VERSION,
+            token: self.token.expose(),
+            issued_at: self.issued_at.map(Timestamp::as_second),
+            expires_at: self.expires_at.as_second(),
+            refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+            scope: self.scope.as_deref().map(Cow::Borrowed),
+        };
+        Ok(Zeroizing::new(serde_json::to_vec(&stored)?))
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; anything else is none.
+    pub fn decode(text: &[u8]) -> Option<Self> {
+        let stored: Stored<'_> = serde_json::from_slice(text).ok()?;
         if stored.version != FORMAT_VERSION || !is_header_safe(stored.token) {
             return None;
         }
-        Some(Entry {
+        Some(Self {
             token: Secret::from(stored.token.to_owned()),
             issued_at: stored.issued_at.and_then(|second| Timestamp::from_second(second).ok()),
             expires_at: Timestamp::from_second(stored.expires_at).ok()?,
@@ -120,19 +186,28 @@ impl EntryPaths {
         })
     }
 
-    /// Replaces the entry, at once or not at all.
-    pub fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
-        let stored = Stored {
-            version: FORMAT_VERSION,
-            token: entry.token.expose(),
-            issued_at: entry.issued_at.map(Timestamp::as_second),
-            expires_at: entry.expires_at.as_second(),
-            refresh_token: entry.refresh_token.as_ref().map(Secret::expose),
-            scope: entry.scope.as_deref().map(Cow::Borrowed),
-        };
-        let text = Zeroizing::new(serde_json::to_vec(&stored)?);
-        self.create_directory()?;
-        replace(&self.token(), &text, entropy)
+    /// The claims of the token, unverified; none if it is no JWT.
+    pub fn claims(&self) -> Option<Map<String, Value>> {
+        claims(self.token.expose())
+    }
+}
+
+/// The claims of a compact JWS, unverified.
+pub(crate) fn claims(token: &str) -> Option<Map<String, Value>> {
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+/// Deletes a file; says whether it was there.
+pub fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -202,7 +277,7 @@ pub fn is_our_name(name: &str) -> bool {
     let Some((key, rest)) = name.split_at_checked(64) else { return false };
     let Some(kind) = rest.strip_prefix(SUFFIX) else { return false };
     let kind = kind.split_once(TEMPORARY).map_or(kind, |(kind, _)| kind);
-    is_key(key) && [TOKEN, LOCK, ATTEMPT, PROVIDER].contains(&kind)
+    is_key(key) && [TOKEN, LOCK, ATTEMPT, ABOUT, PROVIDER].contains(&kind)
 }
 
 /// 64 lower-case hexadecimal digits.
@@ -216,6 +291,7 @@ const TOKEN: &str = ".json";
 /// The ending of lock files, ours and kubelogin's.
 pub const LOCK: &str = ".lock";
 const ATTEMPT: &str = ".attempt";
+const ABOUT: &str = ".about";
 const PROVIDER: &str = ".provider";
 const TEMPORARY: &str = ".new-";
 

@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub use name::KubeloginKey;
 
-use crate::cache::{Entry, is_header_safe, is_key};
+use crate::cache::{Entry, claims, is_header_safe, is_key};
 use crate::secret::Secret;
 
 /// An entry of kubelogin's.
@@ -103,16 +101,6 @@ impl KubeloginKey {
         let name = self.find_name(|name| entries.contains_key(name))?;
         entries.remove(&name)
     }
-}
-
-/// The claims of a compact JWS, unverified.
-fn claims(token: &str) -> Option<Map<String, Value>> {
-    let mut parts = token.split('.');
-    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 //! assert!(cached_token(&call.arguments, &surroundings, now).is_none(), "nobody has signed in");
 //! ```
 
+mod about;
 mod arguments;
 pub mod attempt;
 pub mod cache;
@@ -47,6 +48,7 @@ mod surroundings;
 mod testing;
 pub mod values;
 
+pub use about::{About, Person};
 pub use arguments::{
     AuthenticationArguments, CacheArguments, CacheDirectory, CacheStorage, GetTokenArguments, GrantType,
     PkceMethod, ProviderArguments, TlsArguments, parse_bool,

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Parser;
+use jiff::Timestamp;
 
 use crate::arguments::GetTokenArguments;
+use crate::cache::Entry;
 use crate::cache::EntryPaths;
 use crate::call::Call;
 use crate::surroundings::Surroundings;
@@ -36,4 +40,16 @@ pub(crate) fn surroundings() -> Surroundings {
 pub(crate) fn paths(directory: &Path) -> EntryPaths {
     let flag = format!("--token-cache-dir={}", directory.display());
     Call::new(&get_token(&[&flag]), &surroundings()).unwrap().paths.unwrap()
+}
+
+/// An entry whose token has `claims`.
+pub(crate) fn entry(claims: &serde_json::Value) -> Entry {
+    let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
+    Entry {
+        token: format!("e30.{payload}.c2ln").into(),
+        issued_at: Timestamp::from_second(100).ok(),
+        expires_at: Timestamp::from_second(200).unwrap(),
+        refresh_token: None,
+        scope: None,
+    }
 }

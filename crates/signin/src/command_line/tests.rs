@@ -27,8 +27,7 @@ fn parsed(words: &[&str], variables: &[(&str, &str)]) -> (Plugin, Vec<String>) {
 
 fn get_token(words: &[&str], variables: &[(&str, &str)]) -> kubesso_token_cache::GetTokenArguments {
     let words = ["--oidc-issuer-url=https://x", "--oidc-client-id", "x", "get-token"].iter().chain(words);
-    let Some(crate::Command::GetToken(arguments)) =
-        parsed(&words.copied().collect::<Vec<_>>(), variables).0.command
+    let Some(Command::GetToken(arguments)) = parsed(&words.copied().collect::<Vec<_>>(), variables).0.command
     else {
         panic!("not get-token")
     };

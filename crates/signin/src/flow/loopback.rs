@@ -1,6 +1,7 @@
 //! The authorization code flow with a browser that comes back to a port of this machine (RFC 8252, section 7.3).
 
 mod listener;
+mod passage;
 
 use std::fs;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::{Host, Url};
 
+pub(crate) use self::passage::send_browser;
 use super::authorization_code::{AuthorizationRequest, AuthorizationResponse};
 use super::callback_page;
 use crate::browser::BrowserChoice;

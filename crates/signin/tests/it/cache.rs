@@ -8,7 +8,12 @@ use crate::world::{Recording, World};
 fn files_are_for_their_owner_only_and_nothing_else_is_left() {
     let world = World::new();
     world.get_token(&[]).token();
-    assert_eq!(world.cache_files("").len(), 4, "token, lock, attempt, provider: {:?}", world.cache_files(""));
+    assert_eq!(
+        world.cache_files("").len(),
+        5,
+        "token, about, lock, attempt, provider: {:?}",
+        world.cache_files("")
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -53,9 +53,14 @@ const MOST_ORDERED: usize = 6;
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
 impl KubeloginKey {
-    /// What kubelogin would have hashed for these flags; none where it would have refused them.
+    /// What kubelogin would have hashed for these flags; none where it would have refused them, or
+    /// knows nothing like them.
     pub fn new(arguments: &GetTokenArguments, surroundings: &Surroundings) -> Option<Self> {
         let (provider, tls) = (&arguments.provider, &arguments.tls);
+        if provider.profile.as_ref().is_some_and(|profile| !profile.is_empty()) {
+            // Whoever names one wants to be somebody else than before.
+            return None;
+        }
         let authentication = &arguments.authentication;
         let username = authentication.username.clone().unwrap_or_default();
         let parameters = key_values(&authentication.oidc_auth_request_extra_params).ok()?;

@@ -1,0 +1,62 @@
+//! The `get-token` call that kubectl makes for a user of the kubeconfig.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use kubesso_kubeconfig::{Kubeconfig, Locations, Selection};
+use kubesso_token_cache::{GetTokenArguments, Surroundings};
+
+use crate::arguments::Command;
+use crate::command_line;
+use crate::environment::Environment;
+use crate::error::Error;
+
+/// The call, and the environment that kubectl makes it in.
+pub(crate) fn call(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    user: Option<&str>,
+    environment: &Environment,
+) -> Result<(GetTokenArguments, Surroundings), Error> {
+    let variable = environment.variable("KUBECONFIG");
+    let home = environment.surroundings.home.as_deref();
+    let locations = Locations::new(kubeconfig, variable.as_deref().map(OsStr::new), home);
+    let kubeconfig = Kubeconfig::load(&locations)?;
+    let user = kubeconfig.select_user(Selection { user, context })?;
+    let wrong = |problem: String| Error::UserCall { user: user.name.clone(), problem };
+    let exec = user.value.exec.as_ref().ok_or_else(|| wrong("has no credential plugin".to_owned()))?;
+    // The plugin may be called by kubectl, by kubesso or by itself: the command is where the flags begin.
+    let words: Vec<_> = exec.args.iter().skip_while(|word| *word != "get-token").map(Into::into).collect();
+    if words.is_empty() {
+        return Err(wrong("has another credential plugin".to_owned()));
+    }
+    let added = exec.env.iter().map(|variable| (variable.name.clone(), variable.value.clone()));
+    let surroundings = with_variables(&environment.surroundings, added.collect());
+    let inner = Environment { surroundings: surroundings.clone(), ..environment.clone() };
+    match command_line::read(words, &inner)
+        .map_err(|problem| wrong(format!("calls it wrongly ({problem})")))?
+    {
+        Some(Command::GetToken(arguments)) => Ok((*arguments, surroundings)),
+        _ => Err(wrong("has another credential plugin".to_owned())),
+    }
+}
+
+/// `surroundings` with variables on top.
+fn with_variables(surroundings: &Surroundings, added: Vec<(String, String)>) -> Surroundings {
+    let (variables, names) = (surroundings.variables.clone(), surroundings.variable_names.clone());
+    let added = Arc::new(added);
+    let more = added.clone();
+    Surroundings {
+        variables: Arc::new(move |name| {
+            let set = added.iter().rev().find(|(added, _)| added == name).map(|(_, value)| value.clone());
+            set.or_else(|| variables(name))
+        }),
+        variable_names: Arc::new(move || {
+            let mut all = names();
+            all.extend(more.iter().map(|(name, _)| name.clone()));
+            all
+        }),
+        home: surroundings.home.clone(),
+    }
+}
