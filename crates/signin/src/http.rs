@@ -1,5 +1,7 @@
 //! Requests to the provider, with an end to every wait, and errors that say what to do.
 
+mod trace;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
 use zeroize::Zeroizing;
 
+use self::trace::Trace;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -25,6 +28,7 @@ pub(crate) struct Http {
     client: Client,
     headers: HeaderMap,
     first_retry: Duration,
+    trace: Trace,
     /// Digest of whom we believe and which headers we send.
     identity: String,
 }
@@ -83,6 +87,7 @@ impl Http {
             client,
             headers: options.header_map()?,
             first_retry: environment.pacing.retry,
+            trace: Trace::new(environment),
             identity: hex_digest(identity.as_bytes()),
         })
     }
@@ -183,7 +188,10 @@ impl Http {
             let may_pass = !error.is_timeout() && !cause.contains("ertificate");
             Failure { error: Error::Unreachable { what, url: url.to_owned(), cause }, may_pass }
         };
-        let mut response = request.send().await.map_err(unreachable)?;
+        let request = request.build().map_err(unreachable)?;
+        self.trace.request(&request);
+        let mut response = self.client.execute(request).await.map_err(unreachable)?;
+        self.trace.response(&response);
         let status = response.status();
         let header = |name: HeaderName| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)

@@ -1,6 +1,8 @@
 //! The plugin without a command: signs in and writes the tokens into the kubeconfig, for clients that read the older
 //! `auth-provider` (name `oidc`) there. kubectl itself uses the credential plugin instead.
 
+use std::ffi::OsStr;
+
 use clap::Parser;
 use jiff::Timestamp;
 use kubesso_k8s_types::kubeconfig::AuthProvider;
@@ -8,6 +10,7 @@ use kubesso_kubeconfig::{
     Entry as KubeconfigEntry, Kubeconfig, Locations, LockedFile, Patience, Place, Selection,
 };
 use kubesso_token::decode_unverified_payload;
+use kubesso_token_cache::values::expand_home;
 use kubesso_token_cache::{Entry, GetTokenArguments, Options, Secret};
 
 use crate::arguments::StandaloneArguments;
@@ -22,11 +25,9 @@ type User = KubeconfigEntry<kubesso_k8s_types::kubeconfig::User>;
 /// Leaves a valid ID token in the kubeconfig; says nothing if there is one already.
 pub(crate) fn run(arguments: &StandaloneArguments, environment: &Environment) -> Result<(), Error> {
     let variable = environment.variable("KUBECONFIG");
-    let locations = Locations::new(
-        arguments.kubeconfig.as_deref(),
-        variable.as_deref().map(std::ffi::OsStr::new),
-        environment.surroundings.home.as_deref(),
-    );
+    let home = environment.surroundings.home.as_deref();
+    let explicit = arguments.kubeconfig.as_deref().map(|path| expand_home(path, home));
+    let locations = Locations::new(explicit.as_deref(), variable.as_deref().map(OsStr::new), home);
     let kubeconfig = Kubeconfig::load(&locations)?;
     let selection = Selection { user: arguments.user.as_deref(), context: arguments.context.as_deref() };
     let user = kubeconfig.select_user(selection).map_err(|error| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use kubesso_k8s_types::kubeconfig::{ExecConfig, User};
 use kubesso_kubeconfig::{Kubeconfig, LoadError, Locations, LockedFile, Patience, Place};
+use kubesso_token_cache::values::expand_home;
 use kubesso_token_cache::{Options, shell};
 use serde_json::json;
 
@@ -38,11 +39,9 @@ impl Destination {
         refuse_secret(arguments)?;
         let variable = environment.variable("KUBECONFIG");
         let target = &arguments.kubeconfig;
-        let locations = Locations::new(
-            target.kubeconfig.as_deref(),
-            variable.as_deref().map(OsStr::new),
-            environment.surroundings.home.as_deref(),
-        );
+        let home = environment.surroundings.home.as_deref();
+        let explicit = target.kubeconfig.as_deref().map(|path| expand_home(path, home));
+        let locations = Locations::new(explicit.as_deref(), variable.as_deref().map(OsStr::new), home);
         let kubeconfig = match Kubeconfig::load(&locations) {
             // The file is about to be made.
             Err(LoadError::Missing { .. }) => Kubeconfig::default(),

@@ -155,6 +155,7 @@ fn the_user_is_the_named_one_else_the_contexts() {
     let path = kubeconfig(&world, &[]);
     let flag = format!("--kubeconfig={}", path.display());
     assert_eq!(login(&world, &[&flag, "--user=dev", "--context=absent"]).code, 0);
+    assert_eq!(login(&world, &["--kubeconfig=~/kubeconfig"]).code, 0);
     for (flags, says) in [(&["--user=nobody"][..], "nobody"), (&["--context=absent"], "absent")] {
         let run = login(&world, &[&[flag.as_str()], flags].concat());
         assert!(run.error().starts_with("error: login: ") && run.error().contains(says), "{run:?}");
