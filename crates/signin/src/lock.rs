@@ -97,6 +97,7 @@ impl Turn {
             outcome: None,
             ended_at: None,
         });
+        cache::sweep(self.paths.directory(), environment.clock.now());
         let running = Running { turn: self, environment, has_ended: false };
         running.save();
         running

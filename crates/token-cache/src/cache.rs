@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Entropy, draw};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -218,6 +218,25 @@ pub fn create_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
+}
+
+/// Deletes what processes have left that were killed while they wrote, at least a moment before `now`.
+pub fn sweep(directory: &Path, now: Timestamp) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_temporary = name.to_str().is_some_and(|name| name.contains(TEMPORARY) && is_our_name(name));
+        if is_temporary && entry.metadata().is_ok_and(|file| is_abandoned(&file, now)) {
+            // Whoever sweeps at the same time may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A file is written in much less time.
+fn is_abandoned(file: &fs::Metadata, now: Timestamp) -> bool {
+    let modified = file.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+    modified.is_some_and(|modified| now.duration_since(modified) > SignedDuration::from_secs(10))
 }
 
 /// Writes `bytes` beside `path` and renames them onto it, so that a reader sees the old or the new, never a part.

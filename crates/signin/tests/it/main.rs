@@ -14,6 +14,8 @@ mod list;
 mod login;
 mod logout;
 mod migration;
+#[cfg(unix)]
+mod processes;
 mod refresh;
 mod round_trips;
 mod setup;

@@ -1,4 +1,5 @@
 use kubesso_ambient::SeededEntropy;
+use std::fs::File;
 
 use super::*;
 
@@ -106,4 +107,31 @@ fn names_that_are_not_ours_are_told_apart() {
     ] {
         assert_eq!(is_our_name(&name), ours, "{name}");
     }
+}
+
+#[test]
+fn what_the_killed_have_left_is_swept_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = "ab".repeat(32);
+    let write = |name: &str, age: u64| {
+        let path = directory.path().join(name);
+        fs::write(&path, "x").unwrap();
+        let modified = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 - age);
+        File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        path
+    };
+    let litter = [
+        write(&format!("{key}.kubesso.json.new-0000000000000001"), 11),
+        write(&format!("{key}.kubesso.attempt.new-0000000000000002"), 900),
+    ];
+    let kept = [
+        write(&format!("{key}.kubesso.json.new-0000000000000003"), 10),
+        write(&format!("{key}.kubesso.json"), 900),
+        write(&format!("{key}.kubesso.lock"), 900),
+        write("notes.new-1", 900),
+    ];
+    sweep(directory.path(), Timestamp::from_second(1000).unwrap());
+    assert!(litter.iter().all(|path| !path.exists()));
+    assert!(kept.iter().all(|path| path.exists()));
+    sweep(&directory.path().join("absent"), Timestamp::from_second(1000).unwrap());
 }
