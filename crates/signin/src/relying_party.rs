@@ -103,6 +103,7 @@ impl<'a> RelyingParty<'a> {
     /// section 12). The scopes that it was given for are asked for again: some providers leave the ID token out
     /// without `openid`.
     pub(crate) async fn refresh(&self, known: &Entry, refresh_token: &Secret) -> Result<SignIn, Error> {
+        const WHAT: &str = "the refresh token";
         let granted = known.scope.as_deref();
         let scopes = granted.map_or_else(|| self.options.scopes.to_string(), str::to_owned);
         let mut form = BTreeMap::from([
@@ -111,7 +112,15 @@ impl<'a> RelyingParty<'a> {
             ("scope", &scopes),
         ]);
         self.add_resource(&mut form);
-        let answer = self.request_token("the refresh token", form, Repeat::IfUnavailable).await?;
+        let answer = match self.request_token(WHAT, form.clone(), Repeat::IfUnavailable).await {
+            // Less was granted than asked for, and nothing that is kept says so (kubelogin's entries, kubeconfigs). No
+            // scope means all that were granted.
+            Err(Error::Refused { code, .. }) if code == "invalid_scope" && granted.is_none() => {
+                form.remove("scope");
+                self.request_token(WHAT, form, Repeat::IfUnavailable).await?
+            }
+            other => other?,
+        };
         let mut renewed = self.accept(answer, None).await?;
         self.check_same_person(known, &renewed)?;
         renewed.entry.refresh_token.get_or_insert_with(|| refresh_token.clone());

@@ -41,6 +41,24 @@ fn a_token_lives_in_the_cache_and_is_refreshed_with_each_new_refresh_token() {
 }
 
 #[test]
+fn scopes_that_may_not_have_been_granted_are_left_out_when_the_provider_minds() {
+    let world = World::new();
+    let scope = "--oidc-extra-scope=offline_access";
+    world.stub.behaviour().token_answer.insert("scope".into(), json!(null));
+    world.get_token(&[scope]);
+    world.clock.advance(HOURS_2);
+    let more_than_granted = json!({"error": "invalid_scope"}).to_string();
+    world.stub.behaviour().answer_next("/token", 400, "application/json", &more_than_granted);
+    world.get_token(&[scope]).token();
+    let behaviour = world.stub.behaviour();
+    let refreshes = &behaviour.requests_to("/token")[1..];
+    let sent: Vec<_> = refreshes.iter().map(|r| r.get("scope").map(String::as_str)).collect();
+    assert_eq!(sent, [Some("offline_access openid"), None]);
+    drop(behaviour);
+    assert_eq!(world.browser.openings(), 1);
+}
+
+#[test]
 fn the_same_over_tls() {
     let world = World::with_tls();
     let file = world.home.path().join("ca.pem");
