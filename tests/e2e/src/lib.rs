@@ -12,6 +12,7 @@
 //! | [`provider`] | the providers that it is tried against: ours, Keycloak and oidc-provider |
 //! | [`visitor`] | a person with a browser at the pages of any provider |
 //! | [`token_cache`] | the plugin's cache as it is on disk |
+//! | [`application_key`] | the key of an application that has no secret |
 //! | [`authority`] | the certificate authority of the servers that tests start |
 //! | [`reply`] | calls both clusters and reduces their answers to what must be equal |
 //! | [`forge`] | tokens that must be refused |
@@ -30,6 +31,7 @@
 //! ```
 
 pub mod apiserver;
+pub mod application_key;
 pub mod authority;
 pub mod browser;
 pub mod deadline;

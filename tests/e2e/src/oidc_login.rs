@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use reqwest::StatusCode;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::environment;
@@ -21,6 +23,9 @@ const EXEC_INFO: &str =
     r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":true}}"#;
 /// For the browser to read its last page, once the plugin has ended.
 const LAST_PAGE: Duration = Duration::from_secs(10);
+
+/// For the plugin to end, once it has been told what it asked for.
+const LAST_ANSWER: Duration = Duration::from_secs(45);
 
 /// The plugin with a home of its own.
 #[derive(Debug)]
@@ -90,6 +95,41 @@ impl OidcLogin {
         input: &str,
         variables: &[(&str, &str)],
     ) -> Result<Done> {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        finish(command, input).await.with_context(|| arguments.join(" "))
+    }
+
+    /// Runs it while somebody reads what it says on standard error, and types an answer into its standard input.
+    ///
+    /// # Errors
+    /// It could not be started, does not end, or the person fails.
+    pub async fn run_and_talk<T>(
+        &self,
+        arguments: &[String],
+        person: impl AsyncFnOnce(&mut Talk) -> Result<T>,
+    ) -> Result<(Done, T)> {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut talk = Talk {
+            said: String::new(),
+            listening: child.stderr.take().context("stderr is piped")?,
+            typing: child.stdin.take().context("stdin is piped")?,
+        };
+        let met = person(&mut talk).await.with_context(|| format!("it said: {}", talk.said))?;
+        let Talk { mut said, mut listening, typing } = talk;
+        drop(typing);
+        let ending = async {
+            listening.read_to_string(&mut said).await?;
+            anyhow::Ok(child.wait_with_output().await?)
+        };
+        let output = timeout(LAST_ANSWER, ending).await.context("it does not end")??;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok((Done { code: output.status.code().unwrap_or(-1), stdout, stderr: said }, met))
+    }
+
+    fn command(&self, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
@@ -98,10 +138,9 @@ impl OidcLogin {
             .env("PATH", "/usr/bin:/bin")
             .env("TZ", "UTC")
             .env("KUBERNETES_EXEC_INFO", EXEC_INFO)
-            .envs(variables.iter().copied())
             .current_dir(self.home())
             .kill_on_drop(true);
-        finish(command, input).await.with_context(|| arguments.join(" "))
+        command
     }
 
     /// Runs it, and signs in when the browser is opened.
@@ -109,12 +148,26 @@ impl OidcLogin {
     /// # Errors
     /// No browser was opened, or the pages did not let go.
     pub async fn run_and_sign_in(&self, arguments: &[String], visitor: &mut Visitor) -> Result<SignedIn> {
+        self.run_and_sign_in_with(arguments, &[], visitor).await
+    }
+
+    /// As [`run_and_sign_in`](Self::run_and_sign_in), with variables.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_and_sign_in_with(
+        &self,
+        arguments: &[String],
+        variables: &[(&str, &str)],
+        visitor: &mut Visitor,
+    ) -> Result<SignedIn> {
         let person = async {
             let opened = self.opened.next().await?;
             let page = visitor.sign_in(&opened).await?;
             Ok((opened, page))
         };
-        let (done, (opened, page)) = self.run_beside(arguments, person).await?;
+        let run = self.run_with(arguments, "", variables);
+        let (done, (opened, page)) = beside(run, person).await?;
         Ok(SignedIn { done, opened, page })
     }
 
@@ -127,19 +180,62 @@ impl OidcLogin {
         arguments: &[String],
         person: impl Future<Output = Result<T>>,
     ) -> Result<(Done, T)> {
-        let (mut run, mut person) = (pin!(self.run(arguments)), pin!(person));
-        tokio::select! {
-            done = &mut run => {
-                let done = done?;
-                match timeout(LAST_PAGE, person).await {
-                    Ok(met) => Ok((done, met?)),
-                    Err(_) => bail!("it did not wait for the person, but ended with {}:\n{}", done.code, done.stderr),
-                }
-            }
-            met = &mut person => {
-                let met = met?;
-                Ok((run.await?, met))
+        beside(self.run(arguments), person).await
+    }
+}
+
+async fn beside<T>(
+    run: impl Future<Output = Result<Done>>,
+    person: impl Future<Output = Result<T>>,
+) -> Result<(Done, T)> {
+    let (mut run, mut person) = (pin!(run), pin!(person));
+    tokio::select! {
+        done = &mut run => {
+            let done = done?;
+            match timeout(LAST_PAGE, person).await {
+                Ok(met) => Ok((done, met?)),
+                Err(_) => bail!("it did not wait for the person, but ended with {}:\n{}", done.code, done.stderr),
             }
         }
+        met = &mut person => {
+            let met = met?;
+            Ok((run.await?, met))
+        }
+    }
+}
+
+/// A talk with a running plugin.
+#[derive(Debug)]
+pub struct Talk {
+    said: String,
+    listening: ChildStderr,
+    typing: ChildStdin,
+}
+
+impl Talk {
+    /// All that it has said, once that ends with `prompt`.
+    ///
+    /// # Errors
+    /// It says something else, or nothing.
+    pub async fn wait_for(&mut self, prompt: &str) -> Result<&str> {
+        let asked = async {
+            while !self.said.ends_with(prompt) {
+                let mut piece = [0; 4096];
+                let length = self.listening.read(&mut piece).await?;
+                ensure!(length > 0, "it ended before {prompt:?}");
+                self.said.push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+            anyhow::Ok(())
+        };
+        timeout(LAST_ANSWER, asked).await.with_context(|| format!("it does not say {prompt:?}"))??;
+        Ok(&self.said)
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// It no longer reads.
+    pub async fn type_line(&mut self, line: &str) -> Result<()> {
+        Ok(self.typing.write_all(format!("{line}\n").as_bytes()).await?)
     }
 }

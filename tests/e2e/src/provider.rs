@@ -11,17 +11,20 @@ pub mod oidc_provider;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use kubesso_token::{Algorithm, JwkSet};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use self::keycloak::Keycloak;
 use self::oidc_provider::{OidcProvider, Setup};
-use crate::authority;
 use crate::form::client;
 use crate::kubesso::{Kubesso, email};
 use crate::visitor::Visitor;
+use crate::{application_key, authority};
+
+/// The application with a secret, which both foreign providers have.
+const CONFIDENTIAL: &str = "kubernetes-confidential";
 
 /// By TLS with our authority, or in the clear on loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +128,72 @@ impl Provider {
         })
     }
 
+    /// The same provider and person, with the application that has a secret.
+    #[must_use]
+    pub fn with_secret(self) -> Self {
+        Self { client_id: CONFIDENTIAL.to_owned(), ..self }
+    }
+
+    /// The same provider and person, with a new application that must use PKCE everywhere.
+    ///
+    /// # Errors
+    /// It is not Keycloak, or Keycloak refuses.
+    pub async fn with_strict_client(self) -> Result<Self> {
+        let Server::Keycloak { server, user } = &self.server else {
+            bail!("only Keycloak is asked for that")
+        };
+        let client_id = format!("strict-{user}");
+        let attributes = json!({
+            "oauth2.device.authorization.grant.enabled": "true",
+            "pkce.code.challenge.method": "S256",
+        });
+        let client = json!({"clientId": client_id, "publicClient": true, "attributes": attributes});
+        server.new_client(&client).await?;
+        Ok(Self { client_id, ..self })
+    }
+
+    /// The same provider and person, with an application that proves itself by [`application_key`].
+    ///
+    /// # Errors
+    /// It has none, or Keycloak refuses.
+    pub async fn with_key(self) -> Result<Self> {
+        let client_id = match &self.server {
+            Server::Keycloak { server, user } => {
+                let client_id = format!("key-{user}");
+                let key = application_key::shared()?.public.to_string();
+                let attributes = json!({
+                    "use.jwks.string": "true", "jwks.string": key, "token.endpoint.auth.signing.alg": "ES256",
+                });
+                let client = json!({
+                    "clientId": client_id, "clientAuthenticatorType": "client-jwt", "publicClient": false,
+                    "redirectUris": ["http://localhost"], "attributes": attributes,
+                });
+                server.new_client(&client).await?;
+                client_id
+            }
+            Server::OidcProvider(_) => "kubernetes-key".to_owned(),
+            Server::Ours => bail!("no application of ours has a key"),
+        };
+        Ok(Self { client_id, ..self })
+    }
+
+    /// The flags of [`with_key`](Self::with_key).
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn key_flags() -> Result<[String; 2]> {
+        let key = application_key::shared()?;
+        Ok([
+            format!("--oidc-client-assertion-key={}", key.file.display()),
+            format!("--oidc-client-assertion-key-id={}", key.id),
+        ])
+    }
+
+    /// The secret of [`with_secret`](Self::with_secret).
+    pub fn secret_flag() -> String {
+        format!("--oidc-client-secret={CONFIDENTIAL}-secret")
+    }
+
     /// The flags that name the provider, its application and its authority.
     pub fn flags(&self) -> Vec<String> {
         let ca = self.ca.iter().map(|file| format!("--certificate-authority={}", file.display()));
@@ -150,13 +219,39 @@ impl Provider {
     /// It has not.
     pub async fn verified_claims(&self, token: &str) -> Result<Map<String, Value>> {
         let client = client(&self.trusted()?)?;
-        let document = format!("{}/.well-known/openid-configuration", self.issuer);
-        let document: Value = client.get(document).send().await?.error_for_status()?.json().await?;
-        let keys = document["jwks_uri"].as_str().context("no jwks_uri")?;
+        let keys = self.endpoint("jwks_uri").await?;
         let keys = JwkSet::parse(&client.get(keys).send().await?.error_for_status()?.bytes().await?)?;
         let claims = keys.verify(token, &[Algorithm::Rs256])?.payload;
         ensure!(claims["iss"] == self.issuer.as_str(), "a token of another issuer: {claims:?}");
         Ok(claims)
+    }
+
+    /// What the provider says of the person to whom an access token was given.
+    ///
+    /// # Errors
+    /// It does not take the token.
+    pub async fn userinfo(&self, access_token: &str) -> Result<Map<String, Value>> {
+        let url = self.endpoint("userinfo_endpoint").await?;
+        let answer = client(&self.trusted()?)?.get(url).bearer_auth(access_token).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// Revokes a refresh token, as its owner (RFC 7009).
+    ///
+    /// # Errors
+    /// The provider refuses.
+    pub async fn revoke(&self, refresh_token: &str) -> Result<()> {
+        let url = self.endpoint("revocation_endpoint").await?;
+        let form = [("token", refresh_token), ("client_id", &self.client_id)];
+        client(&self.trusted()?)?.post(url).form(&form).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    async fn endpoint(&self, name: &str) -> Result<String> {
+        let url = format!("{}/.well-known/openid-configuration", self.issuer);
+        let answer = client(&self.trusted()?)?.get(url).send().await?.error_for_status()?;
+        let document: Value = answer.json().await?;
+        Ok(document[name].as_str().with_context(|| format!("{document} has no {name}"))?.to_owned())
     }
 
     /// What was asked at the token endpoint for this person, in order; `None` from a provider that does not tell.
@@ -186,20 +281,49 @@ impl Provider {
         }
     }
 
+    /// Two scopes that its application may be asked for, as upstream's tests name them where that is possible: ours
+    /// gives groups without a scope of that name.
+    pub fn two_scopes(&self) -> [&'static str; 2] {
+        match self.server {
+            Server::Ours => ["profile", "email"],
+            Server::Keycloak { .. } | Server::OidcProvider(_) => ["profile", "groups"],
+        }
+    }
+
     /// Whether its answers leave the refresh token out once it has been renewed, so that the old one is to be kept.
     pub fn keeps_its_refresh_token(&self) -> bool {
         matches!(self.server, Server::OidcProvider(_))
     }
 
-    /// Ends everything that the person has begun there, as an administrator does; `None` where a test cannot.
+    /// Ends everything that the person has begun there, as an administrator does.
     ///
     /// # Errors
-    /// The provider refuses.
-    pub async fn end_sessions(&self) -> Result<Option<()>> {
+    /// The provider refuses, or has no way for it.
+    pub async fn end_sessions(&self) -> Result<()> {
         match &self.server {
-            Server::Keycloak { server, user } => server.end_sessions(user).await.map(Some),
-            Server::OidcProvider(_) | Server::Ours => Ok(None),
+            Server::Keycloak { server, user } => server.end_sessions(user).await,
+            Server::OidcProvider(_) | Server::Ours => bail!("no administrator is known here"),
         }
+    }
+
+    /// Where each request went so far, in order, from a provider that writes that down.
+    ///
+    /// # Errors
+    /// It can tell, and does not.
+    pub fn routes(&self) -> Result<Option<Vec<String>>> {
+        let Server::OidcProvider(server) = &self.server else { return Ok(None) };
+        let requests = server.requests()?.into_iter();
+        Ok(Some(requests.map(|seen| seen["route"].as_str().unwrap_or_default().to_owned()).collect()))
+    }
+
+    /// The forms that were posted to a route, from a provider that writes them down.
+    ///
+    /// # Errors
+    /// It can tell, and does not.
+    pub fn forms_to(&self, route: &str) -> Result<Option<Vec<Value>>> {
+        let Server::OidcProvider(server) = &self.server else { return Ok(None) };
+        let requests = server.requests()?.into_iter().filter(|seen| seen["route"] == route);
+        Ok(Some(requests.map(|mut seen| seen["form"].take()).collect()))
     }
 
     /// The authorities of the provider and of the plugin's own TLS server, PEM.

@@ -123,8 +123,9 @@ impl Visitor {
                 None => ensure!(!value.is_empty(), "nobody knows what to type into {name:?}"),
             }
         }
-        let turns_away = |name: &str| matches!(name, "cancel" | "abort");
-        fields.extend(form.buttons.into_iter().find(|(name, _)| !turns_away(name)));
+        let turns_away = |word: &str| matches!(word, "abort" | "cancel" | "deny");
+        let button = form.buttons.into_iter().find(|(name, value)| !turns_away(name) && !turns_away(value));
+        fields.extend(button);
         Ok(fields)
     }
 }

@@ -80,7 +80,21 @@ impl Keycloak {
             Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
         });
         ready.await.with_context(|| last_lines(&running.stdout(), 30))?;
-        Ok(keycloak(running))
+        let keycloak = keycloak(running);
+        keycloak.add_optional_scope("groups").await?;
+        Ok(keycloak)
+    }
+
+    /// A scope that the application may be asked for. Not in the realm's file: a realm that brings one scope has no
+    /// other.
+    async fn add_optional_scope(&self, name: &str) -> Result<()> {
+        let scope = json!({"name": name, "protocol": "openid-connect"});
+        let scope = last_segment(&self.administer(Method::POST, "client-scopes", Some(&scope)).await?)?;
+        let clients = self.administer(Method::GET, "clients?clientId=kubernetes", None).await?;
+        let clients: Value = clients.json().await?;
+        let client = clients[0]["id"].as_str().context("the application is not there")?;
+        let path = format!("clients/{client}/optional-client-scopes/{scope}");
+        self.administer(Method::PUT, &path, None).await.map(drop)
     }
 
     /// The realm's issuer.
@@ -105,9 +119,15 @@ impl Keycloak {
             "credentials": [{"type": "password", "value": password}],
         });
         let made = self.administer(Method::POST, "users", Some(&user)).await?;
-        let location = made.headers().get(LOCATION).context("a new user without a location")?.to_str()?;
-        let id = location.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(Person { id, name, password })
+        Ok(Person { id: last_segment(&made)?, name, password })
+    }
+
+    /// An application that was not there before.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn new_client(&self, client: &Value) -> Result<()> {
+        self.administer(Method::POST, "clients", Some(client)).await.map(drop)
     }
 
     /// What was asked at the token endpoint for a person, by the realm's events.
@@ -151,6 +171,12 @@ impl Keycloak {
         let tokens: Value = client.post(url).form(&form).send().await?.error_for_status()?.json().await?;
         Ok(tokens["access_token"].as_str().context("the administrator gets no token")?.to_owned())
     }
+}
+
+/// The identifier of what was made.
+fn last_segment(made: &Response) -> Result<String> {
+    let location = made.headers().get(LOCATION).context("something new without a location")?.to_str()?;
+    Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
 }
 
 /// An event of Keycloak that is about the token endpoint.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::{TokenRequest, Transport};
 use crate::deadline::eventually;
 use crate::process::{Running, tied};
-use crate::{authority, environment};
+use crate::{application_key, authority, environment};
 
 /// Who can sign in.
 pub const PERSON: &str = "dev";
@@ -65,7 +65,7 @@ impl OidcProvider {
             "name": PERSON, "password": PASSWORD, "email": "dev@example.com", "groups": ["developers"],
         }]);
         let settings = json!({
-            "tls": tls, "requests": requests, "people": people, "clients": clients(),
+            "tls": tls, "requests": requests, "people": people, "clients": clients(&application_key::shared()?.public),
             "hideChallenges": !setup.lists_challenges,
         });
         let mut command = tied(&environment::program("node")?);
@@ -108,7 +108,7 @@ impl OidcProvider {
     }
 }
 
-fn clients() -> Value {
+fn clients(key: &Value) -> Value {
     let device = "urn:ietf:params:oauth:grant-type:device_code";
     json!([
         {
@@ -126,6 +126,15 @@ fn clients() -> Value {
             "redirect_uris": ["http://localhost"],
             "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token", "client_credentials", device],
+        },
+        {
+            "client_id": "kubernetes-key",
+            "application_type": "native",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": key,
+            "redirect_uris": ["http://localhost"],
+            "response_types": ["code"],
+            "grant_types": ["authorization_code", "refresh_token"],
         },
     ])
 }

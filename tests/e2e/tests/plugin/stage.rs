@@ -9,6 +9,25 @@ use kubesso_e2e::provider::{Provider, TokenRequest, Transport};
 use kubesso_e2e::visitor::Visitor;
 use serde_json::{Map, Value};
 
+/// Each line becomes a module, each provider a test in it.
+macro_rules! tried_on {
+    ($($module:ident: $trial:path, [$($provider:ident),+];)+) => {
+        $(
+            mod $module {
+                use super::*;
+
+                $(
+                    #[tokio::test(flavor = "multi_thread")]
+                    async fn $provider() -> Result<()> {
+                        $trial(Stage::$provider().await?).await
+                    }
+                )+
+            }
+        )+
+    };
+}
+pub(crate) use tried_on;
+
 /// One trial's own.
 pub(crate) struct Stage {
     pub(crate) provider: Provider,
@@ -42,6 +61,29 @@ impl Stage {
     pub(crate) async fn certified_without_challenges() -> Result<Self> {
         let setup = Setup { lists_challenges: false, ..Setup::usual(Transport::Plain) };
         Self::with(Provider::oidc_provider(setup).await?)
+    }
+
+    /// As `keycloak` and `certified`, with an application that has a secret.
+    pub(crate) async fn keycloak_with_secret() -> Result<Self> {
+        Self::with(Provider::keycloak(Transport::Tls).await?.with_secret())
+    }
+
+    pub(crate) async fn certified_with_secret() -> Result<Self> {
+        Self::with(Provider::oidc_provider(Setup::usual(Transport::Tls)).await?.with_secret())
+    }
+
+    /// As `keycloak` and `certified`, with an application that has a key.
+    pub(crate) async fn keycloak_with_key() -> Result<Self> {
+        Self::with(Provider::keycloak(Transport::Tls).await?.with_key().await?)
+    }
+
+    pub(crate) async fn certified_with_key() -> Result<Self> {
+        Self::with(Provider::oidc_provider(Setup::usual(Transport::Tls)).await?.with_key().await?)
+    }
+
+    /// Keycloak with an application that takes no flow without PKCE, the device flow included.
+    pub(crate) async fn keycloak_strict() -> Result<Self> {
+        Self::with(Provider::keycloak(Transport::Tls).await?.with_strict_client().await?)
     }
 
     fn with(provider: Provider) -> Result<Self> {
@@ -78,9 +120,7 @@ impl Stage {
 
     /// The token of a run, whose output must be one ExecCredential, to the byte, with a token that the provider signed.
     pub(crate) async fn credential(&self, done: &Done) -> Result<Credential> {
-        ensure!(done.code == 0, "exit code {}:\n{}", done.code, done.stderr);
-        let printed: Value = serde_json::from_str(&done.stdout).with_context(|| done.stdout.clone())?;
-        let token = printed["status"]["token"].as_str().context("no token")?.to_owned();
+        let token = self.printed_token(done)?;
         let claims = self.provider.verified_claims(&token).await?;
         let expiry = Timestamp::from_second(claims["exp"].as_i64().context("no exp")?)?;
         assert_eq!(
@@ -92,6 +132,13 @@ impl Stage {
             )
         );
         Ok(Credential { token, claims })
+    }
+
+    /// The token of a run, whatever it is.
+    pub(crate) fn printed_token(&self, done: &Done) -> Result<String> {
+        ensure!(done.code == 0, "{} exits with {}:\n{}", self.provider.issuer, done.code, done.stderr);
+        let printed: Value = serde_json::from_str(&done.stdout).with_context(|| done.stdout.clone())?;
+        Ok(printed["status"]["token"].as_str().context("no token")?.to_owned())
     }
 
     /// What was asked at the token endpoint, where the provider tells; its grants must be these.

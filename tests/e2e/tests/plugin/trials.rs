@@ -108,7 +108,11 @@ pub(crate) async fn refresh_again(mut stage: Stage) -> Result<()> {
 async fn refreshed(stage: &Stage, before: &Credential, number: usize) -> Result<Credential> {
     let presented = stage.plugin.cache().refresh_token()?;
     stage.plugin.cache().let_the_token_expire()?;
+    let known = stage.provider.routes()?;
     let done = stage.run_alone(&stage.get_token(WITH_REFRESH)).await?;
+    if let (Some(known), Some(all)) = (known, stage.provider.routes()?) {
+        assert_eq!(all[known.len()..], ["token"], "a refresh is one round trip");
+    }
     let after = stage.credential(&done).await?;
     assert_eq!(done.stderr, "");
     // oidc-provider's tokens of one second are equal; there the log below is the proof.
