@@ -71,8 +71,17 @@ impl World {
     }
 
     fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+        self.run_with(&[], arguments)
+    }
+
+    fn run_with<S: AsRef<OsStr>>(&self, variables: &[(&str, &str)], arguments: &[S]) -> Output {
         let mut command = Command::new(self.plugin());
-        command.args(arguments).env_clear().env("HOME", self.path("home")).env("PATH", "/usr/bin:/bin");
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .env("HOME", self.path("home"))
+            .env("PATH", "/usr/bin:/bin");
         command.output().unwrap()
     }
 }
@@ -162,4 +171,27 @@ fn without_kubesso_the_error_says_where_it_should_be() {
     assert!(line.starts_with("error: ") && line.lines().count() == 1, "{line}");
     let bin = Path::new(&world.path("bin")).canonicalize().unwrap();
     assert!(line.contains(bin.join("kubesso").to_str().unwrap()) && line.contains("PATH"), "{line}");
+}
+
+#[test]
+fn variables_set_flags_and_a_configuration_file_is_kubessos_to_read() {
+    let world = World::new();
+    world.keep(&["--oidc-extra-scope=email"], in_an_hour());
+    let scope = ("KUBELOGIN_OIDC_EXTRA_SCOPE", "email");
+    let is_hit = |output: &Output| output.status.success() && text(&output.stdout).contains("ExecCredential");
+    assert!(is_hit(&world.run_with(&[scope], &CALL)));
+    let whole = [
+        scope,
+        ("KUBELOGIN_OIDC_ISSUER_URL", "https://login.example.com"),
+        ("KUBELOGIN_OIDC_CLIENT_ID", "kubernetes"),
+        ("KUBELOGIN_OF_ANOTHER_TOOL", "1"),
+    ];
+    assert!(is_hit(&world.run_with(&whole, &["get-token"])));
+    assert!(!is_hit(&world.run_with(&[], &CALL)), "another entry is meant");
+    assert!(!is_hit(&world.run_with(&[scope], &[&CALL[..], &["--oidc-extra-scope=groups"]].concat())));
+    assert!(!is_hit(&world.run_with(&[scope, ("KUBELOGIN_PROFILE", "work")], &CALL)));
+
+    fs::create_dir_all(world.path("home/.config/kubesso")).unwrap();
+    fs::write(world.path("home/.config/kubesso/oidc-login.yaml"), "defaults: {}").unwrap();
+    assert_eq!(world.run_with(&[scope], &CALL).status.code(), Some(7));
 }

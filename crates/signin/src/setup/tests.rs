@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use kubesso_token_cache::shell;
 use proptest::prelude::*;
 
@@ -93,6 +93,60 @@ fn the_command_says_every_flag_that_was_used() {
     --oidc-auth-request-extra-params=hint=a,b
     --oidc-auth-request-extra-params=prompt=login
     "#);
+}
+
+#[test]
+fn every_flag_that_both_commands_have_is_in_the_command() {
+    // Asked for, another spelling of one that is printed, or without effect.
+    const OTHERWISE: [&str; 11] = [
+        "help",
+        "listen-port",
+        "oidc-client-secret",
+        "oidc-redirect-url-authcode-keyboard",
+        "oidc-redirect-url-hostname",
+        "oidc-use-pkce",
+        "password",
+        "tls-renegotiation-freely",
+        "tls-renegotiation-once",
+        "v",
+        "version",
+    ];
+    let mut plugin = Plugin::command();
+    plugin.build();
+    let of = |command| plugin.find_subcommand(command).unwrap().get_arguments();
+    let shared = of("setup").filter(|flag| of("get-token").any(|other| other.get_id() == flag.get_id()));
+    let mut count = 0;
+    for flag in shared.filter(|flag| !flag.is_global_set()) {
+        let name = flag.get_long().unwrap();
+        if OTHERWISE.contains(&name) {
+            continue;
+        }
+        let values = flag.get_possible_values();
+        let value = match name {
+            _ if flag.is_require_equals_set() => "true",
+            _ if !values.is_empty() => values.last().unwrap().get_name(),
+            "authentication-timeout-sec" => "5",
+            "oidc-issuer-url" => "https://idp.example.com",
+            "oidc-client-id" => "k8s",
+            "oidc-request-header" | "oidc-auth-request-extra-params" => "a=b",
+            "oidc-redirect-url" => "http://localhost:1/cb",
+            "certificate-authority-data" => "YQ==",
+            _ => "/x",
+        };
+        let beside: &[&str] = match name {
+            "local-server-cert" => &["--local-server-key=/x"],
+            "local-server-key" => &["--local-server-cert=/x"],
+            "oidc-client-assertion-key-id" => &["--oidc-client-assertion-key=/x"],
+            _ => &[],
+        };
+        let flags: Vec<_> = std::iter::once(format!("--{name}={value}"))
+            .chain(beside.iter().map(|word| (*word).to_owned()))
+            .collect();
+        let command = printed_command(&flags);
+        assert!(command.contains(&format!("--exec-arg=--{name}")), "no --{name} in\n{command}");
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
 }
 
 #[test]
