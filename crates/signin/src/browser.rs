@@ -3,6 +3,8 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kubesso_token_cache::shell;
 use url::Url;
 
@@ -13,6 +15,11 @@ pub trait OpenBrowser: Send + Sync {
     /// Starts a browser on `url` and returns at once. `on_failure` is called, from any thread and at any later
     /// time, when the started program reports that it could not do it.
     fn open(&self, url: &Url, choice: &BrowserChoice, on_failure: OnFailure) -> Result<(), BrowserError>;
+
+    /// Whether this is the Windows Subsystem for Linux, which opens the browser of its host.
+    fn is_wsl(&self) -> bool {
+        false
+    }
 }
 
 /// Takes the reason why a browser that seemed to start did not.
@@ -28,6 +35,8 @@ pub enum BrowserChoice {
     Commands(Vec<Vec<String>>),
     /// There is no screen to show one on.
     NoDisplay,
+    /// The one of the Windows that this Linux runs in.
+    WindowsHost,
 }
 
 /// Why no browser was started.
@@ -66,7 +75,6 @@ impl BrowserChoice {
             let words = shell::words(line).ok_or_else(|| BrowserError::Quoting(line.to_owned()))?;
             return Ok(Self::Commands(vec![words]));
         }
-        let set = |name| environment.variable(name).is_some_and(|value| !value.is_empty());
         if let Some(list) = environment.variable("BROWSER").filter(|list| !list.is_empty()) {
             let separator = if cfg!(windows) { ';' } else { ':' };
             let commands: Vec<_> =
@@ -75,13 +83,59 @@ impl BrowserChoice {
                 return Ok(Self::Commands(commands));
             }
         }
-        let desktop_unix = cfg!(all(unix, not(target_os = "macos")));
-        // The Windows Subsystem for Linux opens the browser of its host without a display of its own.
-        if desktop_unix && !set("DISPLAY") && !set("WAYLAND_DISPLAY") && !set("WSL_DISTRO_NAME") {
-            return Ok(Self::NoDisplay);
-        }
-        Ok(Self::Default)
+        let scene = Scene::of(environment);
+        Ok(match scene {
+            Scene { is_wsl: true, .. } => Self::WindowsHost,
+            Scene { needs_display: true, has_display: false, .. } => Self::NoDisplay,
+            _ => Self::Default,
+        })
     }
+}
+
+/// Whether a browser can be opened that the person sees: one of their own choice, or the desktop's.
+pub(crate) fn can_open(environment: &Environment) -> bool {
+    is_set(environment, "BROWSER") || Scene::of(environment).has_screen()
+}
+
+/// Where this process runs.
+#[derive(Clone, Copy, Debug)]
+struct Scene {
+    /// Programs find the screen by a variable here.
+    needs_display: bool,
+    has_display: bool,
+    /// Somebody is here from another machine.
+    is_remote: bool,
+    is_wsl: bool,
+}
+
+impl Scene {
+    fn of(environment: &Environment) -> Self {
+        let set = |name| is_set(environment, name);
+        Self {
+            needs_display: cfg!(all(unix, not(target_os = "macos"))),
+            has_display: set("DISPLAY") || set("WAYLAND_DISPLAY"),
+            is_remote: set("SSH_CONNECTION") || set("SSH_TTY"),
+            is_wsl: set("WSL_DISTRO_NAME") || environment.browser.is_wsl(),
+        }
+    }
+
+    /// From another machine only a display that was forwarded is seen.
+    fn has_screen(self) -> bool {
+        if self.is_remote {
+            return self.needs_display && self.has_display;
+        }
+        !self.needs_display || self.has_display || self.is_wsl
+    }
+}
+
+fn is_set(environment: &Environment, name: &str) -> bool {
+    environment.variable(name).is_some_and(|value| !value.is_empty())
+}
+
+/// Whether the kernel is the one of the Windows Subsystem for Linux, whose version (`/proc/version`) names its maker.
+fn is_wsl_kernel(version: &str) -> bool {
+    let version = version.to_ascii_lowercase();
+    version.contains("microsoft") || version.contains("wsl")
 }
 
 /// The machine's browser.
@@ -93,22 +147,46 @@ impl OpenBrowser for SystemBrowser {
         match choice {
             BrowserChoice::NoDisplay => Err(BrowserError::NoDisplay),
             BrowserChoice::Commands(commands) => {
-                let commands = commands.iter().filter_map(|words| words.split_first());
-                start_first(commands, url, on_failure).map_err(|(failure, _)| failure)
+                let commands = commands.iter().map(|words| with_url(words, url));
+                start_first(commands, on_failure).map_err(|(failure, _)| failure)
+            }
+            BrowserChoice::WindowsHost => {
+                start_first(windows_openers(url), on_failure).map_err(|(failure, _)| failure)
             }
             BrowserChoice::Default => {
-                let openers: &[String] = &[];
-                let commands = DESKTOP_OPENERS.iter().map(|program| (program, openers));
-                start_first(commands, url, on_failure)
+                let commands = DESKTOP_OPENERS.iter().map(|program| with_url(&[(*program).to_owned()], url));
+                start_first(commands, on_failure)
                     .or_else(|(_, on_failure)| open_by_library(url.clone(), on_failure))
             }
         }
     }
+
+    fn is_wsl(&self) -> bool {
+        cfg!(target_os = "linux")
+            && std::fs::read_to_string("/proc/version").is_ok_and(|version| is_wsl_kernel(&version))
+    }
+}
+
+/// What opens a browser of the host from the Windows Subsystem for Linux. The URL is in no command line that a shell of
+/// Windows reads: PowerShell gets it encoded (`-EncodedCommand`: base64 of UTF-16), as a text in single quotes.
+fn windows_openers(url: &Url) -> Vec<Vec<String>> {
+    let script = format!("Start-Process '{}'", url.as_str().replace('\'', "''"));
+    let script: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let script = STANDARD.encode(script);
+    let powershell = |program: &str| {
+        [program, "-NoProfile", "-NonInteractive", "-EncodedCommand", &script].map(str::to_owned).to_vec()
+    };
+    vec![
+        with_url(&["wslview".to_owned()], url),
+        powershell("powershell.exe"),
+        // Where the path of Windows is not taken over.
+        powershell("/mnt/c/Windows/System32/WindowsPowerShell/v1.0/powershell.exe"),
+    ]
 }
 
 /// Programs that open the desktop's browser, tried in order.
 #[cfg(all(unix, not(target_os = "macos")))]
-const DESKTOP_OPENERS: &[&str] = &["xdg-open", "wslview", "x-www-browser", "www-browser"];
+const DESKTOP_OPENERS: &[&str] = &["xdg-open", "x-www-browser", "www-browser"];
 #[cfg(target_os = "macos")]
 const DESKTOP_OPENERS: &[&str] = &["open"];
 /// Windows has a function for it and no program; the library calls it.
@@ -116,20 +194,19 @@ const DESKTOP_OPENERS: &[&str] = &["open"];
 const DESKTOP_OPENERS: &[&str] = &[];
 
 /// Starts the first command that starts. `on_failure` comes back if none does.
-fn start_first<'a, P: AsRef<str> + 'a>(
-    commands: impl Iterator<Item = (P, &'a [String])>,
-    url: &Url,
+fn start_first(
+    commands: impl IntoIterator<Item = Vec<String>>,
     on_failure: OnFailure,
 ) -> Result<(), (BrowserError, OnFailure)> {
     let mut failure = BrowserError::Default(io::ErrorKind::NotFound.into());
-    for (program, arguments) in commands {
-        let program = program.as_ref();
-        match spawn(program, arguments, url) {
+    for words in commands {
+        let Some((program, arguments)) = words.split_first() else { continue };
+        match spawn(program, arguments) {
             Ok(child) => {
-                watch(child, program.to_owned(), on_failure);
+                watch(child, program.clone(), on_failure);
                 return Ok(());
             }
-            Err(source) => failure = BrowserError::Command { program: program.to_owned(), source },
+            Err(source) => failure = BrowserError::Command { program: program.clone(), source },
         }
     }
     Err((failure, on_failure))
@@ -145,16 +222,22 @@ fn open_by_library(url: Url, on_failure: OnFailure) -> Result<(), BrowserError> 
     opening.map(drop).map_err(BrowserError::Default)
 }
 
+/// The command line with the URL where it is wanted: in place of `%s`, otherwise last.
+fn with_url(words: &[String], url: &Url) -> Vec<String> {
+    let mut words: Vec<_> = words.to_vec();
+    let mut is_last = true;
+    for argument in words.iter_mut().skip(1).filter(|argument| argument.contains("%s")) {
+        *argument = argument.replace("%s", url.as_str());
+        is_last = false;
+    }
+    words.extend(is_last.then(|| url.to_string()));
+    words
+}
+
 /// Starts `program` with nothing of ours attached: no stream, and no share in our Ctrl-C.
-fn spawn(program: &str, arguments: &[String], url: &Url) -> io::Result<Child> {
+fn spawn(program: &str, arguments: &[String]) -> io::Result<Child> {
     let mut command = Command::new(program);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    for argument in arguments {
-        command.arg(argument.replace("%s", url.as_str()));
-    }
-    if !arguments.iter().any(|argument| argument.contains("%s")) {
-        command.arg(url.as_str());
-    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn()
@@ -176,6 +259,8 @@ fn watch(mut child: Child, program: String, on_failure: OnFailure) {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use crate::testing;
+
     use std::sync::mpsc;
 
     use super::*;
@@ -202,6 +287,60 @@ mod tests {
         assert_eq!(arguments, "--profile|my work|--url=http://localhost:8000/|--new\n");
         assert_eq!(open(&["--new"]).0, "--new|http://localhost:8000/\n");
         assert_eq!(problem, "the browser command \"sh\" ended with exit status: 3");
+    }
+
+    #[test]
+    fn a_browser_can_be_opened_where_its_window_is_seen() {
+        let here = [
+            (&[][..], false),
+            (&["DISPLAY"], true),
+            (&["WAYLAND_DISPLAY"], true),
+            (&["WSL_DISTRO_NAME"], true),
+            (&["BROWSER"], true),
+            (&["SSH_CONNECTION"], false),
+            (&["SSH_TTY"], false),
+            (&["SSH_CONNECTION", "DISPLAY"], true),
+            (&["SSH_CONNECTION", "BROWSER"], true),
+            (&["SSH_CONNECTION", "WSL_DISTRO_NAME"], false),
+        ];
+        for (variables, expected) in here {
+            let environment = testing::environment_with(variables);
+            if cfg!(target_os = "linux") {
+                assert_eq!(can_open(&environment), expected, "{variables:?}");
+            }
+        }
+        for (needs_display, has_display, is_remote, is_wsl, expected) in [
+            // macOS and Windows have no variable for it.
+            (false, false, false, false, true),
+            (false, false, true, false, false),
+            (false, true, true, false, false),
+            (true, false, false, true, true),
+            (true, false, true, true, false),
+        ] {
+            let scene = Scene { needs_display, has_display, is_remote, is_wsl };
+            assert_eq!(scene.has_screen(), expected, "{scene:?}");
+        }
+    }
+
+    #[test]
+    fn the_subsystem_for_linux_is_known_by_its_kernel_and_its_browser_gets_the_url_unread() {
+        for (version, expected) in [
+            ("Linux version 5.15.167.4-microsoft-standard-WSL2 (root@f9c826d3017f)", true),
+            ("Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com)", true),
+            ("Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)", false),
+            ("", false),
+        ] {
+            assert_eq!(is_wsl_kernel(version), expected, "{version}");
+        }
+        let url = "https://idp.example.com/it's?a=1&b=%26calc".parse().unwrap();
+        for words in windows_openers(&url).into_iter().skip(1) {
+            assert!(words.iter().all(|word| !word.contains(['&', '\'', '%'])), "{words:?}");
+            let script = STANDARD.decode(words.last().unwrap()).unwrap();
+            let script: Vec<_> =
+                script.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+            let script = String::from_utf16(&script).unwrap();
+            assert_eq!(script, "Start-Process 'https://idp.example.com/it''s?a=1&b=%26calc'");
+        }
     }
 
     #[test]

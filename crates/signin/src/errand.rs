@@ -6,6 +6,7 @@ use kubesso_token_cache::legacy::KubeloginKey;
 use kubesso_token_cache::options::Grant;
 use kubesso_token_cache::{About, Call, Entry, EntryPaths, GetTokenArguments, Options, Secret};
 
+use crate::browser;
 use crate::detached::Supervised;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -240,7 +241,7 @@ impl<'e> Errand<'e> {
         if let Some(helper) = self.helper().await {
             return Ok(Renewal::LeftTo(helper));
         }
-        if let Some(prompt) = prompt_of(&self.options.grant) {
+        if let Some(prompt) = prompt_of(&self.options.grant, self.environment) {
             running.prompt(prompt);
         }
         self.sign_in(party).await.map(Renewal::Done)
@@ -248,13 +249,13 @@ impl<'e> Errand<'e> {
 
     /// A process that asks the person in this one's place. It can only ask at a page: the keyboard stays here.
     async fn helper(&self) -> Option<Supervised<'_>> {
-        prompt_of(&self.options.grant).filter(|_| self.role == Role::Caller)?;
+        prompt_of(&self.options.grant, self.environment).filter(|_| self.role == Role::Caller)?;
         Supervised::start(self.environment).await
     }
 
     /// Why the person is not asked, if that is so.
     fn back_off(&self, record: &Record) -> Option<Error> {
-        prompt_of(&self.options.grant).filter(|_| self.role == Role::Caller)?;
+        prompt_of(&self.options.grant, self.environment).filter(|_| self.role == Role::Caller)?;
         let back_off = record.back_off(self.environment.clock.now(), self.environment.attendance())?;
         let BackOff { reason, remaining } = back_off;
         Some(Error::BackedOff { reason, remaining, command: self.remedy.clone() })
@@ -331,10 +332,16 @@ fn can_refresh(known: Option<&Entry>) -> bool {
 
 /// What the person is asked for where they need not sit at this terminal. Other questions come to nothing by themselves
 /// when nobody is there.
-fn prompt_of(grant: &Grant) -> Option<Prompt> {
+fn prompt_of(grant: &Grant, environment: &Environment) -> Option<Prompt> {
     match grant {
         Grant::AuthorizationCode(_) => Some(Prompt::Browser),
-        Grant::DeviceCode { .. } => Some(Prompt::Code),
-        Grant::AuthorizationCodeByKeyboard | Grant::ClientCredentials | Grant::Password { .. } => None,
+        Grant::Automatic(_) if browser::can_open(environment) => Some(Prompt::Browser),
+        // The last of the ways may be a question at this terminal.
+        Grant::Automatic(_) if environment.terminal.is_attended() => None,
+        Grant::Automatic(_) | Grant::DeviceCode { .. } => Some(Prompt::Code),
+        Grant::AuthorizationCodeByKeyboard
+        | Grant::ClientCredentials
+        | Grant::Password { .. }
+        | Grant::TokenExchange(_) => None,
     }
 }

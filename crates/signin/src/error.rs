@@ -103,6 +103,11 @@ pub enum Error {
     /// The answer has no access token.
     #[error("the provider gave no access token; leave --oidc-use-access-token away")]
     NoAccessToken,
+    /// Nobody can sign in from here.
+    #[error(
+        "no browser can be opened here, {0}and standard input is no terminal to paste an address into; run it in a terminal, set BROWSER, or give --skip-open-browser and forward port 8000 (ssh -L 8000:localhost:8000)"
+    )]
+    NoWay(String),
     /// No address to wait on.
     #[error(
         "no address to wait for the browser on: {0}; give a free one with --listen-address=127.0.0.1:PORT"

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::client_authentication::Preference;
+pub(crate) use self::client_authentication::{Preference, read_line};
+pub(crate) use self::secret_command::run as run_command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::http::{Answer, Http, Repeat};
@@ -181,13 +182,20 @@ impl TokenAnswer {
             refresh_token: Option<String>,
             expires_in: Option<Value>,
             scope: Option<String>,
+            /// Token exchange only (RFC 8693, section 2.2.1).
+            issued_token_type: Option<String>,
         }
 
         let body: Body = answer.json(what, url)?;
         let secret = |text: Option<String>| text.map(Secret::from).filter(|secret| !secret.is_empty());
+        let (mut id_token, mut access_token) = (secret(body.id_token), secret(body.access_token));
+        // The member of that name holds whatever was exchanged.
+        if body.issued_token_type.as_deref() == Some(ISSUED_ID_TOKEN) && id_token.is_none() {
+            id_token = access_token.take();
+        }
         Ok(Self {
-            id_token: secret(body.id_token),
-            access_token: secret(body.access_token),
+            id_token,
+            access_token,
             refresh_token: secret(body.refresh_token),
             // Some providers write the number as text.
             expires_in: body.expires_in.and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok())),
@@ -195,6 +203,9 @@ impl TokenAnswer {
         })
     }
 }
+
+/// RFC 8693, section 3.
+const ISSUED_ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// There is no such endpoint, so that nobody looked at what was sent.
 fn is_gone(answer: &Answer) -> bool {

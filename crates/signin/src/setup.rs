@@ -79,6 +79,9 @@ fn add_scopes(options: &mut Options, metadata: &ProviderMetadata) -> Vec<&'stati
     let wanted = [("email", true), ("profile", true), ("groups", false), ("offline_access", false)];
     let mut added = Vec::new();
     for (scope, standard) in wanted {
+        if scope == "offline_access" && options.no_refresh_token {
+            continue;
+        }
         if listed(scope).unwrap_or(standard) && options.scopes.add(scope) {
             added.push(scope);
         }

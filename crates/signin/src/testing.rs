@@ -64,6 +64,12 @@ pub(crate) fn environment() -> Environment {
     recording_environment().0
 }
 
+/// With these variables set, to something.
+pub(crate) fn environment_with(variables: &[&str]) -> Environment {
+    let variables = variables.iter().map(|name| ((*name).to_owned(), "set".to_owned())).collect();
+    Environment { surroundings: Surroundings::of(variables, Some("/home/dev".into())), ..environment() }
+}
+
 pub(crate) fn recording_environment() -> (Environment, Recording) {
     let recording = Recording::default();
     let environment = Environment {

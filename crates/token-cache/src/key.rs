@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::arguments::PkceMethod;
-use crate::options::{ClientProof, Grant, Options, RedirectUrl};
+use crate::options::{ClientProof, Grant, Options, RedirectUrl, TokenExchange};
 use crate::secret::Secret;
 
 /// What a token depends on, digested: two calls share an entry exactly when they would get the same kind of token
@@ -45,6 +45,8 @@ impl CacheKey {
             extra_parameters: &'a BTreeMap<String, String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             client_proof: Option<&'a ClientProof>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            no_refresh_token: bool,
             /// Whose token it is: an application's own is not a person's.
             subject: Subject<'a>,
         }
@@ -52,6 +54,8 @@ impl CacheKey {
         #[serde(rename_all = "snake_case")]
         enum Subject<'a> {
             Application,
+            /// Whoever the exchanged token speaks of.
+            Exchanged(&'a TokenExchange),
             /// By the browser, whichever person that is.
             Person,
             Named(&'a str),
@@ -77,9 +81,11 @@ impl CacheKey {
             skip_verify: options.trust.skip_verify,
             extra_parameters: &options.extra_parameters,
             client_proof: options.client_proof.as_ref(),
+            no_refresh_token: options.no_refresh_token,
             subject: match &options.grant {
                 Grant::ClientCredentials => Subject::Application,
                 Grant::Password { username: Some(name), .. } => Subject::Named(name),
+                Grant::TokenExchange(exchange) => Subject::Exchanged(exchange),
                 _ => Subject::Person,
             },
         };
@@ -139,6 +145,8 @@ mod tests {
             "--oidc-client-secret-command=pass kubernetes",
             "--oidc-client-assertion-key=/key.pem",
             "--oidc-client-assertion-file=/var/run/token",
+            "--no-refresh-token",
+            "--oidc-subject-token-file=/var/run/token",
             "--oidc-redirect-url=http://localhost:8000/cb",
             "--oidc-extra-scope=email",
             "--oidc-use-access-token",

@@ -1,18 +1,20 @@
 //! What the flags mean, checked: the second step after [`arguments`](crate::arguments).
 
 mod client_proof;
+mod token_exchange;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use url::Url;
+use url::{Host, Url};
 
 pub use self::client_proof::ClientProof;
+pub use self::token_exchange::{SubjectToken, TokenExchange};
 use crate::arguments::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments, TlsArguments};
 use crate::error::Error;
-use crate::issuer::IssuerUrl;
+use crate::issuer::{IssuerUrl, is_loopback};
 use crate::scopes::Scopes;
 use crate::secret::Secret;
 use crate::surroundings::Surroundings;
@@ -35,6 +37,8 @@ pub struct Options {
     pub redirect_url: Option<RedirectUrl>,
     /// What to ask for.
     pub scopes: Scopes,
+    /// Whether no refresh token is to be asked for, nor kept.
+    pub no_refresh_token: bool,
     /// Whether kubectl gets the access token instead of the ID token.
     pub use_access_token: bool,
     /// For every request to the provider.
@@ -62,6 +66,13 @@ impl RedirectUrl {
         &self.text
     }
 
+    /// Whether any free port of this machine will do: an address of it, written as such, with port 0 (RFC 8252, section
+    /// 7.3, where providers are to ignore the port).
+    pub fn takes_any_port(&self) -> bool {
+        let is_address = self.url.host().is_some_and(|host| !matches!(host, Host::Domain(_)));
+        is_address && is_loopback(&self.url) && self.url.port() == Some(0)
+    }
+
     /// The text, parsed.
     pub fn url(&self) -> &Url {
         &self.url
@@ -84,6 +95,8 @@ pub struct TrustOptions {
 pub enum Grant {
     /// The browser comes back to a port of ours.
     AuthorizationCode(BrowserLogin),
+    /// The first way that works here: the browser, a code for a browser elsewhere, a pasted address.
+    Automatic(BrowserLogin),
     /// The browser's answer is typed or pasted in.
     AuthorizationCodeByKeyboard,
     /// The application signs in as itself.
@@ -102,14 +115,19 @@ pub enum Grant {
         /// The password.
         password: Option<Secret>,
     },
+    /// A token of somebody else's is exchanged.
+    TokenExchange(TokenExchange),
 }
 
 impl Grant {
     /// Whether a person has to do something at a page of the provider.
     pub fn is_interactive(&self) -> bool {
         match self {
-            Self::AuthorizationCode(_) | Self::AuthorizationCodeByKeyboard | Self::DeviceCode { .. } => true,
-            Self::ClientCredentials | Self::Password { .. } => false,
+            Self::AuthorizationCode(_)
+            | Self::AuthorizationCodeByKeyboard
+            | Self::Automatic(_)
+            | Self::DeviceCode { .. } => true,
+            Self::ClientCredentials | Self::Password { .. } | Self::TokenExchange(_) => false,
         }
     }
 }
@@ -161,6 +179,7 @@ impl Options {
         let pairs =
             |flag, values: &[String]| key_values(values).map_err(|problem| Error::Flag { flag, problem });
         let request_headers = pairs("--oidc-request-header", &provider.oidc_request_header)?;
+        let redirect_url = redirect_url(provider.oidc_redirect_url.as_deref())?;
         headers(&request_headers)?;
         Ok(Self {
             profile: provider.profile.clone().filter(|profile| !profile.is_empty()),
@@ -168,13 +187,14 @@ impl Options {
             client_id: client_id.to_owned(),
             client_secret: provider.oidc_client_secret.clone().filter(|secret| !secret.is_empty()),
             client_proof: ClientProof::from_flags(provider, surroundings)?,
-            redirect_url: redirect_url(provider.oidc_redirect_url.as_deref())?,
-            scopes: Scopes::from_flags(&provider.oidc_extra_scope),
+            scopes: scopes(provider),
+            no_refresh_token: provider.no_refresh_token,
             use_access_token: provider.oidc_use_access_token,
             request_headers,
             pkce: if provider.oidc_use_pkce { PkceMethod::S256 } else { provider.oidc_pkce_method },
             trust: trust(tls, surroundings),
-            grant: grant(authentication, surroundings)?,
+            grant: grant(authentication, redirect_url.as_ref(), surroundings)?,
+            redirect_url,
             extra_parameters: pairs(
                 "--oidc-auth-request-extra-params",
                 &authentication.oidc_auth_request_extra_params,
@@ -253,6 +273,15 @@ fn headers(pairs: &BTreeMap<String, String>) -> Result<HeaderMap, Error> {
         .collect()
 }
 
+/// Without `offline_access` where no refresh token is wanted (OpenID Connect Core 1.0, section 11).
+fn scopes(provider: &ProviderArguments) -> Scopes {
+    let mut scopes = Scopes::from_flags(&provider.oidc_extra_scope);
+    if provider.no_refresh_token {
+        scopes.remove("offline_access");
+    }
+    scopes
+}
+
 fn redirect_url(text: Option<&str>) -> Result<Option<RedirectUrl>, Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     match Url::parse(text) {
@@ -275,23 +304,34 @@ fn trust(tls: &TlsArguments, surroundings: &Surroundings) -> TrustOptions {
     }
 }
 
-fn grant(arguments: &AuthenticationArguments, surroundings: &Surroundings) -> Result<Grant, Error> {
+fn grant(
+    arguments: &AuthenticationArguments,
+    redirect: Option<&RedirectUrl>,
+    surroundings: &Surroundings,
+) -> Result<Grant, Error> {
     let start =
         BrowserStart { skip: arguments.skip_open_browser, command: arguments.browser_command.clone() };
     let username = arguments.username.clone().filter(|name| !name.is_empty());
-    let grant_type = match (arguments.grant_type, &username) {
-        (GrantType::Auto, Some(_)) => GrantType::Password,
-        (GrantType::Auto, None) => GrantType::Authcode,
-        (chosen, _) => chosen,
+    let grant_type = match arguments.grant_type {
+        GrantType::Auto if username.is_some() => GrantType::Password,
+        GrantType::Auto if TokenExchange::is_asked_for(arguments) => GrantType::TokenExchange,
+        // Who says how the browser is to come, or to come back, has chosen it.
+        GrantType::Auto if names_the_browser(arguments) => GrantType::Authcode,
+        chosen => chosen,
     };
-    Ok(match grant_type {
-        GrantType::Auto | GrantType::Authcode => Grant::AuthorizationCode(BrowserLogin {
+    let login = |start| {
+        Ok::<_, Error>(BrowserLogin {
             start,
-            listen_addresses: listen_addresses(arguments),
+            listen_addresses: listen_addresses(arguments, redirect),
             local_server: local_server(arguments, surroundings)?,
             success_url: arguments.open_url_after_authentication.clone().filter(|url| !url.is_empty()),
             timeout_seconds: arguments.authentication_timeout_sec,
-        }),
+        })
+    };
+    Ok(match grant_type {
+        GrantType::Auto => Grant::Automatic(login(start)?),
+        GrantType::Authcode => Grant::AuthorizationCode(login(start)?),
+        GrantType::TokenExchange => Grant::TokenExchange(TokenExchange::from_flags(arguments, surroundings)?),
         GrantType::AuthcodeKeyboard => Grant::AuthorizationCodeByKeyboard,
         GrantType::ClientCredentials => Grant::ClientCredentials,
         GrantType::DeviceCode => {
@@ -304,10 +344,23 @@ fn grant(arguments: &AuthenticationArguments, surroundings: &Surroundings) -> Re
     })
 }
 
-fn listen_addresses(arguments: &AuthenticationArguments) -> Vec<String> {
+fn names_the_browser(arguments: &AuthenticationArguments) -> bool {
+    arguments.skip_open_browser
+        || arguments.browser_command.as_ref().is_some_and(|command| !command.is_empty())
+        || !arguments.listen_address.is_empty()
+        || !arguments.listen_port.is_empty()
+}
+
+fn listen_addresses(arguments: &AuthenticationArguments, redirect: Option<&RedirectUrl>) -> Vec<String> {
     let ports = arguments.listen_port.iter().map(|port| format!("127.0.0.1:{port}"));
     let given: Vec<_> = arguments.listen_address.iter().cloned().chain(ports).collect();
-    if given.is_empty() { LISTEN_ADDRESSES.map(str::to_owned).to_vec() } else { given }
+    match redirect {
+        _ if !given.is_empty() => given,
+        Some(redirect) if redirect.takes_any_port() => {
+            vec![format!("{}:0", redirect.url().host_str().unwrap_or("127.0.0.1"))]
+        }
+        _ => LISTEN_ADDRESSES.map(str::to_owned).to_vec(),
+    }
 }
 
 fn local_server(

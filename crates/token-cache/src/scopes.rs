@@ -29,6 +29,11 @@ impl Scopes {
         new
     }
 
+    /// Asks for `scope` no more.
+    pub fn remove(&mut self, scope: &str) {
+        self.0.retain(|have| have != scope);
+    }
+
     /// Whether `scope` is asked for.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|have| have == scope)

@@ -59,7 +59,7 @@ fn every_mistake_is_one_line_that_says_what_to_do() {
     error: the following required arguments were not provided: --oidc-issuer-url <URL>, --oidc-client-id <ID>
     error: the following required arguments were not provided: --oidc-client-id <ID>
     error: invalid value 'idp' for '--oidc-issuer-url <URL>': it is not a URL (relative URL without a base); write it in full, like https://login.example.com
-    error: invalid value 'magic' for '--grant-type <TYPE>' [possible values: auto, authcode, authcode-keyboard, password, device-code, client-credentials]
+    error: invalid value 'magic' for '--grant-type <TYPE>' [possible values: auto, authcode, authcode-keyboard, password, device-code, client-credentials, token-exchange]
     error: invalid value 'soon' for '--authentication-timeout-sec <SECONDS>': invalid digit found in string
     error: invalid value 'maybe' for '--skip-open-browser[=<BOOL>]': use true or false
     error: a value is required for '--oidc-client-id <ID>' but none was supplied

@@ -44,14 +44,16 @@ impl AuthorizationRequest {
         let scopes = options.scopes.to_string();
 
         let mut parameters = BTreeMap::from([
-            // Google gives a refresh token only for this; others ignore it.
-            ("access_type", "offline"),
-            ("client_id", &options.client_id),
+            ("client_id", options.client_id.as_str()),
             ("nonce", &nonce),
             ("response_type", "code"),
             ("scope", &scopes),
             ("state", &state),
         ]);
+        if !options.no_refresh_token {
+            // Google gives a refresh token only for this; others ignore it.
+            parameters.insert("access_type", "offline");
+        }
         if let Some(proof) = &proof {
             parameters
                 .extend([("code_challenge", proof.challenge.as_str()), ("code_challenge_method", "S256")]);

@@ -13,7 +13,7 @@ use super::loopback::open_browser;
 use super::proof_key::ProofKey;
 use crate::error::Error;
 use crate::http::Repeat;
-use crate::relying_party::{Preference, RelyingParty, SignIn, refusal};
+use crate::relying_party::{Preference, RelyingParty, SignIn, TokenAnswer, refusal};
 
 /// RFC 8628, section 3.2.
 #[derive(Deserialize)]
@@ -42,43 +42,77 @@ fn default_interval() -> u32 {
 
 const WHAT: &str = "the device authorization request";
 
-/// Shows the code and asks the token endpoint until the person has entered it somewhere, the code has ended, or
-/// `timeout_seconds` are over.
+/// A code that the provider has given, and that nobody has seen yet.
+pub(super) struct DeviceFlow {
+    device: DeviceAuthorization,
+    proof: Option<ProofKey>,
+}
+
+/// Asks for a code, and has it entered.
 pub(super) async fn sign_in(
     party: &RelyingParty<'_>,
     start: &BrowserStart,
     timeout_seconds: u32,
 ) -> Result<SignIn, Error> {
-    let environment = party.environment;
+    begin(party).await?.finish(party, start, timeout_seconds).await
+}
+
+/// Asks for a code. Nobody is told anything.
+pub(super) async fn begin(party: &RelyingParty<'_>) -> Result<DeviceFlow, Error> {
     let proof = ProofKey::wanted_by(party);
     let device = authorize(party, proof.as_ref()).await?;
-    let page = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
-    environment.say(&format!(
-        "Please enter the following code when asked in your browser: {}",
-        printable(&device.user_code)
-    ));
-    open_browser(party, start, page);
+    Ok(DeviceFlow { device, proof })
+}
 
-    let seconds = device.expires_in.min(timeout_seconds);
-    let deadline = Instant::now() + environment.pacing.device_second * seconds;
-    let mut interval = device.interval;
-    loop {
-        match poll(party, &device.device_code, proof.as_ref()).await {
-            Err(Error::Refused { code, .. }) if code == "authorization_pending" => {}
-            // RFC 8628, section 3.5: five seconds more for this and all further requests.
-            Err(Error::Refused { code, .. }) if code == "slow_down" => interval = interval.saturating_add(5),
-            other => return other,
+impl DeviceFlow {
+    /// Shows the code and asks the token endpoint until the person has entered it somewhere, the code has ended, or
+    /// `timeout_seconds` are over.
+    pub(super) async fn finish(
+        self,
+        party: &RelyingParty<'_>,
+        start: &BrowserStart,
+        timeout_seconds: u32,
+    ) -> Result<SignIn, Error> {
+        let Self { device, proof } = self;
+        let environment = party.environment;
+        let page = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
+        environment.say(&format!(
+            "Please enter the following code when asked in your browser: {}",
+            printable(&device.user_code)
+        ));
+        open_browser(party, start, page);
+
+        let seconds = device.expires_in.min(timeout_seconds);
+        let deadline = Instant::now() + environment.pacing.device_second * seconds;
+        let mut interval = device.interval;
+        loop {
+            let mut pause = interval;
+            match poll(party, &device.device_code, proof.as_ref()).await {
+                Ok(answer) => return party.accept(answer, None).await,
+                Err(Error::Refused { code, .. }) if code == "authorization_pending" => {}
+                // RFC 8628, section 3.5: five seconds more for this and all further requests.
+                Err(Error::Refused { code, .. }) if code == "slow_down" => {
+                    interval = interval.saturating_add(5);
+                    pause = interval;
+                }
+                // The same section: what failed on the way is asked again, less often.
+                Err(error) if error.is_outage() => {
+                    environment.explain(1, || format!("{error}; asking again"));
+                    pause = interval.saturating_mul(2);
+                }
+                Err(error) => return Err(error),
+            }
+            let pause: Duration = environment.pacing.device_second * pause;
+            if Instant::now() + pause > deadline {
+                let ended_by_provider = device.expires_in <= timeout_seconds;
+                return Err(if ended_by_provider {
+                    Error::CodeEnded(seconds)
+                } else {
+                    Error::LoginTimeout(seconds)
+                });
+            }
+            tokio::time::sleep(pause).await;
         }
-        let pause: Duration = environment.pacing.device_second * interval;
-        if Instant::now() + pause > deadline {
-            let ended_by_provider = device.expires_in <= timeout_seconds;
-            return Err(if ended_by_provider {
-                Error::CodeEnded(seconds)
-            } else {
-                Error::LoginTimeout(seconds)
-            });
-        }
-        tokio::time::sleep(pause).await;
     }
 }
 
@@ -110,7 +144,7 @@ async fn poll(
     party: &RelyingParty<'_>,
     device_code: &str,
     proof: Option<&ProofKey>,
-) -> Result<SignIn, Error> {
+) -> Result<TokenAnswer, Error> {
     let mut form = BTreeMap::from([
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("device_code", device_code),
@@ -118,6 +152,5 @@ async fn poll(
     if let Some(proof) = proof {
         form.insert("code_verifier", proof.verifier.expose());
     }
-    let answer = party.request_token("the device sign-in", form, Repeat::IfUnavailable).await?;
-    party.accept(answer, None).await
+    party.request_token("the device sign-in", form, Repeat::Never).await
 }

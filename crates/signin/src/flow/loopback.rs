@@ -36,10 +36,18 @@ pub(super) async fn sign_in(party: &RelyingParty<'_>, login: &BrowserLogin) -> R
     let listeners = listener::bind(&login.listen_addresses).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let origin = format!("{scheme}://localhost:{}", listeners.port);
-    let redirect_uri =
-        party.options.redirect_url.as_ref().map_or(origin.clone(), |url| url.as_str().to_owned());
+    let entrance = entrance(party, &origin, listeners.port)?;
+    let redirect_uri = match &party.options.redirect_url {
+        None => origin,
+        Some(redirect) if redirect.takes_any_port() => {
+            let mut url = redirect.url().clone();
+            // It has a host, so that it can have a port.
+            let _ = url.set_port(Some(listeners.port));
+            url.to_string()
+        }
+        Some(redirect) => redirect.as_str().to_owned(),
+    };
     let request = AuthorizationRequest::new(party, Some(redirect_uri))?;
-    let entrance = entrance(party, &origin)?;
 
     let (answers, mut arrived) = mpsc::channel(8);
     let gate = Gate {
@@ -105,11 +113,14 @@ pub(super) fn open_browser(party: &RelyingParty<'_>, start: &BrowserStart, url: 
 }
 
 /// Where the browser enters: our own address, which sends it on. So the request's state stays out of the process list.
-fn entrance(party: &RelyingParty<'_>, origin: &str) -> Result<Url, Error> {
+fn entrance(party: &RelyingParty<'_>, origin: &str, port: u16) -> Result<Url, Error> {
     let mut url = match &party.options.redirect_url {
         Some(redirect) => redirect.url().clone(),
         None => Url::parse(origin).map_err(|e| Error::Listen(e.to_string()))?,
     };
+    if url.port() == Some(0) {
+        let _ = url.set_port(Some(port));
+    }
     url.set_path("/");
     url.set_query(None);
     url.set_fragment(None);

@@ -17,7 +17,7 @@ const LONGEST_OUTPUT: usize = 64 * 1024;
 
 /// Runs `line`, split into words as a shell does but without one, and takes its output. What it says on standard error
 /// is shown; standard input is kubectl's, so it gets none. It may take as long as a request to the provider.
-pub(super) async fn run(flag: &'static str, line: &str, environment: &Environment) -> Result<Secret, Error> {
+pub(crate) async fn run(flag: &'static str, line: &str, environment: &Environment) -> Result<Secret, Error> {
     let wrong = |problem: String| Error::Flag { flag, problem };
     let words = shell::words(line).ok_or_else(|| wrong("it has a quote that does not end".to_owned()))?;
     let Some((program, arguments)) = words.split_first() else {

@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_token::{
-    Algorithm, IdTokenClaims, IdTokenExpectations, TokenError, VerifiedToken, decode_unverified_payload,
+    Algorithm, IdTokenClaims, IdTokenExpectations, MAX_TOKEN_LENGTH, TokenError, VerifiedToken,
+    decode_unverified_payload,
 };
 use kubesso_token_cache::{Entry, Secret};
 use serde_json::{Map, Value};
@@ -31,8 +32,8 @@ impl RelyingParty<'_> {
             };
             (token, claims.issued_at, claims.expires_at, payload)
         };
-        let entry =
-            Entry { token, issued_at, expires_at, refresh_token: answer.refresh_token, scope: answer.scope };
+        let refresh_token = answer.refresh_token.filter(|_| !self.options.no_refresh_token);
+        let entry = Entry { token, issued_at, expires_at, refresh_token, scope: answer.scope };
         Ok(SignIn { entry, claims })
     }
 
@@ -83,6 +84,11 @@ impl RelyingParty<'_> {
         answer: &TokenAnswer,
     ) -> Result<(Secret, Option<Timestamp>, Timestamp, Map<String, Value>), Error> {
         let token = answer.access_token.clone().ok_or(Error::NoAccessToken)?;
+        if token.expose().len() > MAX_TOKEN_LENGTH {
+            return Err(Error::Untrusted(format!(
+                "the access token has more than {MAX_TOKEN_LENGTH} bytes, which no cluster takes; have claims removed from it"
+            )));
+        }
         let now = self.environment.clock.now();
         let announced_end =
             answer.expires_in.and_then(|seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok());

@@ -8,7 +8,7 @@ use super::invocation::Invocation;
 use crate::arguments::SetupArguments;
 use crate::environment::Environment;
 use kubesso_token_cache::Options;
-use kubesso_token_cache::options::ClientProof;
+use kubesso_token_cache::options::{ClientProof, Grant, SubjectToken};
 use kubesso_token_cache::shell;
 use kubesso_token_cache::values::{csv_cell, expand_home, key_values};
 
@@ -74,6 +74,7 @@ pub(crate) fn plugin_arguments(
     }
     list.add_all("--oidc-redirect-url", provider.oidc_redirect_url.iter());
     list.add_all("--oidc-extra-scope", options.scopes.extra());
+    list.add_if("--no-refresh-token", options.no_refresh_token);
     list.add_if("--oidc-use-access-token", options.use_access_token);
     list.add_pairs("--oidc-request-header", &provider.oidc_request_header);
     match options.pkce {
@@ -110,6 +111,14 @@ pub(crate) fn plugin_arguments(
     list.add_all("--open-url-after-authentication", authentication.open_url_after_authentication.iter());
     list.add_pairs("--oidc-auth-request-extra-params", &authentication.oidc_auth_request_extra_params);
     list.add_all("--username", authentication.username.iter());
+    if let Grant::TokenExchange(exchange) = &options.grant {
+        match &exchange.subject {
+            SubjectToken::Command(command) => list.add("--oidc-subject-token-command", command),
+            SubjectToken::File(file) => list.add("--oidc-subject-token-file", &absolute(file)),
+        }
+        list.add("--oidc-subject-token-type", &exchange.subject_type);
+        list.add_all("--oidc-audience", exchange.audience.iter());
+    }
     list.0
 }
 
@@ -154,5 +163,6 @@ fn grant_name(grant_type: GrantType) -> Option<&'static str> {
         GrantType::ClientCredentials => Some("client-credentials"),
         GrantType::DeviceCode => Some("device-code"),
         GrantType::Password => Some("password"),
+        GrantType::TokenExchange => Some("token-exchange"),
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn review(options: &Options, metadata: &ProviderMetadata, signed_in: 
         warnings.push(warning);
         "none".to_owned()
     });
-    if signed_in.entry.refresh_token.is_none() {
+    if signed_in.entry.refresh_token.is_none() && !options.no_refresh_token {
         warnings.push(no_refresh_token(options));
     }
 

@@ -176,6 +176,23 @@ fn a_redirect_url_is_sent_as_written_and_its_path_is_the_callback() {
 }
 
 #[test]
+fn an_address_of_this_machine_may_be_named_without_a_port() {
+    for host in ["127.0.0.1", "[::1]"] {
+        if host == "[::1]" && std::net::TcpListener::bind("[::1]:0").is_err() {
+            continue;
+        }
+        let world = World::new();
+        let flag = format!("--oidc-redirect-url=http://{host}:0/callback");
+        world.get_token_automatically(&[&flag], &crate::world::Recording::default()).token();
+        let behaviour = world.stub.behaviour();
+        let redirect: url::Url = behaviour.requests_to("/auth")[0]["redirect_uri"].parse().unwrap();
+        assert_eq!((redirect.host_str(), redirect.path()), (Some(host), "/callback"));
+        assert_eq!(redirect.port(), world.browser.opened.lock().unwrap()[0].0.port(), "where it came in");
+        assert_ne!(redirect.port(), Some(0));
+    }
+}
+
+#[test]
 fn strangers_at_the_local_address_change_nothing() {
     let world = World::new();
     world.browser.first(|url| {

@@ -22,4 +22,5 @@ mod setup;
 mod setup_write;
 mod standalone;
 mod stub;
+mod ways;
 mod world;

@@ -49,6 +49,8 @@ pub(crate) struct Behaviour {
     pub(crate) cache_control: Option<&'static str>,
     /// How often a document was answered with 304.
     pub(crate) not_modified: u32,
+    /// The ID token comes in the member of the access token (RFC 8693).
+    pub(crate) id_token_as_access_token: bool,
     logins: Vec<Form>,
     refresh_tokens: u32,
     key: Arc<SigningKey>,
@@ -121,6 +123,7 @@ impl Stub {
             renamed: HashMap::new(),
             cache_control: None,
             not_modified: 0,
+            id_token_as_access_token: false,
             logins: Vec::new(),
             refresh_tokens: 0,
             key: key.clone(),
@@ -235,6 +238,10 @@ impl Stub {
             claims["nonce"] = nonce.into();
         }
         let id_token = behaviour.key.sign("JWT", &changed(claims, &behaviour.claims)).unwrap();
+        if behaviour.id_token_as_access_token {
+            behaviour.token_answer.insert("access_token".to_owned(), id_token.clone().into());
+            behaviour.token_answer.insert("id_token".to_owned(), Value::Null);
+        }
         let answer = json!({
             "token_type": "Bearer", "expires_in": 3600, "id_token": id_token, "access_token": access_token,
             "refresh_token": format!("REFRESH_TOKEN_{}", behaviour.refresh_tokens),

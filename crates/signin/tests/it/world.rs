@@ -110,6 +110,14 @@ impl World {
         self.run_line(line, recording)
     }
 
+    /// `get-token` with nothing but `flags`: it chooses the way to sign in itself.
+    pub(crate) fn get_token_automatically(&self, flags: &[&str], recording: &Recording) -> Run {
+        let always = ["kubelogin", "get-token", "--oidc-client-id=kubernetes"];
+        let mut line: Vec<_> = always.into_iter().chain(flags.iter().copied()).map(str::to_owned).collect();
+        line.push(format!("--oidc-issuer-url={}", self.stub.issuer));
+        self.run_line(line, recording)
+    }
+
     pub(crate) fn run_line(&self, line: Vec<String>, recording: &Recording) -> Run {
         let stdout = Recording::default();
         let mut environment = self.environment(&stdout, recording);

@@ -11,7 +11,8 @@ use crate::secret::Secret;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Authentication")]
 pub struct AuthenticationArguments {
-    /// How to sign in; auto is password if --username is given, and the browser otherwise
+    /// How to sign in; auto is the browser where one can be opened, otherwise device-code if the provider has it, and a
+    /// pasted address as the last resort (password if --username is given)
     #[arg(long, value_name = "TYPE", default_value = "auto")]
     pub grant_type: GrantType,
     /// Address to wait on for the browser, tried in order [default: 127.0.0.1:8000,127.0.0.1:18000]
@@ -48,12 +49,24 @@ pub struct AuthenticationArguments {
     /// Password, for the password grant (asked for when left out, which keeps it out of the process list)
     #[arg(long, value_name = "PASSWORD")]
     pub password: Option<Secret>,
+    /// File with the token to exchange, read at each use, for token-exchange
+    #[arg(long, value_name = "FILE")]
+    pub oidc_subject_token_file: Option<PathBuf>,
+    /// Command that prints the token to exchange; no shell reads it
+    #[arg(long, value_name = "COMMAND")]
+    pub oidc_subject_token_command: Option<String>,
+    /// What that token is: id_token, access_token, jwt, or a URN
+    #[arg(long, value_name = "TYPE", default_value = "id_token")]
+    pub oidc_subject_token_type: String,
+    /// Application that the exchanged token is to be for, if the provider is to be told
+    #[arg(long, value_name = "AUDIENCE")]
+    pub oidc_audience: Option<String>,
 }
 
 /// The ways to sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum GrantType {
-    /// Password if a user name is given, authorization code otherwise.
+    /// What works here: see `signin`'s `flow/way.rs`.
     #[default]
     Auto,
     /// The browser comes back to a port on this machine.
@@ -66,4 +79,6 @@ pub enum GrantType {
     DeviceCode,
     /// The application signs in as itself (RFC 6749, 4.4).
     ClientCredentials,
+    /// A token that somebody else gave is exchanged (RFC 8693).
+    TokenExchange,
 }

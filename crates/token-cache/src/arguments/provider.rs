@@ -32,12 +32,17 @@ pub struct ProviderArguments {
     /// File with a JWT that proves who the application is, read at each use: a projected token, say
     #[arg(long, value_name = "FILE")]
     pub oidc_client_assertion_file: Option<PathBuf>,
-    /// Redirect URL to send instead of http://localhost:PORT; its path becomes the callback path
+    /// Redirect URL to send instead of http://localhost:PORT; its path becomes the callback path. With port 0, as in
+    /// http://127.0.0.1:0/callback, the port is any that is free
     #[arg(long, value_name = "URL")]
     pub oidc_redirect_url: Option<String>,
     /// Scope to ask for besides openid; repeat it, or give several with commas or spaces
     #[arg(long, value_name = "SCOPE")]
     pub oidc_extra_scope: Vec<String>,
+    /// Neither ask for a refresh token nor keep one: each time the token ends, somebody signs in
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = parse_bool)]
+    pub no_refresh_token: bool,
     /// Give kubectl the access token instead of the ID token
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = parse_bool)]

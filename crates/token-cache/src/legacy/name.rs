@@ -61,6 +61,10 @@ impl KubeloginKey {
             // Whoever names one wants to be somebody else than before.
             return None;
         }
+        if provider.no_refresh_token {
+            // Its entry would bring one.
+            return None;
+        }
         let authentication = &arguments.authentication;
         let username = authentication.username.clone().unwrap_or_default();
         let parameters = key_values(&authentication.oidc_auth_request_extra_params).ok()?;
@@ -71,6 +75,7 @@ impl KubeloginKey {
             GrantType::Auto | GrantType::Authcode | GrantType::AuthcodeKeyboard => (String::new(), given),
             GrantType::DeviceCode => (String::new(), None),
             GrantType::ClientCredentials => (String::new(), Some(parameters)),
+            GrantType::TokenExchange => return None,
         };
         let scopes = provider.oidc_extra_scope.iter().filter(|value| !value.is_empty());
         let home = surroundings.home.as_deref();
