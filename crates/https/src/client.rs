@@ -79,6 +79,17 @@ pub fn client_with_redirects(
     build(reqwest::Client::builder(), trust, timeouts, redirects)
 }
 
+/// As [`client_with_redirects`], but through the proxy that `proxy_for` names, whatever the environment says.
+pub fn client_through(
+    trust: &Trust,
+    timeouts: Timeouts,
+    redirects: redirect::Policy,
+    proxy_for: impl Fn(&reqwest::Url) -> Option<reqwest::Url> + Send + Sync + 'static,
+) -> Result<reqwest::Client, ClientError> {
+    let proxy = reqwest::Proxy::custom(move |url| proxy_for(url));
+    build(reqwest::Client::builder().no_proxy().proxy(proxy), trust, timeouts, redirects)
+}
+
 /// As [`client_with_redirects`], but never through a proxy: for a peer on this machine, which no proxy can reach. (Go's
 /// client, and so kubectl and kube-apiserver, decides the same from the peer's name.)
 pub fn direct_client(

@@ -23,7 +23,9 @@ pub mod pki;
 mod server;
 mod tls;
 
-pub use client::{ClientError, Timeouts, Trust, client, client_with_redirects, direct_client};
+pub use client::{
+    ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
+};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 

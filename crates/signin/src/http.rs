@@ -1,5 +1,6 @@
 //! Requests to the provider, with an end to every wait, and errors that say what to do.
 
+mod proxy;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
 use zeroize::Zeroizing;
 
+use self::proxy::Proxies;
 use self::trace::Trace;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -26,6 +28,7 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: Client,
+    proxies: Proxies,
     headers: HeaderMap,
     first_retry: Duration,
     trace: Trace,
@@ -72,11 +75,10 @@ impl Http {
     pub(crate) fn new(options: &Options, environment: &Environment) -> Result<Self, Error> {
         let (trust, timeouts) = (trust(options)?, environment.pacing.request);
         // Redirects are followed by hand: a document's, but never a form's, which holds a code or a token.
-        let client = if options.issuer.is_on_this_machine() {
-            kubesso_https::direct_client(&trust, timeouts, Policy::none())?
-        } else {
-            kubesso_https::client_with_redirects(&trust, timeouts, Policy::none())?
-        };
+        let proxies = Proxies::find(&environment.surroundings)?;
+        let chosen = proxies.clone();
+        let client =
+            kubesso_https::client_through(&trust, timeouts, Policy::none(), move |url| chosen.for_url(url))?;
         let believed = match &trust {
             Trust::System => "the system's",
             Trust::Only(pem) => pem,
@@ -85,6 +87,7 @@ impl Http {
         let identity = Zeroizing::new(format!("{believed}\n{:?}", options.request_headers));
         Ok(Self {
             client,
+            proxies,
             headers: options.header_map()?,
             first_retry: environment.pacing.retry,
             trace: Trace::new(environment),
@@ -184,7 +187,8 @@ impl Http {
         request: RequestBuilder,
     ) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
-            let cause = describe(&error);
+            let through = Url::parse(url).ok().and_then(|url| self.proxies.describe(&url));
+            let cause = describe(&error, through.as_deref());
             let may_pass = !error.is_timeout() && !cause.contains("ertificate");
             Failure { error: Error::Unreachable { what, url: url.to_owned(), cause }, may_pass }
         };
@@ -306,10 +310,13 @@ fn trust(options: &Options) -> Result<Trust, Error> {
 }
 
 /// The innermost reason, and what may mend it.
-fn describe(error: &reqwest::Error) -> String {
+fn describe(error: &reqwest::Error, proxy: Option<&str>) -> String {
+    let through = proxy.map(|proxy| format!(", through {proxy}")).unwrap_or_default();
     if error.is_timeout() {
         let waited = if error.is_connect() { "no connection" } else { "no complete answer" };
-        return format!("{waited} in time; check the network, HTTPS_PROXY and NO_PROXY, then try again");
+        return format!(
+            "{waited} in time{through}; check the network, HTTPS_PROXY and NO_PROXY, then try again"
+        );
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -323,7 +330,7 @@ fn describe(error: &reqwest::Error) -> String {
     } else {
         ""
     };
-    format!("{cause}{mend}")
+    format!("{cause}{through}{mend}")
 }
 
 fn form_encoded(text: &str) -> String {

@@ -182,6 +182,108 @@ fn a_provider_that_never_answers_is_given_up_and_not_asked_again() {
 }
 
 #[test]
+fn a_provider_that_answers_a_byte_at_a_time_is_given_up_in_the_end() {
+    use std::io::{Read, Write};
+
+    let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = slow.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = slow.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n");
+        // Each byte comes in time, and there is no end to them until the other side has had enough.
+        while stream.write_all(b" ").is_ok() {
+            std::thread::yield_now();
+        }
+    });
+    let mut world = World::new();
+    world.request.total = Duration::from_millis(200);
+    world.request.read = Duration::from_mins(1);
+    let mut line = ["kubelogin", "get-token", "--oidc-client-id=x"].map(str::to_owned).to_vec();
+    line.push(format!("--oidc-issuer-url=http://{address}"));
+    let run = world.run_line(line, &Recording::default());
+    assert!(run.error().contains("in time"), "{}", run.error());
+}
+
+#[test]
+fn a_provider_with_a_fault_is_reported_as_one() {
+    for path in ["/.well-known/openid-configuration", "/token", "/certs"] {
+        let world = World::new();
+        for _ in 0..3 {
+            world.stub.behaviour().answer_next(path, 500, "text/html", "<html>secret</html>");
+        }
+        let run = world.get_token(&[]);
+        assert!(run.error().contains("500") && run.error().contains("try again later"), "{}", run.error());
+        assert!(!run.stderr.contains("secret"));
+    }
+}
+
+#[test]
+fn an_end_with_a_fraction_is_an_end() {
+    let world = World::new();
+    world.stub.behaviour().claims.insert("exp".to_owned(), json!(1_577_840_400.75));
+    let run = world.get_token(&[]);
+    run.token();
+    assert!(run.stdout.contains("2020-01-01T01:00:00Z"), "{}", run.stdout);
+    assert_eq!(world.get_token(&[]), run, "and it is kept");
+}
+
+#[test]
+fn a_token_that_no_header_holds_is_refused() {
+    let long = "x".repeat(1_000_000);
+    for (member, value, flags) in [
+        ("id_token", json!(format!("eyJhbGciOiJFUzI1NiJ9.{long}.x")), &[][..]),
+        ("access_token", json!(long), &["--oidc-use-access-token"]),
+    ] {
+        let world = World::new();
+        world.stub.behaviour().token_answer.insert(member.to_owned(), value);
+        let run = world.get_token(flags);
+        assert!(run.error().len() < 400, "{} bytes", run.error().len());
+        assert!(run.error().contains("answer was refused"), "{}", run.error());
+    }
+}
+
+/// The first line of the only request that a proxy gets, which it refuses.
+fn refusing_proxy() -> (std::net::SocketAddr, std::thread::JoinHandle<String>) {
+    use std::io::{BufRead, BufReader, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        line
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_proxy_is_used_and_named_in_the_error() {
+    let (proxy, asked) = refusing_proxy();
+    let mut world = World::new();
+    world.variables.insert("HTTPS_PROXY", format!("http://user:hunter2@{proxy}"));
+    let line = ["kubelogin", "get-token", "--oidc-client-id=x", "--oidc-issuer-url=https://idp.invalid"];
+    let line = line.map(str::to_owned).to_vec();
+    world.variables.insert("NO_PROXY", "other.invalid".to_owned());
+    let run = world.run_line(line.clone(), &Recording::default());
+    assert!(
+        run.error().contains(&format!("through the proxy http://{proxy}/ (HTTPS_PROXY)")),
+        "{}",
+        run.error()
+    );
+    assert!(!run.stderr.contains("hunter2"));
+    assert_eq!(asked.join().unwrap(), "CONNECT idp.invalid:443 HTTP/1.1\r\n");
+
+    world.variables.insert("NO_PROXY", "idp.invalid".to_owned());
+    assert!(!world.run_line(line, &Recording::default()).error().contains("proxy"));
+    // The stub is on this machine, where no proxy is in between.
+    world.variables.insert("HTTP_PROXY", "http://127.0.0.1:9".to_owned());
+    world.get_token(&[]).token();
+}
+
+#[test]
 fn endless_answers_and_endless_redirects_have_an_end() {
     let path = "/.well-known/openid-configuration";
     let world = World::new();
