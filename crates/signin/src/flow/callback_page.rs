@@ -24,7 +24,7 @@ pub(super) fn success() -> Response<Body> {
 pub(super) fn success_then(url: &str) -> Response<Body> {
     let url = escape(url);
     let refresh = format!(r#"<meta http-equiv="refresh" content="0;URL={url}">"#);
-    let text = format!(r#"You are signed in. Going on to <a href="{url}">{url}</a>."#);
+    let text = format!(r#"You are signed in. Going on to <a href="{url}">{url}</a>.</p>"#);
     page_with_markup(StatusCode::OK, "Authenticated", &text, &refresh)
 }
 
@@ -45,14 +45,22 @@ pub(super) fn not_found() -> Response<Body> {
 }
 
 fn page(status: StatusCode, title: &str, text: &str, more: &str) -> Response<Body> {
-    page_with_markup(status, title, &format!("{} {}", escape(text), escape(more)), "")
+    let more =
+        if more.is_empty() { String::new() } else { format!("\n<p class=\"more\">{}</p>", escape(more)) };
+    page_with_markup(status, title, &format!("{}</p>{more}", escape(text)), "")
 }
 
+/// `body` is the markup of a paragraph and of what follows it.
 fn page_with_markup(status: StatusCode, title: &str, body: &str, head: &str) -> Response<Body> {
+    let class = match status {
+        StatusCode::OK => "good",
+        StatusCode::FOUND => "plain",
+        _ => "bad",
+    };
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n{head}\
-         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{body}</p>\n</main>\n</body>\n</html>\n"
+         <style>{STYLE}</style>\n</head>\n<body>\n<main class=\"{class}\">\n<h1>{title}</h1>\n<p>{body}\n</main>\n</body>\n</html>\n"
     );
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
@@ -72,9 +80,15 @@ fn page_with_markup(status: StatusCode, title: &str, body: &str, head: &str) -> 
     response
 }
 
-const STYLE: &str = "body{font:18px/1.5 system-ui,sans-serif;margin:0;display:grid;place-items:center;\
-                     min-height:100vh;background:#f6f7f9;color:#1b1f24}main{max-width:34rem;padding:2rem}\
-                     h1{font-size:1.5rem}@media(prefers-color-scheme:dark){body{background:#16181c;color:#e6e8eb}}";
+const STYLE: &str = "\
+    :root{color-scheme:light dark;--ground:#f4f6f9;--card:#fff;--line:#dde2ea;--text:#161b26;--soft:#566074}\
+    @media(prefers-color-scheme:dark){:root{--ground:#0e1117;--card:#171b24;--line:#2a3140;--text:#eaedf3;--soft:#a3adbf}}\
+    body{font:18px/1.5 system-ui,sans-serif;margin:0;display:grid;place-items:center;min-height:100vh;\
+    background:var(--ground);color:var(--text)}\
+    main{max-width:32rem;margin:1rem;padding:1.75rem 2rem;background:var(--card);border:1px solid var(--line);\
+    border-top:4px solid #8a94a6;border-radius:10px;overflow-wrap:anywhere}\
+    .good{border-top-color:#1f8a4c}.bad{border-top-color:#c2303f}\
+    h1{font-size:1.4rem;margin:0 0 .5rem}p{margin:0}.more{margin-top:.75rem;color:var(--soft);font-size:1rem}";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
