@@ -66,7 +66,7 @@ pub struct AuthenticationArguments {
 /// The ways to sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum GrantType {
-    /// What works here: see `signin`'s `flow/way.rs`.
+    /// Password with a user name, otherwise what works here.
     #[default]
     Auto,
     /// The browser comes back to a port on this machine.
