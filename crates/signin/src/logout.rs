@@ -16,6 +16,7 @@ use url::Url;
 pub use arguments::LogoutArguments;
 
 use self::selection::Target;
+use crate::browser;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flow::send_browser;
@@ -108,7 +109,11 @@ async fn reach<'a>(
 
 /// Has the browser end the provider's session, if there can be one that came from a browser here.
 async fn end_session(party: &RelyingParty<'_>, options: &Options, entries: &[&Entry]) {
-    let Grant::AuthorizationCode(login) = &options.grant else { return };
+    let login = match &options.grant {
+        Grant::AuthorizationCode(login) => login,
+        Grant::Automatic(login) if browser::can_open(party.environment) => login,
+        _ => return,
+    };
     let Some(mut url) = party.metadata().end_session_endpoint() else { return };
     let is_id_token = |entry: &&&Entry| {
         !options.use_access_token && entry.claims().is_some_and(|claims| claims.contains_key("aud"))
