@@ -124,6 +124,9 @@ fn every_flag_that_both_commands_have_is_in_the_command() {
         let values = flag.get_possible_values();
         let value = match name {
             _ if flag.is_require_equals_set() => "true",
+            // The last one needs a token to exchange.
+            "grant-type" => "device-code",
+            "oidc-subject-token-type" => "jwt",
             _ if !values.is_empty() => values.last().unwrap().get_name(),
             "authentication-timeout-sec" => "5",
             "oidc-issuer-url" => "https://idp.example.com",
@@ -136,6 +139,7 @@ fn every_flag_that_both_commands_have_is_in_the_command() {
         let beside: &[&str] = match name {
             "local-server-cert" => &["--local-server-key=/x"],
             "local-server-key" => &["--local-server-cert=/x"],
+            "oidc-audience" | "oidc-subject-token-type" => &["--oidc-subject-token-file=/x"],
             "oidc-client-assertion-key-id" => &["--oidc-client-assertion-key=/x"],
             _ => &[],
         };
