@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
+use kubesso_keyring::{Patience, Session, SystemKeyring};
 use kubesso_signin::{
     Environment, Interrupt, Launch, NoHelper, Output, Pacing, Surroundings, SystemBrowser, SystemLauncher,
-    SystemTerminal,
+    SystemTerminal, Terminal,
 };
 
 use crate::args::DataDir;
@@ -30,11 +32,23 @@ pub(crate) fn for_sign_in(arguments: &[OsString]) -> Environment {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(SystemBrowser),
+        keyring: Arc::new(keyring()),
         launcher: launcher(arguments),
         interrupt: Interrupt::Signals,
         pacing: Pacing::default(),
         verbosity: 0,
     }
+}
+
+/// The session's keyring. Where nobody sits, nobody is asked to unlock it.
+fn keyring() -> SystemKeyring {
+    let session = Session {
+        bus_address: variable("DBUS_SESSION_BUS_ADDRESS"),
+        runtime_directory: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+    };
+    let patience = Patience::default();
+    let unlock = if SystemTerminal.is_attended() { patience.unlock } else { Duration::ZERO };
+    SystemKeyring::new(session, Patience { unlock, ..patience })
 }
 
 /// Starts this file again. On Linux that is `kubesso` also where the process was called by a link to it.

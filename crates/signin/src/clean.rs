@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use kubesso_keyring::{EntryKey, LOCK_FILE, kubelogin};
 use kubesso_token_cache::{
     CacheDirectory,
     cache::{self, LOCK},
@@ -16,21 +17,29 @@ use crate::error::Error;
 /// Deletes our files and kubelogin's in the cache directory, and the directory if nothing is left in it.
 pub(crate) fn run(arguments: &CacheDirectory, environment: &Environment) -> Result<(), Error> {
     let directory = cache::directory(arguments, &environment.surroundings)?;
+    // The key's item is named after the directory's real path, which is known while it is there.
+    let place = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+    clean_directory(&directory, environment)?;
+    clean_keyring(&place, environment);
+    Ok(())
+}
+
+fn clean_directory(directory: &Path, environment: &Environment) -> Result<(), Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| Error::Clean { path, source }
     };
-    let entries = match fs::read_dir(&directory) {
+    let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             environment.say(&format!("There is no token cache at {}", directory.display()));
             return Ok(());
         }
-        Err(error) => return Err(failed(&directory)(error)),
+        Err(error) => return Err(failed(directory)(error)),
     };
     let (mut deleted, mut kept) = (0, 0);
     for entry in entries {
-        let entry = entry.map_err(failed(&directory))?;
+        let entry = entry.map_err(failed(directory))?;
         let path = entry.path();
         // A link or a directory of such a name is not our making.
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
@@ -45,7 +54,7 @@ pub(crate) fn run(arguments: &CacheDirectory, environment: &Environment) -> Resu
     }
     if kept == 0 {
         // It may be a mount point, or a place that somebody else is filling again.
-        let _ = fs::remove_dir(&directory);
+        let _ = fs::remove_dir(directory);
     }
     let directory = directory.display();
     let kept = match kept {
@@ -56,9 +65,20 @@ pub(crate) fn run(arguments: &CacheDirectory, environment: &Environment) -> Resu
     Ok(())
 }
 
+/// Deletes the key of the sealed files, and what kubelogin keeps in the keyring. A machine without a keyring is no failure.
+fn clean_keyring(directory: &Path, environment: &Environment) {
+    let keyring = &*environment.keyring;
+    let deleted = EntryKey::forget(keyring, directory)
+        .and_then(|key| Ok(usize::from(key) + keyring.delete_all(kubelogin::SERVICE)?));
+    environment.say(&match deleted {
+        Ok(deleted) => format!("Deleted {deleted} items of the keyring"),
+        Err(error) => format!("The keyring was not cleaned: {error}"),
+    });
+}
+
 fn is_of_the_cache(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    cache::is_our_name(name) || is_kubelogins(path, name)
+    name == LOCK_FILE || cache::is_our_name(name) || is_kubelogins(path, name)
 }
 
 /// kubelogin names a token by its bare key. Others name files by 64 digits too, so the content must be a token's.

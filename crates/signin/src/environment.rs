@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_https::Timeouts;
+use kubesso_keyring::Keyring;
 use kubesso_token_cache::attempt::Attendance;
 use kubesso_token_cache::{
     AuthenticationArguments, Options, ProviderArguments, Surroundings, TlsArguments, options::old_flags,
@@ -36,6 +37,8 @@ pub struct Environment {
     pub entropy: Arc<dyn Entropy>,
     /// Opens the browser.
     pub browser: Arc<dyn OpenBrowser>,
+    /// Where keys lie for what is kept sealed. A call may wait for a person.
+    pub keyring: Arc<dyn Keyring>,
     /// Starts this program again, for work that must outlive the one who called.
     pub launcher: Arc<dyn Launch>,
     /// What stops a run before its end.

@@ -14,6 +14,7 @@ use crate::flow;
 use crate::lock::{Claim, Running, Turn};
 use crate::relying_party::RelyingParty;
 use crate::remedy;
+use crate::store::{self, Unkept};
 
 /// What is to be fetched, and how much the person wants it.
 pub(crate) struct Errand<'e> {
@@ -94,18 +95,26 @@ impl<'e> Errand<'e> {
     /// A token: the one that somebody else is fetching, a refreshed one, or that of a new sign-in.
     pub(crate) async fn obtain(&self) -> Result<Entry, Error> {
         let Some(paths) = &self.paths else { return self.obtain_alone(None).await };
+        if paths.is_sealed()
+            && !self.is_forced
+            && let Some(entry) = store::load(paths, self.environment).await
+            && self.is_fresh(&entry)
+        {
+            // What a cache hit is for an open entry: no lock, nothing to write.
+            return Ok(entry);
+        }
         let claim = if self.role == Role::Heir { Claim::Heir } else { Claim::Newcomer };
         match Turn::take(paths, claim, self.environment).await {
             Ok(turn) => self.obtain_in_turn(turn, paths).await,
             Err(error) => {
-                self.warn_of_unsaved(paths, &error);
-                let known = self.known(paths);
+                self.warn_of_unsaved(paths, &error.into());
+                let known = self.known(paths).await;
                 if let Some(entry) = known.as_ref().filter(|entry| !self.is_forced && self.is_fresh(entry)) {
                     return Ok(entry.clone());
                 }
                 let entry = self.obtain_alone(known.as_ref()).await?;
                 // It was warned of already.
-                let _ = paths.save(&entry, &*self.environment.entropy);
+                let _ = store::save(paths, &entry, self.environment).await;
                 Ok(entry)
             }
         }
@@ -117,14 +126,15 @@ impl<'e> Errand<'e> {
         let Some(paths) = &self.paths else { return Ok(()) };
         let Ok(Some(turn)) = Turn::take_now(paths) else { return Ok(()) };
         let now = self.environment.clock.now();
-        let known = self.known(paths).filter(|known| known.is_due(now) && turn.record().permits_refresh(now));
+        let known =
+            self.known(paths).await.filter(|known| known.is_due(now) && turn.record().permits_refresh(now));
         let Some((known, refresh_token)) = known.as_ref().and_then(with_refresh_token) else { return Ok(()) };
         let running = turn.begin(self.environment);
         let result = self.refresh_in_background(known, refresh_token).await;
         match &result {
             // There is nobody to tell; the next call finds the old token, which is still good.
-            Ok(entry) => drop(paths.save(entry, &*self.environment.entropy)),
-            Err(error) if error.is_invalid_grant() => self.forget_refresh_token(known),
+            Ok(entry) => drop(store::save(paths, entry, self.environment).await),
+            Err(error) if error.is_invalid_grant() => self.forget_refresh_token(known).await,
             Err(_) => {}
         }
         running.end_refresh(result.as_ref().map(drop));
@@ -139,15 +149,16 @@ impl<'e> Errand<'e> {
     }
 
     /// The entry, taken over from kubelogin if there is none of ours.
-    pub(crate) fn known(&self, paths: &EntryPaths) -> Option<Entry> {
-        paths.load().or_else(|| {
-            let theirs = self.kubelogin.as_ref()?.find_in(paths.directory())?;
-            self.environment.explain(1, || format!("taking over kubelogin's cache entry {}", theirs.name));
-            // Unsaved, it is looked for again by the next call.
-            let _ = paths.save(&theirs.entry, &*self.environment.entropy);
-            self.note(&theirs.entry);
-            Some(theirs.entry)
-        })
+    pub(crate) async fn known(&self, paths: &EntryPaths) -> Option<Entry> {
+        if let Some(entry) = store::load(paths, self.environment).await {
+            return Some(entry);
+        }
+        let theirs = store::find_kubelogins(paths, self.kubelogin.as_ref()?, self.environment).await?;
+        self.environment.explain(1, || format!("taking over kubelogin's cache entry {}", theirs.name));
+        // Unsaved, it is looked for again by the next call.
+        let _ = store::save(paths, &theirs.entry, self.environment).await;
+        self.note(&theirs.entry);
+        Some(theirs.entry)
     }
 
     /// Notes beside the entry what it is for, which later refreshes do not change. Without the note `list` says less.
@@ -179,7 +190,7 @@ impl<'e> Errand<'e> {
             return Err(Error::Leader(message.clone()));
         }
         let renewed_meanwhile = turn.awaited == Some(Outcome::Succeeded);
-        let known = self.known(paths);
+        let known = self.known(paths).await;
         if let Some(entry) = &known
             && (!self.is_forced || renewed_meanwhile)
             && self.is_fresh(entry)
@@ -194,7 +205,7 @@ impl<'e> Errand<'e> {
         let mut running = turn.begin(self.environment);
         match self.renew(known.as_ref(), &mut running).await {
             Ok(Renewal::Done(entry)) => {
-                if let Err(error) = paths.save(&entry, &*self.environment.entropy) {
+                if let Err(error) = store::save(paths, &entry, self.environment).await {
                     self.warn_of_unsaved(paths, &error);
                 }
                 running.end(Ok(()));
@@ -269,7 +280,7 @@ impl<'e> Errand<'e> {
             Ok(renewed) => Ok(Some(renewed.entry)),
             Err(error) if error.is_invalid_grant() => {
                 self.environment.explain(1, || format!("{error}; signing in anew"));
-                self.forget_refresh_token(known);
+                self.forget_refresh_token(known).await;
                 Ok(None)
             }
             // Some providers never give an ID token for a refresh.
@@ -293,10 +304,11 @@ impl<'e> Errand<'e> {
     }
 
     /// The refresh token has ended: the next call need not try it, should the sign-in that follows fail.
-    fn forget_refresh_token(&self, known: &Entry) {
+    async fn forget_refresh_token(&self, known: &Entry) {
         if let Some(paths) = &self.paths {
             // If it stays, the next call asks the provider in vain, and that is all.
-            let _ = paths.save(&Entry { refresh_token: None, ..known.clone() }, &*self.environment.entropy);
+            let ended = Entry { refresh_token: None, ..known.clone() };
+            let _ = store::save(paths, &ended, self.environment).await;
         }
     }
 
@@ -313,7 +325,20 @@ impl<'e> Errand<'e> {
         entry.is_fresh(self.environment.clock.now())
     }
 
-    fn warn_of_unsaved(&self, paths: &EntryPaths, error: &std::io::Error) {
+    fn warn_of_unsaved(&self, paths: &EntryPaths, problem: &Unkept) {
+        let error = match problem {
+            Unkept::Disk(error) => error,
+            Unkept::Keyring(error) => {
+                // A keyring that is not there stays away: once is enough.
+                if !paths.note_unkept() {
+                    self.environment.warn(&format!(
+                        "the token cannot be kept, so that each call signs in: {error}; or give \
+                         --token-cache-storage=disk, which is files that only you can read"
+                    ));
+                }
+                return;
+            }
+        };
         self.environment.warn(&format!(
             "tokens cannot be kept in {} ({error}), so that each call signs in; make it writable, or give another \
              --token-cache-dir, or --token-cache-storage=none",

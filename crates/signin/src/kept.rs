@@ -1,11 +1,16 @@
 //! What is kept on this machine, by us and by kubelogin.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kubesso_keyring::{Keyring, kubelogin};
 use kubesso_token_cache::cache;
-use kubesso_token_cache::legacy::KubeloginEntry;
+use kubesso_token_cache::legacy::{KubeloginEntry, KubeloginKey};
 use kubesso_token_cache::{About, Entry, EntryPaths, Person};
 use serde_json::Value;
+
+use crate::environment::Environment;
+use crate::store;
 
 /// One entry.
 #[derive(Clone, Debug)]
@@ -21,19 +26,19 @@ pub(crate) struct Kept {
 /// Where an entry is.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    Disk(EntryPaths),
+    Ours(EntryPaths),
     /// The file is kubelogin's.
     Kubelogin(PathBuf),
+    /// The item of the keyring is kubelogin's.
+    KubeloginItem(Arc<dyn Keyring>),
 }
 
 impl Kept {
     /// All that is kept in `directory`: ours first.
-    pub(crate) fn all(directory: &Path) -> Vec<Self> {
-        let ours = EntryPaths::all(directory).into_iter().map(|paths| Self {
-            id: paths.key().to_owned(),
-            entry: paths.load(),
-            about: paths.load_about(),
-            place: Place::Disk(paths),
+    pub(crate) fn all(directory: &Path, environment: &Environment) -> Vec<Self> {
+        let ours = EntryPaths::all(directory).into_iter().map(|paths| {
+            let entry = store::load_now(&paths, environment);
+            Self::ours(paths, entry)
         });
         let theirs =
             KubeloginEntry::all(directory).into_iter().map(|found| Self::kubelogins(found, directory));
@@ -49,10 +54,23 @@ impl Kept {
         }
     }
 
-    /// The entry of one call.
-    pub(crate) fn at(paths: EntryPaths) -> Self {
-        let (entry, about) = (paths.load(), paths.load_about());
-        Self { id: paths.key().to_owned(), entry, about, place: Place::Disk(paths) }
+    /// Our entry with what was read of it.
+    pub(crate) fn ours(paths: EntryPaths, entry: Option<Entry>) -> Self {
+        Self { id: paths.key().to_owned(), entry, about: paths.load_about(), place: Place::Ours(paths) }
+    }
+
+    /// kubelogin's entry of a call, in a file or in the keyring.
+    pub(crate) fn of_kubelogin(
+        key: &KubeloginKey,
+        paths: &EntryPaths,
+        environment: &Environment,
+    ) -> Option<Self> {
+        if let Some(found) = key.find_in(paths.directory()) {
+            return Some(Self::kubelogins(found, paths.directory()));
+        }
+        let found = paths.is_sealed().then(|| store::find_item(key, &*environment.keyring)).flatten()?;
+        let place = Place::KubeloginItem(Arc::clone(&environment.keyring));
+        Some(Self { id: found.name, place, entry: Some(found.entry), about: None })
     }
 
     pub(crate) fn about(&self) -> Option<&About> {
@@ -77,16 +95,20 @@ impl Kept {
     /// Deletes it. Says whether there was a token.
     pub(crate) fn delete(&self) -> std::io::Result<bool> {
         match &self.place {
-            Place::Disk(paths) => paths.delete(),
+            Place::Ours(paths) => paths.delete(),
             Place::Kubelogin(file) => cache::remove(file),
+            Place::KubeloginItem(keyring) => {
+                kubelogin::delete(&**keyring, &self.id).map_err(std::io::Error::other)
+            }
         }
     }
 
     /// The files' directory and name, for an error.
     pub(crate) fn path(&self) -> PathBuf {
         match &self.place {
-            Place::Disk(paths) => paths.directory().join(&self.id),
+            Place::Ours(paths) => paths.directory().join(&self.id),
             Place::Kubelogin(file) => file.clone(),
+            Place::KubeloginItem(_) => PathBuf::from(kubelogin::item(&self.id).account),
         }
     }
 

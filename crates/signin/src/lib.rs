@@ -47,6 +47,7 @@ mod remedy;
 mod runtime;
 mod setup;
 mod standalone;
+mod store;
 mod terminal;
 #[cfg(test)]
 mod testing;

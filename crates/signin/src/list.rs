@@ -57,7 +57,7 @@ struct Row {
 /// Prints the list.
 pub(crate) fn run(arguments: &ListArguments, environment: &Environment) -> Result<(), Error> {
     let directory = cache::directory(&arguments.directory, &environment.surroundings)?;
-    let rows: Vec<_> = Kept::all(&directory).iter().map(Row::new).collect();
+    let rows: Vec<_> = Kept::all(&directory, environment).iter().map(Row::new).collect();
     let unwritable = |problem: String| Error::Output(std::io::Error::other(problem));
     let text = match arguments.format {
         ListFormat::Json => serde_json::to_string(&rows).map_err(|error| unwritable(error.to_string()))?,
@@ -78,8 +78,9 @@ impl Row {
         Self {
             id: kept.id.clone(),
             kept_by: match kept.place {
-                Place::Disk(_) => "disk",
-                Place::Kubelogin(_) => "kubelogin",
+                Place::Ours(ref paths) if paths.is_sealed() => "keyring",
+                Place::Ours(_) => "disk",
+                Place::Kubelogin(_) | Place::KubeloginItem(_) => "kubelogin",
             },
             issuer: kept.issuer(),
             client_id: kept.client_id(),

@@ -26,9 +26,14 @@ pub(crate) fn run(arguments: &LoginArguments, environment: &Environment) -> Resu
 fn obtain(arguments: &GetTokenArguments, environment: &Environment) -> Result<Entry, Error> {
     let mut errand = Errand::of_login(arguments, environment)?;
     errand.warn_of_flags(arguments);
-    let known = errand.paths.as_ref().and_then(|paths| errand.known(paths));
-    errand.is_forced |= known.is_some_and(|entry| entry.is_due(environment.clock.now()));
-    block_on(environment, errand.obtain())
+    block_on(environment, async {
+        let known = match &errand.paths {
+            Some(paths) => errand.known(paths).await,
+            None => None,
+        };
+        errand.is_forced |= known.is_some_and(|entry| entry.is_due(environment.clock.now()));
+        errand.obtain().await
+    })
 }
 
 /// ` as NAME`, from the claim that tells a person most.

@@ -52,7 +52,7 @@ async fn sign_out(
         Some(paths) => Turn::take(paths, Claim::Newcomer, environment).await.ok(),
         None => None,
     };
-    let target = &target.reloaded();
+    let target = &target.reloaded(environment).await;
     let entries: Vec<_> = target.kept.iter().filter_map(|kept| kept.entry.as_ref()).collect();
     let options = target.options(environment);
     let party = match &options {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use kubesso_ambient::{ManualClock, SeededEntropy};
+use kubesso_keyring::MemoryKeyring;
 use kubesso_token_cache::Surroundings;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -81,6 +82,7 @@ pub(crate) fn recording_environment() -> (Environment, Recording) {
         clock: Arc::new(ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap())),
         entropy: Arc::new(SeededEntropy::new(1)),
         browser: Arc::new(Nobody),
+        keyring: Arc::new(MemoryKeyring::default()),
         launcher: Arc::new(NoHelper),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),

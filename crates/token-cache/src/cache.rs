@@ -57,6 +57,7 @@ const FORMAT_VERSION: u8 = 1;
 pub struct EntryPaths {
     directory: PathBuf,
     stem: String,
+    is_sealed: bool,
 }
 
 impl EntryPaths {
@@ -68,14 +69,10 @@ impl EntryPaths {
     ) -> Result<Option<Self>, Error> {
         match arguments.storage() {
             CacheStorage::None => Ok(None),
-            CacheStorage::Keyring => Err(Error::Flag {
-                flag: "--token-cache-storage",
-                problem: "the keyring is not supported yet; use disk (files that only you can read) or none"
-                    .to_owned(),
-            }),
-            CacheStorage::Auto | CacheStorage::Disk => {
+            storage => {
                 let directory = directory(&arguments.directory, surroundings)?;
-                Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}") }))
+                let is_sealed = storage == CacheStorage::Keyring;
+                Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}"), is_sealed }))
             }
         }
     }
@@ -108,9 +105,44 @@ impl EntryPaths {
         create_directory(&self.directory)
     }
 
-    /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none.
+    /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none. So is a sealed one, whose
+    /// key lies in the system's keyring: asking that is no part of a cache hit.
     pub fn load(&self) -> Option<Entry> {
+        if self.is_sealed { None } else { self.load_open() }
+    }
+
+    /// The entry as it lies open on the disk, also where it should be sealed.
+    pub fn load_open(&self) -> Option<Entry> {
         Entry::decode(&Zeroizing::new(fs::read(self.token()).ok()?))
+    }
+
+    /// Whether the entry is kept sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// The sealed entry, if there is one.
+    pub fn load_sealed(&self) -> Option<Vec<u8>> {
+        fs::read(self.file(SEALED)).ok()
+    }
+
+    /// Replaces the sealed entry. An open one of the same name goes.
+    pub fn save_sealed(&self, sealed: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+        self.create_directory()?;
+        replace(&self.file(SEALED), sealed, entropy)?;
+        remove(&self.token()).map(drop)
+    }
+
+    /// Notes that it was said that the entry cannot be kept; says whether that was noted before.
+    pub fn note_unkept(&self) -> bool {
+        let note = private(fs::File::options().write(true).create_new(true)).open(self.file(UNKEPT));
+        note.is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
+    }
+
+    /// Takes that note back.
+    pub fn forget_unkept(&self) {
+        // A note that stays costs one warning.
+        let _ = remove(&self.file(UNKEPT));
     }
 
     /// Replaces the entry, at once or not at all.
@@ -133,14 +165,17 @@ impl EntryPaths {
     pub fn all(directory: &Path) -> Vec<Self> {
         let Ok(files) = fs::read_dir(directory) else { return Vec::new() };
         let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-        let is_entry = |name: &String| {
-            name.strip_suffix(TOKEN).and_then(|stem| stem.strip_suffix(SUFFIX)).is_some_and(is_key)
+        let entry = |name: String| {
+            let (stem, is_sealed) = match name.strip_suffix(SEALED) {
+                Some(stem) => (stem, true),
+                None => (name.strip_suffix(TOKEN)?, false),
+            };
+            is_key(stem.strip_suffix(SUFFIX)?).then(|| (stem.to_owned(), is_sealed))
         };
-        let mut stems: Vec<_> =
-            names.filter(is_entry).filter_map(|name| Some(name.strip_suffix(TOKEN)?.to_owned())).collect();
-        stems.sort_unstable();
-        stems.dedup();
-        stems.into_iter().map(|stem| Self { directory: directory.to_owned(), stem }).collect()
+        let mut found: Vec<_> = names.filter_map(entry).collect();
+        found.sort_unstable();
+        let paths = |(stem, is_sealed)| Self { directory: directory.to_owned(), stem, is_sealed };
+        found.into_iter().map(paths).collect()
     }
 
     /// The 64 digits that name the entry.
@@ -150,10 +185,10 @@ impl EntryPaths {
 
     /// Deletes all of the entry but its lock; says whether there was a token.
     pub fn delete(&self) -> io::Result<bool> {
-        for kind in [ATTEMPT, ABOUT] {
+        for kind in [ATTEMPT, ABOUT, UNKEPT] {
             remove(&self.file(kind))?;
         }
-        remove(&self.token())
+        Ok(remove(&self.file(SEALED))? | remove(&self.token())?)
     }
 }
 
@@ -296,7 +331,7 @@ pub fn is_our_name(name: &str) -> bool {
     let Some((key, rest)) = name.split_at_checked(64) else { return false };
     let Some(kind) = rest.strip_prefix(SUFFIX) else { return false };
     let kind = kind.split_once(TEMPORARY).map_or(kind, |(kind, _)| kind);
-    is_key(key) && [TOKEN, LOCK, ATTEMPT, ABOUT, PROVIDER].contains(&kind)
+    is_key(key) && [TOKEN, SEALED, LOCK, ATTEMPT, ABOUT, UNKEPT, PROVIDER].contains(&kind)
 }
 
 /// 64 lower-case hexadecimal digits.
@@ -311,6 +346,8 @@ const TOKEN: &str = ".json";
 pub const LOCK: &str = ".lock";
 const ATTEMPT: &str = ".attempt";
 const ABOUT: &str = ".about";
+const SEALED: &str = ".sealed";
+const UNKEPT: &str = ".unkept";
 const PROVIDER: &str = ".provider";
 const TEMPORARY: &str = ".new-";
 

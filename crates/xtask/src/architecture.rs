@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provider", &["ambient", "directory", "token"]),
     ("token-cache", &["ambient"]),
     ("kubectl-oidc_login", &["ambient", "token-cache"]),
-    ("signin", &["ambient", "https", "k8s-types", "kubeconfig", "token", "token-cache"]),
+    ("signin", &["ambient", "https", "k8s-types", "keyring", "kubeconfig", "token", "token-cache"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];
 

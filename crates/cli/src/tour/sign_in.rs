@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_https::Trust;
+use kubesso_keyring::MemoryKeyring;
 use kubesso_signin::{
     BrowserChoice, BrowserError, Environment, Interrupt, NoHelper, OnFailure, OpenBrowser, Output, Pacing,
     Surroundings, Terminal, run_plugin,
@@ -59,6 +60,7 @@ pub(super) async fn through_the_plugin(
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(browser),
+        keyring: Arc::new(MemoryKeyring::default()),
         launcher: Arc::new(NoHelper),
         interrupt: Interrupt::Token(CancellationToken::new()),
         pacing: Pacing::default(),

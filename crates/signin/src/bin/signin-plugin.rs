@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
+use kubesso_keyring::MemoryKeyring;
 use kubesso_signin::{
     Environment, Interrupt, Output, Pacing, Surroundings, SystemBrowser, SystemLauncher, SystemTerminal,
     run_plugin,
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         browser: Arc::new(SystemBrowser),
+        keyring: Arc::new(MemoryKeyring::default()),
         launcher: Arc::new(SystemLauncher::new(
             std::env::current_exe().unwrap_or_default(),
             Vec::new(),

@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::kept::{Kept, Place};
 use crate::kubeconfig_user;
+use crate::store;
 
 /// One sign-in: its entries, and how it was made.
 pub(super) struct Target {
@@ -46,39 +47,48 @@ pub(super) fn select(arguments: &LogoutArguments, environment: &Environment) -> 
         )?,
     };
     let Call { paths, .. } = Call::new(&call, &surroundings)?;
-    let kept = paths.map(|paths| of_call(paths, &call, &surroundings)).unwrap_or_default();
+    let kept = paths.map(|paths| of_call(paths, &call, &surroundings, environment)).unwrap_or_default();
     Ok(vec![Target { kept, call: Some((Box::new(call), surroundings)) }])
 }
 
 fn all(arguments: &LogoutArguments, environment: &Environment) -> Result<Vec<Kept>, Error> {
-    Ok(Kept::all(&cache::directory(&arguments.directory, &environment.surroundings)?))
+    Ok(Kept::all(&cache::directory(&arguments.directory, &environment.surroundings)?, environment))
 }
 
-fn of_call(paths: EntryPaths, call: &GetTokenArguments, surroundings: &Surroundings) -> Vec<Kept> {
-    let directory = paths.directory().to_owned();
-    let find = |key: KubeloginKey| key.find_in(&directory);
-    let theirs = KubeloginKey::new(call, surroundings).and_then(find);
-    let ours = Kept::at(paths);
-    let ours = Some(ours).filter(|ours| ours.entry.is_some());
-    ours.into_iter().chain(theirs.map(|found| Kept::kubelogins(found, &directory))).collect()
+fn of_call(
+    paths: EntryPaths,
+    call: &GetTokenArguments,
+    surroundings: &Surroundings,
+    environment: &Environment,
+) -> Vec<Kept> {
+    let key = KubeloginKey::new(call, surroundings);
+    let theirs = key.and_then(|key| Kept::of_kubelogin(&key, &paths, environment));
+    let entry = store::load_now(&paths, environment);
+    // One that does not open is deleted too.
+    let is_there = entry.is_some() || paths.load_sealed().is_some();
+    let ours = is_there.then(|| Kept::ours(paths, entry));
+    ours.into_iter().chain(theirs).collect()
 }
 
 impl Target {
     /// Our entry's files.
     pub(super) fn paths(&self) -> Option<&EntryPaths> {
         self.kept.iter().find_map(|kept| match &kept.place {
-            Place::Disk(paths) => Some(paths),
-            Place::Kubelogin(_) => None,
+            Place::Ours(paths) => Some(paths),
+            Place::Kubelogin(_) | Place::KubeloginItem(_) => None,
         })
     }
 
     /// The same with what our entry holds now.
-    pub(super) fn reloaded(&self) -> Self {
-        let reload = |kept: &Kept| match &kept.place {
-            Place::Disk(paths) => Kept::at(paths.clone()),
-            Place::Kubelogin(_) => kept.clone(),
-        };
-        Self { kept: self.kept.iter().map(reload).collect(), call: self.call.clone() }
+    pub(super) async fn reloaded(&self, environment: &Environment) -> Self {
+        let mut kept = self.kept.clone();
+        for one in &mut kept {
+            if let Place::Ours(paths) = &one.place {
+                let entry = store::load(paths, environment).await;
+                *one = Kept::ours(paths.clone(), entry);
+            }
+        }
+        Self { kept, call: self.call.clone() }
     }
 
     /// How the provider is spoken to: as the call did, or as far as the entry tells. A client secret it does not tell.

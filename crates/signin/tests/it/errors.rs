@@ -379,7 +379,6 @@ fn what_kubectl_must_not_ask_is_refused_before_anybody_signs_in() {
 #[test]
 fn flags_that_cannot_work_are_refused_with_a_sentence() {
     for (flag, says) in [
-        ("--token-cache-storage=keyring", "--token-cache-storage: the keyring is not supported yet"),
         (
             "--certificate-authority=/nowhere/ca.pem",
             "--certificate-authority: /nowhere/ca.pem cannot be read",

@@ -166,7 +166,7 @@ fn kubelogins_entry_of_the_same_call_goes_too() {
 }
 
 /// What kubelogin calls the entry of a call without flags.
-fn kubelogins_name(world: &World) -> String {
+pub(crate) fn kubelogins_name(world: &World) -> String {
     use clap::Parser;
     use kubesso_token_cache::legacy::KubeloginKey;
 

@@ -10,6 +10,7 @@ mod concurrency;
 mod errors;
 mod grants;
 mod helper;
+mod keyring;
 mod list;
 mod login;
 mod logout;

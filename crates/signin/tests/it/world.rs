@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_https::{Timeouts, Trust};
+use kubesso_keyring::{Keyring, MemoryKeyring};
 use kubesso_signin::{
     BrowserChoice, BrowserError, Environment, Helper, Interrupt, Launch, NoHelper, OnFailure, OpenBrowser,
     Output, Pacing, Surroundings, Terminal, run_plugin,
@@ -30,6 +31,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) home: TempDir,
     pub(crate) browser: Arc<FakeBrowser>,
+    pub(crate) keyring: Arc<dyn Keyring>,
     pub(crate) interrupt: CancellationToken,
     pub(crate) variables: BTreeMap<&'static str, String>,
     /// Lines at the keyboard.
@@ -69,6 +71,7 @@ impl World {
         let exec_info = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":true}}"#;
         Self {
             browser: Arc::new(FakeBrowser::new(stub.ca.clone())),
+            keyring: Arc::new(MemoryKeyring::default()),
             stub,
             clock,
             home: tempfile::tempdir().unwrap(),
@@ -144,6 +147,7 @@ impl World {
             clock: self.clock.clone(),
             entropy: Arc::new(OsEntropy),
             browser: self.browser.clone(),
+            keyring: self.keyring.clone(),
             launcher: Arc::new(NoHelper),
             interrupt: Interrupt::Token(self.interrupt.clone()),
             pacing: Pacing {

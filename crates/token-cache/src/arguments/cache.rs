@@ -13,7 +13,7 @@ pub struct CacheArguments {
     /// Where.
     #[command(flatten)]
     pub directory: CacheDirectory,
-    /// Where to keep tokens: disk, or none to keep nothing
+    /// Where to keep tokens: disk, keyring (files sealed under a key in the system's keyring), or none to keep nothing
     #[arg(long, value_name = "STORAGE", default_value = "disk")]
     pub token_cache_storage: CacheStorage,
     /// Never in a release of kubelogin; taken with a warning.
@@ -68,8 +68,7 @@ pub enum CacheStorage {
     /// Files that only their owner can read.
     #[default]
     Disk,
-    /// The operating system's keyring. Known, so that it is refused by name.
-    #[value(hide = true)]
+    /// Files that are sealed under a key in the operating system's keyring.
     Keyring,
     /// Nothing is kept: each call signs in.
     None,

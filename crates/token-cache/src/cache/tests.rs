@@ -14,7 +14,11 @@ fn entry(expires_at: &str) -> Entry {
 }
 
 fn paths(directory: &Path) -> EntryPaths {
-    EntryPaths { directory: directory.to_owned(), stem: format!("{}{SUFFIX}", "a".repeat(64)) }
+    EntryPaths {
+        directory: directory.to_owned(),
+        stem: format!("{}{SUFFIX}", "a".repeat(64)),
+        is_sealed: false,
+    }
 }
 
 #[test]
