@@ -137,23 +137,33 @@ pub struct KubeconfigArguments {
     pub force: bool,
 }
 
-/// `login`: the flags of `get-token`, or none of them.
+/// `login`: the flags of `get-token`, or the user of the kubeconfig who has them.
 #[derive(Clone, Debug)]
 pub struct LoginArguments {
     /// What kubectl would call.
     pub call: Option<GetTokenArguments>,
+    /// Whose call it is, when it is not given.
+    pub user: LoginUser,
 }
 
-/// The two flags that a call cannot do without.
-const CALL: [&str; 2] = ["oidc_issuer_url", "oidc_client_id"];
+/// A user of the kubeconfig, the current one if nothing is given.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Kubeconfig")]
+pub struct LoginUser {
+    /// Without an issuer: the kubeconfig with the user's flags [default: $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context whose user to sign in [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// User to sign in, whatever the context
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
 
 impl Args for LoginArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let [issuer, client] = CALL;
-        GetTokenArguments::augment_args(command)
-            .mut_arg(issuer, |flag| flag.required(false).requires(client))
-            .mut_arg(client, |flag| flag.required(false).requires(issuer))
-            .after_help(LOGIN_EXAMPLES)
+        OptionalCall::augment_args(LoginUser::augment_args(command)).after_help(LOGIN_EXAMPLES)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -163,9 +173,39 @@ impl Args for LoginArguments {
 
 impl FromArgMatches for LoginArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let OptionalCall(call) = OptionalCall::from_arg_matches(matches)?;
+        Ok(Self { call, user: LoginUser::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The flags of `get-token`, or none of them.
+pub(crate) struct OptionalCall(pub(crate) Option<GetTokenArguments>);
+
+/// The two flags that a call cannot do without.
+const CALL: [&str; 2] = ["oidc_issuer_url", "oidc_client_id"];
+
+impl Args for OptionalCall {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let [issuer, client] = CALL;
+        GetTokenArguments::augment_args(command)
+            .mut_arg(issuer, |flag| flag.required(false).requires(client))
+            .mut_arg(client, |flag| flag.required(false).requires(issuer))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for OptionalCall {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let is_given = CALL.iter().any(|flag| matches.contains_id(flag));
-        let call = is_given.then(|| GetTokenArguments::from_arg_matches(matches)).transpose()?;
-        Ok(Self { call })
+        Ok(Self(is_given.then(|| GetTokenArguments::from_arg_matches(matches)).transpose()?))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -176,6 +216,11 @@ impl FromArgMatches for LoginArguments {
 
 const LOGIN_EXAMPLES: &str = "\
 Examples:
+  # The user of the current context, and another one
+  kubectl oidc-login login
+  kubectl oidc-login login --user=oidc
+
+  # Without a kubeconfig
   kubectl oidc-login login --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
     --oidc-extra-scope=\"email offline_access profile openid\"";
 

@@ -27,8 +27,7 @@ pub(crate) struct Errand<'e> {
     role: Role,
     /// Whether a token that is still valid will not do.
     pub(crate) is_forced: bool,
-    /// The command that signs in now, for a call that may not ask the person.
-    remedy: String,
+    arguments: &'e GetTokenArguments,
     environment: &'e Environment,
 }
 
@@ -52,11 +51,11 @@ enum Renewal<'e> {
 
 impl<'e> Errand<'e> {
     /// What a call of `get-token` asks for.
-    pub(crate) fn new(arguments: &GetTokenArguments, environment: &'e Environment) -> Result<Self, Error> {
+    pub(crate) fn new(arguments: &'e GetTokenArguments, environment: &'e Environment) -> Result<Self, Error> {
         let Call { version, options, paths } = Call::new(arguments, &environment.surroundings)?;
         Ok(Self {
             version,
-            remedy: remedy::login_command(arguments, &options, environment),
+            arguments,
             options,
             paths,
             kubelogin: KubeloginKey::new(arguments, &environment.surroundings),
@@ -68,7 +67,7 @@ impl<'e> Errand<'e> {
 
     /// The same for the helper that a call has started.
     pub(crate) fn of_heir(
-        arguments: &GetTokenArguments,
+        arguments: &'e GetTokenArguments,
         environment: &'e Environment,
     ) -> Result<Self, Error> {
         Ok(Self { role: Role::Heir, ..Self::new(arguments, environment)? })
@@ -76,7 +75,7 @@ impl<'e> Errand<'e> {
 
     /// The same for somebody who asked for a sign-in.
     pub(crate) fn of_login(
-        arguments: &GetTokenArguments,
+        arguments: &'e GetTokenArguments,
         environment: &'e Environment,
     ) -> Result<Self, Error> {
         Ok(Self { role: Role::Login, ..Self::new(arguments, environment)? })
@@ -269,7 +268,8 @@ impl<'e> Errand<'e> {
         prompt_of(&self.options.grant, self.environment).filter(|_| self.role == Role::Caller)?;
         let back_off = record.back_off(self.environment.clock.now(), self.environment.attendance())?;
         let BackOff { reason, remaining } = back_off;
-        Some(Error::BackedOff { reason, remaining, command: self.remedy.clone() })
+        let command = remedy::login_command(self.arguments, &self.options, self.environment);
+        Some(Error::BackedOff { reason, remaining, command })
     }
 
     /// The refreshed token, or `None` if there is nothing to refresh with: no refresh token, or one that has ended.

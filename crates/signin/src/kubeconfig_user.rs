@@ -19,10 +19,7 @@ pub(crate) fn call(
     user: Option<&str>,
     environment: &Environment,
 ) -> Result<(GetTokenArguments, Surroundings), Error> {
-    let variable = environment.variable("KUBECONFIG");
-    let home = environment.surroundings.home.as_deref();
-    let locations = Locations::new(kubeconfig, variable.as_deref().map(OsStr::new), home);
-    let kubeconfig = Kubeconfig::load(&locations)?;
+    let kubeconfig = load(kubeconfig, environment)?;
     let user = kubeconfig.select_user(Selection { user, context })?;
     let wrong = |problem: String| Error::UserCall { user: user.name.clone(), problem };
     let exec = user.value.exec.as_ref().ok_or_else(|| wrong("has no credential plugin".to_owned()))?;
@@ -40,6 +37,19 @@ pub(crate) fn call(
         Some(Command::GetToken(arguments)) => Ok((*arguments, surroundings)),
         _ => Err(wrong("has another credential plugin".to_owned())),
     }
+}
+
+/// The users of the kubeconfig that have a credential plugin.
+pub(crate) fn names(environment: &Environment) -> Vec<String> {
+    let Ok(kubeconfig) = load(None, environment) else { return Vec::new() };
+    let users = kubeconfig.users().iter().filter(|user| user.value.exec.is_some());
+    users.map(|user| user.name.clone()).collect()
+}
+
+fn load(file: Option<&Path>, environment: &Environment) -> Result<Kubeconfig, Error> {
+    let variable = environment.variable("KUBECONFIG");
+    let home = environment.surroundings.home.as_deref();
+    Ok(Kubeconfig::load(&Locations::new(file, variable.as_deref().map(OsStr::new), home))?)
 }
 
 /// `surroundings` with variables on top.

@@ -57,7 +57,8 @@ use clap::CommandFactory;
 use crate::detached::Detached;
 
 pub use arguments::{
-    Command, KubeconfigArguments, LogArguments, LoginArguments, Plugin, SetupArguments, StandaloneArguments,
+    Command, KubeconfigArguments, LogArguments, LoginArguments, LoginUser, Plugin, SetupArguments,
+    StandaloneArguments,
 };
 pub use browser::{BrowserChoice, BrowserError, OnFailure, OpenBrowser, SystemBrowser};
 pub use command_line::run_plugin;

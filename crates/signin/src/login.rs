@@ -5,20 +5,30 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kubesso_token_cache::{Entry, GetTokenArguments, values::printable};
 use serde_json::{Map, Value};
 
-use crate::arguments::LoginArguments;
+use crate::arguments::{LoginArguments, LoginUser};
 use crate::environment::Environment;
 use crate::errand::Errand;
 use crate::error::Error;
+use crate::kubeconfig_user;
 use crate::runtime::block_on;
 
 /// Makes sure that there is a token with most of its life before it, and says whose it is. Sign-ins that came to
 /// nothing before do not count: somebody asked for this one.
 pub(crate) fn run(arguments: &LoginArguments, environment: &Environment) -> Result<(), Error> {
-    let Some(arguments) = &arguments.call else {
-        environment.say(&crate::help_of("login"));
-        return Ok(());
+    let LoginUser { kubeconfig, context, user } = &arguments.user;
+    let names_user = kubeconfig.is_some() || context.is_some() || user.is_some();
+    let entry = match &arguments.call {
+        Some(call) if !names_user => obtain(call, environment)?,
+        _ => {
+            let (call, surroundings) = kubeconfig_user::call(
+                kubeconfig.as_deref(),
+                context.as_deref(),
+                user.as_deref(),
+                environment,
+            )?;
+            obtain(&call, &Environment { surroundings, ..environment.clone() })?
+        }
     };
-    let entry = obtain(arguments, environment)?;
     environment.say(&format!("Signed in{}, until {:.0}", whose(&entry), entry.expires_at));
     Ok(())
 }

@@ -1,17 +1,39 @@
 //! The command that signs in now, for whoever is told that nobody will be asked for a while.
 
-use kubesso_token_cache::{CacheStorage, GetTokenArguments, Options, shell};
+use kubesso_token_cache::{CacheStorage, Call, GetTokenArguments, Options, Surroundings, shell};
 
 use crate::environment::Environment;
+use crate::kubeconfig_user;
 use crate::setup::{PluginArgument, plugin_arguments};
 
-/// `kubectl oidc-login login` for the same call, quoted for the shell. Secrets stay out of it: what the person has to
-/// put in is an ellipsis.
+/// `kubectl oidc-login login` for the same call: by the name of the user, if the kubeconfig has one who makes it, and by
+/// flags otherwise.
 pub(crate) fn login_command(
     arguments: &GetTokenArguments,
     options: &Options,
     environment: &Environment,
 ) -> String {
+    match user_of(arguments, environment) {
+        Some(user) => format!("kubectl oidc-login login {}", shell::quote(&format!("--user={user}"))),
+        None => by_flags(arguments, options, environment),
+    }
+}
+
+/// The first user of the kubeconfig whose call uses the same entry of the cache.
+fn user_of(arguments: &GetTokenArguments, environment: &Environment) -> Option<String> {
+    let entry = |arguments: &GetTokenArguments, surroundings: &Surroundings| {
+        Call::new(arguments, surroundings).ok()?.paths.map(|paths| paths.lock())
+    };
+    let ours = entry(arguments, &environment.surroundings)?;
+    let makes_our_call = |user: &String| {
+        kubeconfig_user::call(None, None, Some(user), environment)
+            .is_ok_and(|(theirs, surroundings)| entry(&theirs, &surroundings).as_ref() == Some(&ours))
+    };
+    kubeconfig_user::names(environment).into_iter().find(makes_our_call)
+}
+
+/// Quoted for the shell. Secrets stay out of it: what the person has to put in is an ellipsis.
+fn by_flags(arguments: &GetTokenArguments, options: &Options, environment: &Environment) -> String {
     let mut words = vec!["kubectl oidc-login login".to_owned()];
     let (provider, authentication) = (&arguments.provider, &arguments.authentication);
     for argument in plugin_arguments(provider, authentication, options, environment) {

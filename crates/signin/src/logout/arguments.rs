@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, FromArgMatches};
 use kubesso_token_cache::{CacheDirectory, GetTokenArguments};
 
-use crate::arguments::LoginArguments;
+use crate::arguments::OptionalCall;
 
 /// `logout`: the flags of `get-token`, a user of the kubeconfig, an entry, or all.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct LogoutFlags {
 
 impl Args for LogoutArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
-        LogoutFlags::augment_args(LoginArguments::augment_args(command)).after_help(EXAMPLES)
+        LogoutFlags::augment_args(OptionalCall::augment_args(command)).after_help(EXAMPLES)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -55,7 +55,7 @@ impl Args for LogoutArguments {
 impl FromArgMatches for LogoutArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Self {
-            call: LoginArguments::from_arg_matches(matches)?.call,
+            call: OptionalCall::from_arg_matches(matches)?.0,
             directory: CacheDirectory::from_arg_matches(matches)?,
             flags: LogoutFlags::from_arg_matches(matches)?,
         })

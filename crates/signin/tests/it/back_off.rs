@@ -167,6 +167,36 @@ fn a_login_is_asked_for_and_so_it_asks_however_many_came_to_nothing() {
 }
 
 #[test]
+fn a_user_of_the_kubeconfig_is_named_and_signs_in_by_name() {
+    let world = dashboard();
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "kubectl", "args": [
+        "oidc-login", "get-token", format!("--oidc-issuer-url={}", world.stub.issuer), "--oidc-client-id=kubernetes",
+        "--listen-address=127.0.0.1:0",
+    ]});
+    let other = json!({"command": "kubectl", "args": ["oidc-login", "get-token", "--oidc-issuer-url=https://other", "--oidc-client-id=x"]});
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "an other"}}],
+        "users": [{"name": "an other", "user": {"exec": other}}, {"name": "my oidc", "user": {"exec": exec}}],
+    });
+    std::fs::create_dir_all(world.home.path().join(".kube")).unwrap();
+    std::fs::write(world.home.path().join(".kube/config"), kubeconfig.to_string()).unwrap();
+    world.get_token(&[IGNORED]).error();
+    let run = world.get_token(&[IGNORED]);
+    assert!(
+        run.error().ends_with("to sign in now, run: kubectl oidc-login login '--user=my oidc'"),
+        "{run:?}"
+    );
+
+    world.browser.answer();
+    let line = ["kubectl-oidc_login", "login", "--user=my oidc"].map(str::to_owned).to_vec();
+    let run = world.run_line(line, &Recording::default());
+    assert_eq!(run.stderr, "Signed in as dev@example.com, until 2020-01-01T01:00:00Z\n");
+    world.get_token(&[]).token();
+    assert_eq!(world.browser.openings(), 2);
+}
+
+#[test]
 fn a_login_gets_another_token_only_when_the_one_at_hand_is_about_to_end() {
     let world = World::new();
     let first = world.get_token(&[]).token();
