@@ -3,7 +3,7 @@
 use crate::{kubesso, text};
 
 #[test]
-fn mistakes_end_with_2_and_answers_of_no_with_1() {
+fn mistakes_end_with_2_and_answers_of_no_or_of_the_plugin_with_1() {
     let home = tempfile::tempdir().unwrap();
     for (arguments, code, expected) in [
         (&["upp"][..], 2, "unrecognized subcommand 'upp'"),
@@ -16,7 +16,7 @@ fn mistakes_end_with_2_and_answers_of_no_with_1() {
         ),
         (&["user", "list"], 1, "there is no installation in"),
         (&["keys", "rotate"], 1, "start one with `kubesso up`"),
-        (&["oidc-login", "get-token", "--oidc-issuer-url=https://sso.example"], 2, "--oidc-client-id"),
+        (&["oidc-login", "get-token", "--oidc-issuer-url=https://sso.example"], 1, "--oidc-client-id"),
     ] {
         let ended = kubesso(home.path(), arguments);
         let said = text(&ended.stderr);
