@@ -39,7 +39,7 @@ pub(crate) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
         }
     };
     let signed_in = signed_in?;
-    if signed_in.entry.refresh_token.is_none() {
+    if signed_in.entry.refresh_token.is_none() && party.options.grant.is_interactive() {
         party.environment.explain(1, || no_refresh_token(party));
     }
     Ok(signed_in)

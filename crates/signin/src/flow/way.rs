@@ -1,6 +1,6 @@
 //! Which way to sign in, when nobody said: where a browser can be opened the browser, elsewhere what works without one.
 
-use kubesso_token_cache::options::BrowserLogin;
+use kubesso_token_cache::options::{BrowserLogin, BrowserStart};
 
 use super::{device_code, keyboard, loopback};
 use crate::browser;
@@ -53,7 +53,11 @@ pub(super) async fn sign_in(party: &RelyingParty<'_>, login: &BrowserLogin) -> R
         return match way {
             Way::Browser => loopback::sign_in(party, login).await,
             Way::DeviceCode => match device_code::begin(party).await {
-                Ok(flow) => flow.finish(party, &login.start, login.timeout_seconds).await,
+                // The page is shown; trying to open it here would only bring a warning.
+                Ok(flow) => {
+                    let start = BrowserStart { skip: true, ..login.start.clone() };
+                    flow.finish(party, &start, login.timeout_seconds).await
+                }
                 // Nobody has been asked for anything yet.
                 Err(error @ (Error::Refused { .. } | Error::Answer { .. })) => {
                     environment.explain(1, || format!("{error}; going on without a device code"));

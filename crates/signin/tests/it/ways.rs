@@ -24,7 +24,9 @@ fn without_a_browser_the_code_is_entered_elsewhere() {
     let world = remote();
     let run = automatically(&world);
     run.token();
-    assert!(run.stderr.contains("WDJB-MJHT"), "{}", run.stderr);
+    assert!(run.stderr.contains("WDJB-MJHT") && run.stderr.contains("/activate"), "{}", run.stderr);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    assert_eq!(world.browser.openings(), 0);
     assert_eq!(world.stub.behaviour().requests_to("/auth").len(), 0);
 }
 
