@@ -247,6 +247,24 @@ impl Provider {
         Ok(())
     }
 
+    /// Whether a refresh token is still good, by using it.
+    ///
+    /// # Errors
+    /// The provider answers something that is no answer.
+    pub async fn still_refreshes(&self, refresh_token: &str) -> Result<bool> {
+        let url = self.endpoint("token_endpoint").await?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+            ("client_id", &self.client_id),
+        ];
+        let answer = client(&self.trusted()?)?.post(url).form(&form).send().await?;
+        let (status, answer) = (answer.status(), answer.json::<Value>().await?);
+        let refused = answer["error"] == "invalid_grant";
+        ensure!(status.is_success() || refused, "{status}: {answer}");
+        Ok(status.is_success())
+    }
+
     async fn endpoint(&self, name: &str) -> Result<String> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
         let answer = client(&self.trusted()?)?.get(url).send().await?.error_for_status()?;

@@ -23,6 +23,8 @@ pub struct Visitor {
     known: BTreeMap<&'static str, String>,
     /// Every address on the way, in order.
     pub visited: Vec<Url>,
+    /// How often a page asked for the password.
+    pub passwords: usize,
 }
 
 /// Where a visit ended.
@@ -45,6 +47,7 @@ impl Visitor {
             browser: FormClient::new(ca_pem)?,
             known: known.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
             visited: Vec::new(),
+            passwords: 0,
         })
     }
 
@@ -55,7 +58,7 @@ impl Visitor {
     pub async fn visit(&mut self, start: &str) -> Result<Arrival> {
         let mut here = Url::parse(start).with_context(|| start.to_owned())?;
         let mut answer = self.browser.request(Method::GET, &here, None, &here).await?;
-        let mut passwords = 0;
+        let before = self.passwords;
         for _ in 0..LONGEST_WAY {
             self.visited.push(here.clone());
             if answer.status().is_redirection() {
@@ -77,8 +80,8 @@ impl Visitor {
                 ensure!(status.is_success(), "{here} answers {status}:\n{page}");
                 return Ok(Arrival::Page(page));
             };
-            passwords += usize::from(form.fields.contains_key("password"));
-            ensure!(passwords < 2, "asked for the password again at {here}:\n{page}");
+            self.passwords += usize::from(form.fields.contains_key("password"));
+            ensure!(self.passwords < before + 2, "asked for the password again at {here}:\n{page}");
             let action = here.join(&form.action)?;
             let fields = self.fill_in(form).with_context(|| format!("at {here}:\n{page}"))?;
             answer = self.browser.request(Method::POST, &action, Some(&fields), &here).await?;

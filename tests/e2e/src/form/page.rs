@@ -22,7 +22,17 @@ impl Form {
 
     /// The forms of the page, in order.
     pub(crate) fn all(page: &str) -> impl Iterator<Item = Self> {
-        page.split("<form").skip(1).filter_map(Self::read)
+        page.split("<form").skip(1).filter_map(move |text| {
+            let mut form = Self::read(text)?;
+            let id = attribute(text.split('>').next()?, "id");
+            // A button may stand elsewhere and name its form.
+            let elsewhere = tags(page, "<button", "submit").map(|(button, _)| button);
+            let ours = elsewhere.filter(|button| id.is_some() && attribute(button, "form") == id);
+            form.buttons.extend(ours.filter_map(|button| {
+                Some((attribute(button, "name")?, attribute(button, "value").unwrap_or_default()))
+            }));
+            Some(form)
+        })
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -114,14 +124,15 @@ mod tests {
 
     #[test]
     fn a_person_can_type_press_and_leave_boxes_alone() {
-        let page = "<form method='post' action=\"\"><input type=\"hidden\" name=\"xsrf\" value=\"x\"/>\n\
+        let page = "<form id=\"f\" action=\"\"><input type=\"hidden\" name=\"xsrf\" value=\"x\"/>\n\
                     <input\n type=\"text\" name=\"code\" value=\"AB\"><input type=\"checkbox\" name=\"remember\">\
                     <input type=\"submit\" name=\"accept\" value=\"Yes\"><button name=\"cancel\">No</button></form>";
+        let page = &format!("{page}<button form=\"f\" name=\"later\" value=\"1\">Later</button>");
         let form = Form::all(page).next().unwrap();
         assert_eq!(form.typed, ["code"]);
         assert_eq!(form.fields.keys().collect::<Vec<_>>(), ["code", "xsrf"]);
-        let buttons =
-            [("accept", "Yes"), ("cancel", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let buttons = [("accept", "Yes"), ("cancel", ""), ("later", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(form.buttons, buttons);
     }
 

@@ -16,6 +16,8 @@ tried_on! {
     the_access_token_is_for_the_cluster: access_token, [ours, keycloak, certified];
     a_revoked_refresh_token_leads_to_a_new_sign_in: revoked, [ours, keycloak, certified];
     a_session_that_an_administrator_ended_leads_to_a_new_sign_in: session_ended, [keycloak];
+    signing_out_ends_the_session_and_the_refresh_token: logout, [ours, certified];
+    signing_out_ends_the_session_that_the_refresh_token_is_of: logout_online, [keycloak];
     a_wrong_password_is_said_to_be_wrong: wrong_password, [ours, keycloak, certified];
 }
 
@@ -156,6 +158,34 @@ async fn signs_in_anew(stage: &mut Stage, flags: &[&str]) -> Result<()> {
         let granted: Vec<_> = granted.map(|request| request.grant.as_str()).collect();
         assert_eq!(granted, ["authorization_code", "authorization_code"], "{asked:?}");
     }
+    Ok(())
+}
+
+async fn logout(stage: Stage) -> Result<()> {
+    signs_out(stage, &["--oidc-extra-scope=offline_access"]).await
+}
+
+/// With `offline_access`, Keycloak keeps no session for the browser.
+async fn logout_online(stage: Stage) -> Result<()> {
+    signs_out(stage, &[]).await
+}
+
+async fn signs_out(mut stage: Stage, flags: &[&str]) -> Result<()> {
+    stage.sign_in(&stage.get_token(flags)).await?;
+    stage.sign_in(&stage.get_token(&["--token-cache-storage=none"])).await?;
+    assert_eq!(stage.person.passwords, 1, "the session serves a second sign-in");
+    let refresh_token = stage.plugin.cache().refresh_token()?;
+    let arguments = stage.logout(flags);
+    let person = async {
+        let page = stage.plugin.opened.next().await?;
+        stage.person.visit(&page).await
+    };
+    let (done, _) = stage.plugin.run_beside(&arguments, person).await?;
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{}", done.stderr);
+    assert_eq!(stage.plugin.cache().entries()?.len(), 0);
+    assert!(!stage.provider.still_refreshes(&refresh_token).await?);
+    stage.sign_in(&stage.get_token(flags)).await?;
+    assert_eq!(stage.person.passwords, 2, "the session has ended");
     Ok(())
 }
 

@@ -103,6 +103,12 @@ impl Stage {
         ["get-token".to_owned()].into_iter().chain(provider).chain(self.plugin.flags()).chain(more).collect()
     }
 
+    /// `logout` of what `get_token` with the same flags keeps.
+    pub(crate) fn logout(&self, more: &[&str]) -> Vec<String> {
+        let rest = self.get_token(more).into_iter().skip(1);
+        ["logout".to_owned()].into_iter().chain(rest).collect()
+    }
+
     /// Signs in by the browser, and expects that it worked.
     pub(crate) async fn sign_in(&mut self, arguments: &[String]) -> Result<SignedIn> {
         let signed_in = self.plugin.run_and_sign_in(arguments, &mut self.person).await?;
