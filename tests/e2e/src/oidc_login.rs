@@ -218,17 +218,36 @@ impl Talk {
     /// # Errors
     /// It says something else, or nothing.
     pub async fn wait_for(&mut self, prompt: &str) -> Result<&str> {
-        let asked = async {
-            while !self.said.ends_with(prompt) {
+        self.hear(prompt, |said| said.ends_with(prompt).then_some(())).await?;
+        Ok(&self.said)
+    }
+
+    /// The first address on the web that it names, on a line that is complete.
+    ///
+    /// # Errors
+    /// It names none.
+    pub async fn wait_for_address(&mut self) -> Result<String> {
+        self.hear("an address", |said| {
+            let lines = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut words = lines.flat_map(str::split_whitespace);
+            words.find(|word| word.starts_with("http")).map(str::to_owned)
+        })
+        .await
+    }
+
+    async fn hear<T>(&mut self, what: &str, recognize: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let heard = async {
+            loop {
+                if let Some(recognized) = recognize(&self.said) {
+                    return Ok(recognized);
+                }
                 let mut piece = [0; 4096];
                 let length = self.listening.read(&mut piece).await?;
-                ensure!(length > 0, "it ended before {prompt:?}");
+                ensure!(length > 0, "it ended before it said {what:?}");
                 self.said.push_str(&String::from_utf8_lossy(&piece[..length]));
             }
-            anyhow::Ok(())
         };
-        timeout(LAST_ANSWER, asked).await.with_context(|| format!("it does not say {prompt:?}"))??;
-        Ok(&self.said)
+        timeout(LAST_ANSWER, heard).await.with_context(|| format!("it does not say {what:?}"))?
     }
 
     /// Types a line.

@@ -1,18 +1,23 @@
 //! What kubelogin's tests leave untried: the other grants, and sessions that end before their time.
 
+use std::fs;
+
 use anyhow::{Context, Result};
 use kubesso_e2e::provider::Provider;
 use kubesso_e2e::visitor::Arrival;
+use serde_json::json;
 
 use crate::stage::{Stage, tried_on};
 
 tried_on! {
     a_code_is_entered_on_another_machine: device, [ours, keycloak, certified];
     the_device_flow_has_a_proof_key: device_with_proof, [keycloak_strict];
+    without_a_browser_the_device_flow_is_found: headless, [ours, keycloak, certified];
     the_address_that_the_browser_ended_at_is_pasted: keyboard, [ours, keycloak, certified];
     an_application_signs_in_as_itself: client_credentials, [keycloak_with_secret, certified_with_secret];
     an_application_with_a_secret_signs_people_in: with_secret, [keycloak_with_secret, certified_with_secret];
     an_application_with_a_key_signs_people_in: with_key, [keycloak_with_key, certified_with_key];
+    a_token_for_one_application_is_exchanged_for_another: exchange, [keycloak];
     the_access_token_is_for_the_cluster: access_token, [ours, keycloak, certified];
     a_revoked_refresh_token_leads_to_a_new_sign_in: revoked, [ours, keycloak, certified];
     a_session_that_an_administrator_ended_leads_to_a_new_sign_in: session_ended, [keycloak];
@@ -42,6 +47,22 @@ async fn device(mut stage: Stage) -> Result<()> {
     }
     for form in stage.provider.forms_to("token")?.unwrap_or_default() {
         assert!(form["code_verifier"].is_string(), "{form}");
+    }
+    Ok(())
+}
+
+async fn headless(mut stage: Stage) -> Result<()> {
+    let arguments = stage.get_token_over_ssh(&[]);
+    let person = &mut stage.person;
+    let talk = stage.plugin.run_and_talk(&arguments, async |talk| {
+        let address = talk.wait_for_address().await?;
+        person.visit(&address).await
+    });
+    let (done, arrival) = talk.await?;
+    assert!(matches!(arrival, Arrival::Page(_)), "{arrival:?}");
+    stage.credential(&done).await?;
+    for request in stage.provider.token_requests().await?.unwrap_or_default() {
+        assert_eq!(request.grant, DEVICE);
     }
     Ok(())
 }
@@ -115,6 +136,20 @@ async fn with_key(mut stage: Stage) -> Result<()> {
         assert_eq!(form["client_assertion_type"], kind, "{form}");
         assert!(form.get("client_secret").is_none(), "{form}");
     }
+    Ok(())
+}
+
+async fn exchange(mut stage: Stage) -> Result<()> {
+    let signed_in = stage.sign_in(&stage.get_token(&["--oidc-use-access-token"])).await?;
+    let subject = stage.plugin.home().join("subject");
+    fs::write(&subject, stage.printed_token(&signed_in.done)?)?;
+    stage.provider = stage.provider.with_secret();
+    let file = format!("--oidc-subject-token-file={}", subject.display());
+    let secret = Provider::secret_flag();
+    let flags = ["--grant-type=token-exchange", "--oidc-subject-token-type=access_token", &file, &secret];
+    let credential = stage.credential(&stage.run_alone(&stage.get_token(&flags)).await?).await?;
+    assert_eq!(credential.claims["aud"], stage.provider.client_id.as_str());
+    assert_eq!(credential.claims["groups"], json!(["developers"]));
     Ok(())
 }
 

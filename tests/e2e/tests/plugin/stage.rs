@@ -103,6 +103,12 @@ impl Stage {
         ["get-token".to_owned()].into_iter().chain(provider).chain(self.plugin.flags()).chain(more).collect()
     }
 
+    /// `get-token` with neither a browser nor a port to come back to, as on a machine that one is logged in to.
+    pub(crate) fn get_token_over_ssh(&self, more: &[&str]) -> Vec<String> {
+        let more = more.iter().map(|&flag| flag.to_owned());
+        ["get-token".to_owned()].into_iter().chain(self.provider.flags()).chain(more).collect()
+    }
+
     /// `logout` of what `get_token` with the same flags keeps.
     pub(crate) fn logout(&self, more: &[&str]) -> Vec<String> {
         let rest = self.get_token(more).into_iter().skip(1);
