@@ -11,7 +11,7 @@ pub mod oidc_provider;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use kubesso_token::{Algorithm, JwkSet};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -77,14 +77,10 @@ impl Provider {
     /// # Errors
     /// It does not start.
     pub async fn ours() -> Result<Self> {
-        static OURS: OnceCell<Kubesso> = OnceCell::const_new();
-        let kubesso = OURS
-            .get_or_try_init(async || {
-                let kubesso = Kubesso::up().await?;
-                kubesso.allow_password_grant().await?;
-                anyhow::Ok(kubesso)
-            })
-            .await?;
+        static OURS: OnceCell<Result<Kubesso, String>> = OnceCell::const_new();
+        let kubesso =
+            OURS.get_or_init(async || start_ours().await.map_err(|error| format!("{error:#}"))).await;
+        let kubesso = kubesso.as_ref().map_err(|error| anyhow!("kubesso does not start: {error}"))?;
         Ok(Self {
             issuer: kubesso.ready.issuer.clone(),
             client_id: kubesso.ready.client_id.clone(),
@@ -350,6 +346,12 @@ impl Provider {
         let provider = self.ca.as_deref().map(read).transpose()?;
         Ok(provider.filter(|pem| pem != ours).map_or(ours.clone(), |pem| format!("{pem}\n{ours}")))
     }
+}
+
+async fn start_ours() -> Result<Kubesso> {
+    let kubesso = Kubesso::up().await?;
+    kubesso.allow_password_grant().await?;
+    Ok(kubesso)
 }
 
 fn authority_of(transport: Transport) -> Result<Option<PathBuf>> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use reqwest::header::LOCATION;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -44,13 +44,19 @@ pub struct Person {
 }
 
 impl Keycloak {
-    /// The one of this test process, started when it is first asked for.
+    /// The one of this test process, started when it is first asked for; once, also when that fails, so that tests do
+    /// not wait for it one after another.
     ///
     /// # Errors
     /// It does not start; with the end of its log.
     pub async fn shared() -> Result<&'static Self> {
-        static KEYCLOAK: OnceCell<Keycloak> = OnceCell::const_new();
-        KEYCLOAK.get_or_try_init(Self::start).await
+        static KEYCLOAK: OnceCell<Result<Keycloak, String>> = OnceCell::const_new();
+        let start = async || Self::start().await.map_err(|error| format!("{error:#}"));
+        KEYCLOAK
+            .get_or_init(start)
+            .await
+            .as_ref()
+            .map_err(|error| anyhow!("Keycloak does not start: {error}"))
     }
 
     async fn start() -> Result<Self> {
@@ -79,7 +85,9 @@ impl Keycloak {
             let answer = client.get(&document).send().await;
             Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
         });
-        ready.await.with_context(|| last_lines(&running.stdout(), 30))?;
+        ready
+            .await
+            .with_context(|| format!("its log ends with:\n{}\n", last_lines(&running.stdout(), 30)))?;
         let keycloak = keycloak(running);
         keycloak.add_optional_scope("groups").await?;
         Ok(keycloak)
