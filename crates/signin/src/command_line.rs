@@ -30,7 +30,8 @@ pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment:
         (Ok((plugin, _)), Some(errand)) => crate::run_detached(errand, &plugin, environment),
         (Ok((plugin, notices)), None) => crate::run(&plugin, &notices, environment),
         (Err(Answer::Help(text)), _) => u8::from(environment.stdout.write(&text).is_err()),
-        (Err(Answer::Mistake(line)), _) => {
+        (Err(Answer::Mistake(line, notices)), _) => {
+            environment.warn_all(&notices);
             environment.say(&format!("error: {line}"));
             1
         }
@@ -42,7 +43,7 @@ pub(crate) fn read(words: Vec<OsString>, environment: &Environment) -> Result<Op
     match parse(OsString::new(), words.into_iter(), environment) {
         Ok((plugin, _)) => Ok(plugin.command),
         Err(Answer::Help(_)) => Ok(None),
-        Err(Answer::Mistake(line)) => Err(line),
+        Err(Answer::Mistake(line, _)) => Err(line),
     }
 }
 
@@ -50,8 +51,14 @@ pub(crate) fn read(words: Vec<OsString>, environment: &Environment) -> Result<Op
 enum Answer {
     /// Help or version was asked for.
     Help(String),
-    /// One line.
-    Mistake(String),
+    /// One line, and what else is to be said of the words and of what lies under them.
+    Mistake(String, Vec<String>),
+}
+
+impl Answer {
+    fn of(error: &kubesso_token_cache::Error) -> Self {
+        Self::Mistake(error.to_string(), Vec::new())
+    }
 }
 
 fn parse(
@@ -62,7 +69,7 @@ fn parse(
     let mut command = Plugin::command();
     let of_any = Flags::of_all(&command);
     let line = CommandLine::read(words, &of_any);
-    let layers = layers(environment).map_err(|error| Answer::Mistake(error.to_string()))?;
+    let layers = layers(environment).map_err(|error| Answer::of(&error))?;
     let mut added = kubesso_token_cache::layers::Added::default();
     if !layers.is_empty() {
         let subcommand = line.command.as_deref().and_then(|name| command.find_subcommand(name));
@@ -70,8 +77,7 @@ fn parse(
             Some(subcommand) => Flags::of(subcommand).and(Flags::of_every_command(&command)),
             None => Flags::of(&command),
         };
-        added =
-            layers.under(&line, &of_command, &of_any).map_err(|error| Answer::Mistake(error.to_string()))?;
+        added = layers.under(&line, &of_command, &of_any).map_err(|error| Answer::of(&error))?;
     }
     let words = line.with(program, added.words);
     let parsed =
@@ -86,7 +92,9 @@ fn parse(
             }
             Ok((plugin, notices))
         }
-        Err(error) if error.use_stderr() => Err(Answer::Mistake(one_line(&error, &added.origins))),
+        Err(error) if error.use_stderr() => {
+            Err(Answer::Mistake(one_line(&error, &added.origins), added.warnings))
+        }
         Err(help) => Err(Answer::Help(help.render().to_string())),
     }
 }
@@ -99,9 +107,14 @@ pub(crate) fn profiles(environment: &Environment) -> Vec<String> {
 fn layers(environment: &Environment) -> Result<Layers, kubesso_token_cache::Error> {
     let surroundings = &environment.surroundings;
     let file = ConfigurationText::read(surroundings)?;
-    let read = |text: &str| serde_saphyr::from_str(text).map_err(|error| error.to_string());
+    let read = |text: &str| serde_saphyr::from_str(text).map_err(|error| problem_of(&error));
     let configuration = file.map(|file| Configuration::new(file, read)).transpose()?;
     Ok(Layers::new(surroundings, configuration))
+}
+
+/// Where a file is not YAML, and why. The text itself stays out of it: it may hold a secret.
+fn problem_of(error: &serde_saphyr::Error) -> String {
+    error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What is wrong and what may mend it, without the usage, and where the flag was set if not on the command line.

@@ -95,7 +95,9 @@ pub(crate) fn merge_kubeconfig(
         return Ok(current);
     };
     let mut kept: Config = serde_saphyr::from_str(&text).map_err(|e| {
-        CommandError::because(format!("{} cannot be understood", directory.path(name).display()), &e)
+        // The lines around the mistake may hold a key.
+        let error = e.without_snippet();
+        CommandError::because(format!("{} cannot be understood", directory.path(name).display()), error)
             .mend("mend it, or remove it to have it written anew")
     })?;
     for cluster in &current.clusters {

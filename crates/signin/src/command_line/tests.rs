@@ -21,7 +21,7 @@ fn parsed(words: &[&str], variables: &[(&str, &str)]) -> (Plugin, Vec<String>) {
     environment.surroundings = Surroundings::of(variables, Some("/nowhere".into()));
     match parse("kubelogin".into(), words.iter().map(OsString::from), &environment) {
         Ok(call) => call,
-        Err(Answer::Help(text) | Answer::Mistake(text)) => panic!("{text}"),
+        Err(Answer::Help(text) | Answer::Mistake(text, _)) => panic!("{text}"),
     }
 }
 
@@ -76,6 +76,35 @@ fn a_mistake_in_a_variable_names_the_variable() {
     let (code, recording) = run(&["version"], &[("KUBELOGIN_V", "much")]);
     assert_eq!(code, 1);
     insta::assert_snapshot!(recording.stderr(), @"error: invalid value 'much' for '--v <LEVEL>': invalid digit found in string (set by KUBELOGIN_V)");
+}
+
+/// The misspelt name is why the flag is missing.
+#[test]
+fn a_name_that_no_flag_has_is_told_beside_a_mistake() {
+    let variables = [("KUBELOGIN_OIDC_ISUER_URL", "https://x"), ("KUBELOGIN_OIDC_CLIENT_ID", "x")];
+    let (code, recording) = run(&["get-token"], &variables);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(recording.stderr(), @r"
+    warning: no flag is called --oidc-isuer-url, so the variable KUBELOGIN_OIDC_ISUER_URL has no effect; is KUBELOGIN_OIDC_ISSUER_URL meant?
+    error: the following required arguments were not provided: --oidc-issuer-url <URL>
+    ");
+}
+
+#[test]
+fn a_configuration_that_is_not_yaml_is_named_and_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("oidc-login.yaml");
+    for text in [
+        "defaults:\n  oidc-client-secret: \"hunter2\nx: [",
+        "defaults: [hunter2",
+        "profiles:\n  work:\n    password: {hunter2: *hunter2",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let (code, recording) = run(&["version"], &[("KUBELOGIN_CONFIG", path.to_str().unwrap())]);
+        let said = recording.stderr();
+        assert_eq!((code, said.lines().count()), (1, 1), "{text:?}: {said}");
+        assert!(said.contains("oidc-login.yaml") && said.contains("line "), "{said}");
+    }
 }
 
 #[test]
