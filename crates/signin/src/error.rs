@@ -196,7 +196,10 @@ pub enum Error {
         before: String,
     },
     /// The entry to sign out of is not told apart.
-    #[error("{count} entries have an id that begins with {prefix:?}; see: kubectl oidc-login list")]
+    #[error("{} an id that begins with {prefix:?}; see: kubectl oidc-login list", match count {
+        0 => "no entry has".to_owned(),
+        count => format!("{count} entries have"),
+    })]
     EntryId {
         /// What was given.
         prefix: String,
@@ -207,9 +210,7 @@ pub enum Error {
     #[error("the entry does not say which provider it is from")]
     EntryWithoutProvider,
     /// The user of the kubeconfig is not signed in by this plugin.
-    #[error(
-        "the user {user:?} of the kubeconfig {problem}; name another with --context or --user, or an entry of: kubectl oidc-login list"
-    )]
+    #[error("the user {user:?} of the kubeconfig {problem}; name another with --context or --user")]
     UserCall {
         /// The user's name.
         user: String,

@@ -24,6 +24,8 @@ pub(crate) async fn sign_in(party: &RelyingParty<'_>) -> Result<SignIn, Error> {
     if party.options.grant.is_interactive() {
         // Nobody here sees that a page has moved, and the person waits longer than one round trip anyway.
         party.rediscover().await?;
+        // What can fail without a person fails before one is asked.
+        party.metadata().token_endpoint()?;
     }
     let signed_in = match &party.options.grant {
         Grant::AuthorizationCode(login) => loopback::sign_in(party, login).await,

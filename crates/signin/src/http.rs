@@ -327,6 +327,8 @@ fn describe(error: &reqwest::Error, proxy: Option<&str>) -> String {
         "; give the provider's certificate authority with --certificate-authority"
     } else if cause.contains("ertificate") {
         "; the provider's certificate is not for this name or time"
+    } else if error.is_connect() {
+        "; check the URL and the network, then try again"
     } else {
         ""
     };

@@ -127,7 +127,17 @@ fn a_discovery_document_that_does_not_fit_is_named() {
         let world = World::new();
         world.stub.behaviour().discovery.insert(missing.to_owned(), json!(null));
         assert!(world.get_token(&[]).error().contains(missing));
+        assert_eq!(world.browser.openings(), 0, "{missing}");
     }
+}
+
+#[test]
+fn who_reaches_nobody_is_told_what_to_check() {
+    let world = World::new();
+    world.stub.stop();
+    let run = world.get_token(&[]);
+    assert!(run.error().ends_with("; check the URL and the network, then try again"), "{}", run.error());
+    assert_eq!(world.browser.openings(), 0);
 }
 
 #[test]

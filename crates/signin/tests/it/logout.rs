@@ -130,7 +130,7 @@ fn an_entry_is_named_by_the_beginning_of_its_id() {
         .run_line(["kubelogin", "list", "-o", "json"].map(str::to_owned).to_vec(), &Recording::default());
     let rows: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
     let id = rows[0]["id"].as_str().unwrap();
-    for (prefix, count) in [("0000000000", "0 entries"), ("", "0 entries")] {
+    for (prefix, count) in [("0000000000", "no entry"), ("", "no entry")] {
         let run = logout(&world, &[&format!("--entry={prefix}")]);
         assert!(run.error().contains(count), "{run:?}");
     }
