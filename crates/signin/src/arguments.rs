@@ -221,13 +221,15 @@ Examples:
   kubectl oidc-login login --user=oidc
 
   # Without a kubeconfig
-  kubectl oidc-login login --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
+  kubectl oidc-login login --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes \\
     --oidc-extra-scope=\"email offline_access profile openid\"";
 
 const COMPLETION_EXAMPLES: &str = "\
 Examples:
   # kubectl oidc-login, by kubectl's own completion
-  kubectl oidc-login completion kubectl > ~/.local/bin/kubectl_complete-oidc_login
+  kubectl oidc-login completion kubectl \\
+    > ~/.local/bin/kubectl_complete-oidc_login
   chmod +x ~/.local/bin/kubectl_complete-oidc_login
 
   # kubectl-oidc_login and kubelogin in this shell
@@ -236,7 +238,8 @@ Examples:
 const ROOT_EXAMPLES: &str = "\
 Examples:
   # Try a provider out, and get the command that puts it into the kubeconfig
-  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes
+  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes
 
   # See who is signed in, and sign out, here and at the provider
   kubectl oidc-login list
@@ -247,15 +250,17 @@ Examples:
 
 const SETUP_EXAMPLES: &str = "\
 Examples:
-  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes
+  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes
 
   # Into the kubeconfig at once, for the context `dev`
-  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
-    --write --context=dev
+  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes --write --context=dev
 
   # A provider with a private certificate authority, and scopes chosen by hand
-  kubectl oidc-login setup --oidc-issuer-url=https://localhost:8443/oauth2/k8s-auth --oidc-client-id=kubernetes \\
-    --certificate-authority=ca.pem --oidc-extra-scope=email,groups";
+  kubectl oidc-login setup --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes --certificate-authority=ca.pem \\
+    --oidc-extra-scope=email,groups";
 
 #[cfg(test)]
 mod tests;

@@ -55,12 +55,14 @@ pub fn parse_bool(value: &str) -> Result<bool, String> {
 
 const GET_TOKEN_EXAMPLES: &str = "\
 Examples:
-  # What kubectl runs for a user with an exec plugin (`setup` prints the command that sets it up)
-  kubectl oidc-login get-token --oidc-issuer-url=https://login.example.com --oidc-client-id=kubernetes \\
+  # What kubectl runs for a user with an exec plugin (see `setup`)
+  kubectl oidc-login get-token --oidc-issuer-url=https://login.example.com \\
+    --oidc-client-id=kubernetes \\
     --oidc-extra-scope=\"email offline_access profile openid\"
 
   # On a machine without a browser: type a code into the browser of another
-  kubectl oidc-login get-token --oidc-issuer-url=… --oidc-client-id=… --grant-type=device-code";
+  kubectl oidc-login get-token --oidc-issuer-url=… --oidc-client-id=… \\
+    --grant-type=device-code";
 
 #[cfg(test)]
 mod tests;

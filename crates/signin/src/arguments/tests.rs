@@ -7,6 +7,18 @@ fn the_command_line_is_consistent() {
     Plugin::command().debug_assert();
 }
 
+/// A longer line is broken by the help without a backslash, and does not work when pasted.
+#[test]
+fn examples_fit_a_terminal_of_80_columns() {
+    let plugin = Plugin::command();
+    for command in plugin.get_subcommands().chain([&plugin]) {
+        let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in examples.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+        }
+    }
+}
+
 #[test]
 fn verbosity_is_given_behind_the_command_too() {
     let line = ["kubelogin", "get-token", "--oidc-issuer-url=https://x", "--oidc-client-id=x", "-v1"];

@@ -72,7 +72,7 @@ Examples:
   # Sign the current context's user out, here and at the provider
   kubectl oidc-login logout
 
-  # One of the entries that `kubectl oidc-login list` shows, and only on this machine
+  # One of the entries of `kubectl oidc-login list`, on this machine only
   kubectl oidc-login logout --entry=7aeb6c13a1f8 --local
 
   # Everything
