@@ -30,7 +30,14 @@ pub(super) fn success_then(url: &str) -> Response<Body> {
 
 /// The sign-in failed for `reason`.
 pub(super) fn failure(reason: &str) -> Response<Body> {
-    page(StatusCode::BAD_REQUEST, "Not signed in", reason, "The same is said where you started kubectl.")
+    let reason = capitalized(reason);
+    page(StatusCode::BAD_REQUEST, "Not signed in", &reason, "The same is said where you started kubectl.")
+}
+
+/// A reason follows a colon in the terminal; here it is a sentence of its own.
+fn capitalized(reason: &str) -> String {
+    let mut rest = reason.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// A request that has nothing to do with the sign-in under way.
@@ -105,6 +112,15 @@ mod tests {
     #[test]
     fn a_reason_from_outside_cannot_become_markup() {
         assert_eq!(escape(r#"<a href="x">'&"#), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+    }
+
+    #[test]
+    fn a_reason_begins_like_a_sentence() {
+        for (reason, sentence) in
+            [("the provider refused", "The provider refused"), ("émile", "Émile"), ("", "")]
+        {
+            assert_eq!(capitalized(reason), sentence);
+        }
     }
 
     #[test]
