@@ -1,5 +1,6 @@
 //! Everything outside the process that a sign-in touches, as one value.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,19 +53,28 @@ pub struct Environment {
 
 /// A stream to write to, shared between tasks.
 #[derive(Clone)]
-pub struct Output(Arc<Mutex<Box<dyn Write + Send>>>);
+pub struct Output {
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    /// What was warned of.
+    warnings: Arc<Mutex<BTreeSet<String>>>,
+}
 
 impl Output {
     /// Writes to `writer`.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(writer))))
+        Self { writer: Arc::new(Mutex::new(Box::new(writer))), warnings: Arc::default() }
     }
 
     /// Writes `text` and flushes it.
     pub fn write(&self, text: &str) -> io::Result<()> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(text.as_bytes())?;
         writer.flush()
+    }
+
+    /// Whether `warning` has not been given yet.
+    fn is_new(&self, warning: &str) -> bool {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
     }
 }
 
@@ -147,8 +157,11 @@ impl Environment {
     }
 
     /// Tells the person that something is not as it should be.
+    /// Once: what is tried several times fails several times for one reason.
     pub(crate) fn warn(&self, line: &str) {
-        self.say(&format!("warning: {line}"));
+        if self.stderr.is_new(line) {
+            self.say(&format!("warning: {line}"));
+        }
     }
 
     /// Tells the person how far it is, if there may be one who watches: a log is no place for it.

@@ -23,6 +23,7 @@
 //! ```
 
 mod arguments;
+mod asked_once;
 mod browser;
 mod clean;
 mod command_line;
@@ -52,8 +53,11 @@ mod terminal;
 #[cfg(test)]
 mod testing;
 
+use std::sync::Arc;
+
 use clap::CommandFactory;
 
+use crate::asked_once::AskedOnce;
 use crate::detached::Detached;
 
 pub use arguments::{
@@ -77,7 +81,11 @@ pub use terminal::SystemTerminal;
 ///
 /// An event loop is started only if the cache does not answer; call it outside of any.
 fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
-    let environment = &Environment { verbosity: plugin.log.verbosity, ..environment };
+    let environment = &Environment {
+        verbosity: plugin.log.verbosity,
+        keyring: Arc::new(AskedOnce::around(environment.keyring)),
+        ..environment
+    };
     if !matches!(plugin.command, Some(Command::GetToken(_))) {
         environment.warn_all(notices);
     }

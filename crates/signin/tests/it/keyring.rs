@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
 use kubesso_keyring::{Item, Keyring, KeyringError, kubelogin};
@@ -35,6 +36,35 @@ impl Keyring for Absent {
 
     fn delete_all(&self, _: &str) -> Result<usize, KeyringError> {
         absent()
+    }
+}
+
+/// A keyring whose prompt is dismissed.
+#[derive(Debug, Default)]
+struct Dismissed(AtomicUsize);
+
+impl Dismissed {
+    fn refused<T>(&self) -> Result<T, KeyringError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(KeyringError::Refused { reason: "its prompt was dismissed".to_owned() })
+    }
+}
+
+impl Keyring for Dismissed {
+    fn read(&self, _: &Item) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, KeyringError> {
+        self.refused()
+    }
+
+    fn write(&self, _: &Item, _: &[u8]) -> Result<(), KeyringError> {
+        self.refused()
+    }
+
+    fn delete(&self, _: &Item) -> Result<bool, KeyringError> {
+        self.refused()
+    }
+
+    fn delete_all(&self, _: &str) -> Result<usize, KeyringError> {
+        self.refused()
     }
 }
 
@@ -88,6 +118,18 @@ fn without_a_keyring_the_token_is_printed_with_one_warning_and_nothing_is_kept()
     second.token();
     assert_eq!(second.stderr, "", "it was said");
     assert_eq!(world.browser.openings(), 2);
+}
+
+#[test]
+fn who_dismisses_the_prompt_is_shown_one_in_a_run() {
+    let mut world = World::new();
+    world.get_token(&[KEYRING]).token();
+    let dismissed = Arc::new(Dismissed::default());
+    world.keyring = dismissed.clone();
+    let run = world.get_token(&[KEYRING]);
+    run.token();
+    assert_eq!(dismissed.0.load(Ordering::Relaxed), 1);
+    assert_eq!(run.stderr.matches("the kept token cannot be read").count(), 1, "{}", run.stderr);
 }
 
 #[test]
