@@ -59,9 +59,22 @@ pub(crate) async fn save(paths: &EntryPaths, entry: &Entry, environment: &Enviro
     if !paths.is_sealed() {
         return Ok(paths.save(entry, &*environment.entropy)?);
     }
-    let (paths, entry, environment) = (paths.clone(), entry.clone(), environment.clone());
-    let sealing = tokio::task::spawn_blocking(move || seal(&paths, &entry, &environment));
-    sealing.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
+    let sealing = {
+        let (paths, entry, environment) = (paths.clone(), entry.clone(), environment.clone());
+        tokio::task::spawn_blocking(move || seal(&paths, &entry, &environment))
+    };
+    match sealing.await.unwrap_or_else(|error| Err(io::Error::other(error).into())) {
+        Err(Unkept::Keyring(error)) if paths.may_lie_open() => {
+            paths.save(entry, &*environment.entropy)?;
+            if !paths.note_unkept() {
+                environment.warn(&format!(
+                    "{error}; the token is kept in a file that only you can read, as --token-cache-storage=auto has it"
+                ));
+            }
+            Ok(())
+        }
+        kept => kept,
+    }
 }
 
 fn seal(paths: &EntryPaths, entry: &Entry, environment: &Environment) -> Result<(), Unkept> {

@@ -57,7 +57,18 @@ const FORMAT_VERSION: u8 = 1;
 pub struct EntryPaths {
     directory: PathBuf,
     stem: String,
-    is_sealed: bool,
+    protection: Protection,
+}
+
+/// How an entry lies on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// As it is, in a file that only its owner can read.
+    Open,
+    /// Sealed under a key in the system's keyring, or not at all.
+    Sealed,
+    /// Sealed where the keyring lets us, open elsewhere: never both.
+    SealedWherePossible,
 }
 
 impl EntryPaths {
@@ -71,8 +82,12 @@ impl EntryPaths {
             CacheStorage::None => Ok(None),
             storage => {
                 let directory = directory(&arguments.directory, surroundings)?;
-                let is_sealed = storage == CacheStorage::Keyring;
-                Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}"), is_sealed }))
+                let protection = match storage {
+                    CacheStorage::Auto => Protection::SealedWherePossible,
+                    CacheStorage::Keyring => Protection::Sealed,
+                    CacheStorage::Disk | CacheStorage::None => Protection::Open,
+                };
+                Ok(Some(Self { directory, stem: format!("{key}{SUFFIX}"), protection }))
             }
         }
     }
@@ -108,7 +123,7 @@ impl EntryPaths {
     /// The entry. Absent, unreadable, broken and foreign files are all the same: there is none. So is a sealed one, whose
     /// key lies in the system's keyring: asking that is no part of a cache hit.
     pub fn load(&self) -> Option<Entry> {
-        if self.is_sealed { None } else { self.load_open() }
+        if self.protection == Protection::Sealed { None } else { self.load_open() }
     }
 
     /// The entry as it lies open on the disk, also where it should be sealed.
@@ -116,9 +131,14 @@ impl EntryPaths {
         Entry::decode(&Zeroizing::new(fs::read(self.token()).ok()?))
     }
 
-    /// Whether the entry is kept sealed.
+    /// Whether the entry is to be sealed.
     pub fn is_sealed(&self) -> bool {
-        self.is_sealed
+        self.protection != Protection::Open
+    }
+
+    /// Whether it may lie open where it cannot be sealed.
+    pub fn may_lie_open(&self) -> bool {
+        self.protection != Protection::Sealed
     }
 
     /// The sealed entry, if there is one.
@@ -145,10 +165,14 @@ impl EntryPaths {
         let _ = remove(&self.file(UNKEPT));
     }
 
-    /// Replaces the entry, at once or not at all.
+    /// Replaces the entry, at once or not at all. A sealed one of the same name goes where this one is in its place.
     pub fn save(&self, entry: &Entry, entropy: &dyn Entropy) -> io::Result<()> {
         self.create_directory()?;
-        replace(&self.token(), &entry.encode()?, entropy)
+        replace(&self.token(), &entry.encode()?, entropy)?;
+        if self.protection == Protection::SealedWherePossible {
+            remove(&self.file(SEALED))?;
+        }
+        Ok(())
     }
 
     /// What the entry is for, if that was noted.
@@ -166,15 +190,15 @@ impl EntryPaths {
         let Ok(files) = fs::read_dir(directory) else { return Vec::new() };
         let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
         let entry = |name: String| {
-            let (stem, is_sealed) = match name.strip_suffix(SEALED) {
-                Some(stem) => (stem, true),
-                None => (name.strip_suffix(TOKEN)?, false),
+            let (stem, protection) = match name.strip_suffix(SEALED) {
+                Some(stem) => (stem, Protection::Sealed),
+                None => (name.strip_suffix(TOKEN)?, Protection::Open),
             };
-            is_key(stem.strip_suffix(SUFFIX)?).then(|| (stem.to_owned(), is_sealed))
+            is_key(stem.strip_suffix(SUFFIX)?).then(|| (stem.to_owned(), protection))
         };
         let mut found: Vec<_> = names.filter_map(entry).collect();
         found.sort_unstable();
-        let paths = |(stem, is_sealed)| Self { directory: directory.to_owned(), stem, is_sealed };
+        let paths = |(stem, protection)| Self { directory: directory.to_owned(), stem, protection };
         found.into_iter().map(paths).collect()
     }
 

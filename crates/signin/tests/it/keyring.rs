@@ -121,6 +121,34 @@ fn without_a_keyring_the_token_is_printed_with_one_warning_and_nothing_is_kept()
 }
 
 #[test]
+fn auto_seals_where_a_keyring_answers_and_keeps_an_open_file_where_none_does() {
+    const AUTO: &str = "--token-cache-storage=auto";
+    let mut world = World::new();
+    let keyring = std::mem::replace(&mut world.keyring, Arc::new(Absent));
+    let first = world.get_token(&[AUTO]);
+    let token = first.token();
+    assert_eq!(first.stderr.matches("warning: ").count(), 1, "{}", first.stderr);
+    assert!(first.stderr.contains("a file that only you can read"), "{}", first.stderr);
+    let asked = world.stub.behaviour().requests.len();
+    assert_eq!(world.get_token(&[AUTO]).token(), token);
+    assert_eq!(world.stub.behaviour().requests.len(), asked, "it was kept");
+
+    // The keyring is there now: the next token is sealed, and the open one goes.
+    world.keyring = keyring.clone();
+    world.clock.advance(SignedDuration::from_hours(2));
+    let sealed = world.get_token(&[AUTO]).token();
+    assert_nothing_lies_open(&world, &sealed);
+    assert_eq!(world.get_token(&[AUTO]).token(), sealed);
+
+    // It is gone again: the person signs in, and there is one entry, which is open.
+    world.keyring = Arc::new(Absent);
+    let open = world.get_token(&[AUTO]);
+    assert_eq!(world.get_token(&[AUTO]).token(), open.token());
+    assert_eq!((world.cache_files(".sealed").len(), world.cache_files(".json").len()), (0, 1));
+    assert_eq!(world.browser.openings(), 2);
+}
+
+#[test]
 fn who_dismisses_the_prompt_is_shown_one_in_a_run() {
     let mut world = World::new();
     world.get_token(&[KEYRING]).token();

@@ -13,7 +13,8 @@ pub struct CacheArguments {
     /// Where.
     #[command(flatten)]
     pub directory: CacheDirectory,
-    /// Where to keep tokens: disk, keyring (files sealed under a key in the system's keyring), or none to keep nothing
+    /// Where to keep tokens: disk, keyring (files sealed under a key in the system's keyring), auto (keyring where one
+    /// answers, else disk), or none to keep nothing
     #[arg(long, value_name = "STORAGE", default_value = "disk")]
     pub token_cache_storage: CacheStorage,
     /// Never in a release of kubelogin; taken with a warning.
@@ -32,7 +33,6 @@ impl CacheArguments {
         match self.token_cache_storage {
             CacheStorage::Disk | CacheStorage::Auto if self.force_keyring => CacheStorage::Keyring,
             CacheStorage::Keyring | CacheStorage::Auto if self.no_keyring => CacheStorage::Disk,
-            CacheStorage::Auto => CacheStorage::Disk,
             storage => storage,
         }
     }
@@ -42,10 +42,6 @@ impl CacheArguments {
         let old = [
             (self.force_keyring, "--force-keyring is deprecated; write --token-cache-storage=keyring"),
             (self.no_keyring, "--no-keyring is deprecated; write --token-cache-storage=disk"),
-            (
-                self.token_cache_storage == CacheStorage::Auto,
-                "--token-cache-storage=auto is deprecated; write disk or keyring",
-            ),
         ];
         old.into_iter().filter_map(|(used, line)| used.then_some(line)).collect()
     }
@@ -62,8 +58,7 @@ pub struct CacheDirectory {
 /// The kinds of token cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum CacheStorage {
-    /// The default of a few versions of kubelogin. Taken with a warning.
-    #[value(hide = true)]
+    /// The keyring where there is one that answers, else the disk.
     Auto,
     /// Files that only their owner can read.
     #[default]

@@ -17,7 +17,7 @@ fn paths(directory: &Path) -> EntryPaths {
     EntryPaths {
         directory: directory.to_owned(),
         stem: format!("{}{SUFFIX}", "a".repeat(64)),
-        is_sealed: false,
+        protection: Protection::Open,
     }
 }
 
