@@ -1,7 +1,7 @@
 //! `cargo xtask bench signin`: what a person waits for when the token is there already.
 //!
 //! Whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
-//! what any process costs on this machine. kubelogin is measured beside ours where it is on the path.
+//! what any process costs on this machine. kubelogin is measured beside ours where it is on the path or built as a peer.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,9 +30,11 @@ pub(crate) fn signin(runs: u32) -> Result<()> {
         contestant("kubectl-oidc_login (small)", &plugin::build()?, &home),
         contestant("kubectl-oidc_login -> kubesso", &linked_kubesso(&home)?, &home),
     ];
-    match find_program("kubelogin") {
+    // The peer that the tests compare with is kubelogin too, where it has been built.
+    let peer = Some(target().join("peers/kubelogin")).filter(|peer| peer.is_file());
+    match find_program("kubelogin").or(peer) {
         Some(kubelogin) => contestants.push(contestant("kubelogin", &kubelogin, &home)),
-        None => println!("kubelogin is not on PATH, so it is not measured"),
+        None => println!("kubelogin is neither on PATH nor built by `cargo xtask peers`: it is not measured"),
     }
     // The first run of each reads its file from the disk.
     for round in 0..=runs {
@@ -64,13 +66,7 @@ fn linked_kubesso(home: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--locked", "--release", "--package=kubesso-cli"]);
     tools::succeed("build-kubesso-release", &mut cargo)?;
-    let program = target().join("release").join(format!("kubesso{}", std::env::consts::EXE_SUFFIX));
-    let link = home.join("kubectl-oidc_login");
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(&program, &link)?;
-    #[cfg(not(unix))]
-    std::fs::copy(&program, &link)?;
-    Ok(link)
+    plugin::link(&target().join("release").join(format!("kubesso{}", std::env::consts::EXE_SUFFIX)), home)
 }
 
 fn run(command: &mut Command) -> Result<Duration> {

@@ -48,6 +48,16 @@ pub(crate) fn home_with_token() -> Result<PathBuf> {
     Ok(home)
 }
 
+/// `kubesso` under the plugin's name, as people link it, in `folder`.
+pub(crate) fn link(kubesso: &Path, folder: &Path) -> Result<PathBuf> {
+    let link = folder.join(format!("kubectl-oidc_login{}", std::env::consts::EXE_SUFFIX));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(kubesso, &link)?;
+    #[cfg(not(unix))]
+    fs::copy(kubesso, &link)?;
+    Ok(link)
+}
+
 /// `program` called as kubectl calls a plugin, with nothing in its environment but `home`.
 pub(crate) fn call(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
