@@ -4,7 +4,6 @@
 //! neither a host's nor a user's, because a static C library cannot do that safely.
 
 mod hand_over;
-mod hit;
 
 use std::env;
 use std::ffi::OsString;
@@ -18,7 +17,8 @@ use kubesso_token_cache::Surroundings;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let Some(hit) = hit::answer(&arguments, &surroundings(), SystemClock.now()) else {
+    let words = arguments.get(1..).unwrap_or_default();
+    let Some(hit) = kubesso_token_cache::answer(words, &surroundings(), SystemClock.now()) else {
         return hand_over::to_kubesso(&arguments).unwrap_or_else(|error| fail(&error.to_string()));
     };
     if let Err(error) = print(hit.credential.expose()) {

@@ -12,12 +12,20 @@ use crate::arguments::{Command, Plugin};
 use crate::completion::{self, Question};
 use crate::detached::Detached;
 use crate::environment::Environment;
+use crate::get_token;
 
 /// Runs the plugin with a whole command line, the program's name first. Help and `--version` go to standard output with
 /// exit code 0; every mistake in the arguments is one line and exit code 1, as in kubelogin.
 pub fn run_plugin(command_line: impl IntoIterator<Item = OsString>, environment: Environment) -> u8 {
-    let mut words = command_line.into_iter().peekable();
+    let mut words = command_line.into_iter();
     let program = words.next().unwrap_or_default();
+    let words: Vec<_> = words.collect();
+    // The way of nearly every call, before more is built than it needs.
+    let now = environment.clock.now();
+    if let Some(hit) = kubesso_token_cache::answer(&words, &environment.surroundings, now) {
+        return crate::exit_code("get-token", get_token::hand_out(&hit, &environment), &environment);
+    }
+    let mut words = words.into_iter().peekable();
     if let Some(question) = words.peek().and_then(Question::from_word) {
         return completion::answer(question, words.skip(1).collect(), &environment);
     }

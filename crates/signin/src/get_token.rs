@@ -1,6 +1,6 @@
 //! `get-token`: the credential plugin.
 
-use kubesso_token_cache::{GetTokenArguments, Secret, cached_token, exec_credential};
+use kubesso_token_cache::{GetTokenArguments, Hit, Secret, cached_token, exec_credential};
 
 use crate::environment::Environment;
 use crate::errand::Errand;
@@ -14,18 +14,25 @@ pub(crate) fn run(
     environment: &Environment,
 ) -> Result<(), Error> {
     let hit = cached_token(arguments, &environment.surroundings, environment.clock.now());
-    let credential = if let Some(hit) = &hit {
-        &hit.credential
-    } else {
-        environment.warn_all(notices);
-        &fetched_token(arguments, environment)?
-    };
-    environment.stdout.write(credential.expose()).map_err(Error::Output)?;
-    if hit.is_some_and(|hit| hit.is_due) {
+    if let Some(hit) = hit {
+        return hand_out(&hit, environment);
+    }
+    environment.warn_all(notices);
+    print(&fetched_token(arguments, environment)?, environment)
+}
+
+/// Prints a token that is there, and has the next one fetched when that is due.
+pub(crate) fn hand_out(hit: &Hit, environment: &Environment) -> Result<(), Error> {
+    print(&hit.credential, environment)?;
+    if hit.is_due {
         // The token at hand is good; if nobody can be sent for the next one now, a later call will.
         let _ = environment.launcher.refresh();
     }
     Ok(())
+}
+
+fn print(credential: &Secret, environment: &Environment) -> Result<(), Error> {
+    environment.stdout.write(credential.expose()).map_err(Error::Output)
 }
 
 /// The long way to the credential line.

@@ -105,10 +105,15 @@ fn run(plugin: &Plugin, notices: &[String], environment: Environment) -> u8 {
             return 0;
         }
     };
+    exit_code(name, result, environment)
+}
+
+/// 0, or 1 after one line that says what went wrong.
+fn exit_code(command: &str, result: Result<(), Error>, environment: &Environment) -> u8 {
     match result {
         Ok(()) => 0,
         Err(error) => {
-            environment.say(&format!("error: {name}: {error}"));
+            environment.say(&format!("error: {command}: {error}"));
             1
         }
     }

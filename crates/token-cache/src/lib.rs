@@ -47,6 +47,7 @@ mod surroundings;
 #[cfg(test)]
 mod testing;
 pub mod values;
+mod words;
 
 pub use about::{About, Person};
 pub use arguments::{
@@ -62,3 +63,4 @@ pub use options::Options;
 pub use scopes::Scopes;
 pub use secret::Secret;
 pub use surroundings::{Surroundings, VariableNames, Variables};
+pub use words::answer;

@@ -1,12 +1,15 @@
-//! A token that is there already.
+//! From the words of a command line to a token that is there already, by the shortest way.
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
-use kubesso_token_cache::layers::configuration::ConfigurationText;
-use kubesso_token_cache::layers::{CommandLine, Flags, Layers};
-use kubesso_token_cache::{GetTokenArguments, Hit, Surroundings, cached_token};
+
+use crate::arguments::GetTokenArguments;
+use crate::call::{Hit, cached_token};
+use crate::layers::configuration::ConfigurationText;
+use crate::layers::{CommandLine, Flags, Layers};
+use crate::surroundings::Surroundings;
 
 /// The one command that can be answered from the cache.
 #[derive(Debug, Parser)]
@@ -15,15 +18,18 @@ struct GetToken {
     arguments: GetTokenArguments,
 }
 
-/// The credential line for kubectl, if the command line (program first) asks for a token that is there. What cannot be
-/// read here, or is wrong, is for `kubesso` to understand or to complain about.
-pub(crate) fn answer(command_line: &[OsString], surroundings: &Surroundings, now: Timestamp) -> Option<Hit> {
-    let call = command_line.get(1..).filter(|call| call.first().is_some_and(|name| name == "get-token"))?;
-    let call = GetToken::try_parse_from(complete(call, surroundings)?).ok()?;
+/// The credential for kubectl, if `words` (a command line without the program's name) ask for a token that is there. What
+/// cannot be read here, or is wrong, is for the whole plugin to understand or to complain about: that knows more commands,
+/// more spellings and the configuration file, and takes ten times as long to begin.
+pub fn answer(words: &[OsString], surroundings: &Surroundings, now: Timestamp) -> Option<Hit> {
+    if words.first().is_none_or(|command| command != "get-token") {
+        return None;
+    }
+    let call = GetToken::try_parse_from(complete(words, surroundings)?).ok()?;
     cached_token(&call.arguments, surroundings, now)
 }
 
-/// The call with the flags that environment variables set. A configuration file is for `kubesso`, which can read YAML.
+/// The call with the flags that environment variables set. A configuration file is for those who can read YAML.
 fn complete(call: &[OsString], surroundings: &Surroundings) -> Option<Vec<OsString>> {
     if ConfigurationText::read(surroundings).ok()?.is_some() {
         return None;
