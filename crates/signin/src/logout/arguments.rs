@@ -44,7 +44,9 @@ pub struct LogoutFlags {
 
 impl Args for LogoutArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
-        LogoutFlags::augment_args(OptionalCall::augment_args(command)).after_help(EXAMPLES)
+        // Its own flags first: those of the call are sixty, and rarely what somebody looks for here.
+        let own = LogoutFlags::augment_args(command).next_help_heading(clap::builder::Resettable::Reset);
+        OptionalCall::augment_args(own).after_help(EXAMPLES)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
