@@ -141,7 +141,7 @@ async fn renew(options: &Options, known: Option<&Entry>, environment: &Environme
             Err(error @ Error::NoIdToken) => {
                 environment.warn(&format!("the token could not be refreshed: {error}; signing in anew"));
             }
-            Err(Error::Refused { code, .. }) if code == "invalid_grant" => {
+            Err(error) if error.is_invalid_grant() => {
                 environment.explain(1, || "the refresh token has ended; signing in anew".to_owned());
             }
             Err(error) => return Err(error),
