@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::id::{ApplicationId, ClientId, ClientSecretId, GroupId, UserId};
-use crate::name::Label;
+use crate::name::{Label, ScopeName};
 use crate::redirect::{LoopbackPorts, RedirectUri};
 use crate::seal::Sealed;
 use crate::secret::{ClientSecretValue, TokenHash};
@@ -262,6 +262,8 @@ pub struct Application {
     pub post_logout_redirect_uris: Vec<RedirectUri>,
     /// What happens to refresh tokens.
     pub refresh_rotation: RefreshRotation,
+    /// Which scopes of the management API (`okta.users.read` …) it was granted; for service applications.
+    pub api_scopes: BTreeSet<ScopeName>,
     /// What Okta's API knows beyond this (visibility, notes, consent …), given back as it came.
     pub other: Map<String, Value>,
     /// When it was created.
@@ -286,6 +288,7 @@ impl Application {
             post_logout_redirect_uris: redirect_uris.clone(),
             redirect_uris,
             refresh_rotation: RefreshRotation::default(),
+            api_scopes: BTreeSet::new(),
             other: Map::new(),
             created: now,
             last_updated: now,
@@ -325,6 +328,8 @@ pub struct GroupAssignment {
     pub group: GroupId,
     /// Okta's order among the assignments; smaller first.
     pub priority: u32,
+    /// What administrators say of the members in this application; given back as it came.
+    pub profile: Map<String, Value>,
     /// When it was made or changed.
     pub last_updated: Timestamp,
 }
@@ -336,8 +341,26 @@ pub struct UserAssignment {
     pub application: ApplicationId,
     /// The user.
     pub user: UserId,
+    /// What the user is called there, if not by the login.
+    pub user_name: Option<String>,
+    /// What administrators say of the user in this application; given back as it came.
+    pub profile: Map<String, Value>,
     /// When it was made or changed.
     pub last_updated: Timestamp,
+}
+
+impl UserAssignment {
+    /// A plain assignment.
+    pub fn new(application: ApplicationId, user: UserId, now: Timestamp) -> Self {
+        Self { application, user, user_name: None, profile: Map::new(), last_updated: now }
+    }
+}
+
+impl GroupAssignment {
+    /// A plain assignment.
+    pub fn new(application: ApplicationId, group: GroupId, priority: u32, now: Timestamp) -> Self {
+        Self { application, group, priority, profile: Map::new(), last_updated: now }
+    }
 }
 
 /// By what an application is somebody's.

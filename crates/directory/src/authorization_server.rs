@@ -19,6 +19,20 @@ pub enum RotationMode {
     Manual,
 }
 
+/// Which address the issuer of a server begins with; Okta's values. Here there is one address, so the value is kept for
+/// whoever wrote it and changes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IssuerMode {
+    /// The organization's own domain.
+    CustomUrl,
+    /// Whichever the request came by.
+    Dynamic,
+    /// The organization's address.
+    #[default]
+    OrgUrl,
+}
+
 /// An authorization server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationServer {
@@ -34,6 +48,8 @@ pub struct AuthorizationServer {
     pub status: Status,
     /// Who decides on key rotation.
     pub rotation_mode: RotationMode,
+    /// Which address its issuer begins with.
+    pub issuer_mode: IssuerMode,
     /// The JWS algorithm of its tokens (`RS256`, `ES256` …). `RS256` by default, because kube-apiserver's
     /// flags accept nothing else unless told so.
     pub algorithm: String,
@@ -53,6 +69,7 @@ impl AuthorizationServer {
             audiences,
             status: Status::Active,
             rotation_mode: RotationMode::Auto,
+            issuer_mode: IssuerMode::default(),
             algorithm: "RS256".to_owned(),
             created: now,
             last_updated: now,

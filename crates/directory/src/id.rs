@@ -144,6 +144,12 @@ ids! {
     GrantId, "oar", "grant id";
     /// An entry of the audit trail.
     AuditEventId, "evt", "audit event id";
+    /// A token of the management API. Not the token, of which only the hash is stored.
+    ApiTokenId, "00T", "API token id";
+    /// That somebody holds an administrator's role.
+    RoleAssignmentId, "ra1", "role assignment id";
+    /// A rule that puts people into groups.
+    GroupRuleId, "0pr", "group rule id";
     /// A signing key: its RFC 7638 thumbprint in general, but any text that a JWK set may carry.
     Kid, "kid", "key id";
 }

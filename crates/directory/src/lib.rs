@@ -31,18 +31,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admin;
+mod api_token;
 mod application;
 mod audit;
 mod authorization;
 mod authorization_server;
+mod built_in;
 mod claim;
 mod code;
 mod device;
+mod filter;
 mod group;
+mod group_rule;
 mod id;
 mod name;
+mod one_time_token;
 pub mod password;
 mod policy;
+mod query;
 mod redirect;
 mod refresh;
 mod seal;
@@ -56,37 +63,49 @@ pub mod testkit;
 mod throttle;
 mod user;
 
+pub use admin::{Access, AdminRole, Resource, RoleAssignment, RoleHolder};
+pub use api_token::ApiToken;
 pub use application::{
     Application, ApplicationType, Assignment, ClientAuthentication, ClientKeys, ClientSecret, GrantType,
     GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment, assignment,
 };
 pub use audit::{AuditEvent, Outcome};
 pub use authorization::Authorization;
-pub use authorization_server::{AuthorizationServer, Consent, MetadataPublish, RotationMode, Scope};
+pub use authorization_server::{
+    AuthorizationServer, Consent, IssuerMode, MetadataPublish, RotationMode, Scope,
+};
+pub use built_in::{BuiltInError, everyone};
 pub use claim::{
     Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, Expression, ExpressionError, FilterError,
     FilterType, GroupFilter, claims,
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
+pub use filter::{AttributePath, Comparison, Filter, Literal};
 pub use group::{Group, GroupType};
+pub use group_rule::GroupRule;
 pub use id::{
-    ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId, GrantId, GroupId,
-    IdError, Kid, PolicyId, RuleId, ScopeId, SessionId, UserId,
+    ApiTokenId, ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId,
+    GrantId, GroupId, GroupRuleId, IdError, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId,
+    UserId,
 };
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
+pub use one_time_token::{OneTimePurpose, OneTimeToken};
 pub use password::PasswordHash;
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
     Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings,
 };
+pub use query::{AuditQuery, FamilyQuery, GroupQuery, Sort, SortOrder, UserQuery};
 pub use redirect::{LoopbackPorts, RedirectUri, RedirectUriError};
 pub use refresh::{
     EndReason, FamilyKey, FamilyState, Presented, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken,
     Rotation,
 };
 pub use seal::{Sealed, SealingKey, UnsealError};
-pub use secret::{ClientSecretValue, CodeValue, Secret, SessionToken, TokenHash};
+pub use secret::{
+    ApiTokenValue, ClientSecretValue, CodeValue, OneTimeTokenValue, Secret, SessionToken, TokenHash,
+};
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Session, SessionLifetime};
 pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};

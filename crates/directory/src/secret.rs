@@ -101,6 +101,10 @@ tokens! {
     CodeValue;
     /// A confidential client's secret (RFC 6749 §2.3.1).
     ClientSecretValue;
+    /// The value behind `SSWS` in the header `Authorization`.
+    ApiTokenValue;
+    /// The secret part of a link that works once.
+    OneTimeTokenValue;
 }
 
 #[cfg(test)]

@@ -177,18 +177,19 @@ impl FirstWorld {
         }));
         changes.push(Change::PutApplication(application.clone()));
 
+        changes.push(Change::PutGroup(Group::everyone(entropy, now)?));
         let mut groups = Vec::new();
         for (first, priority) in self.groups.iter().zip(0_u32..) {
             let group =
                 Group::new(GroupId::generate(entropy), first.name.clone(), first.description.clone(), now);
             changes.push(Change::PutGroup(group.clone()));
             if first.assigned {
-                changes.push(Change::AssignGroup(GroupAssignment {
-                    application: application.id.clone(),
-                    group: group.id.clone(),
+                changes.push(Change::AssignGroup(GroupAssignment::new(
+                    application.id.clone(),
+                    group.id.clone(),
                     priority,
-                    last_updated: now,
-                }));
+                    now,
+                )));
             }
             groups.push(group);
         }
@@ -206,11 +207,7 @@ impl FirstWorld {
                 changes.push(Change::AddMember(group.id.clone(), user.id.clone()));
             }
             if first.assigned {
-                changes.push(Change::AssignUser(UserAssignment {
-                    application: application.id.clone(),
-                    user: user.id,
-                    last_updated: now,
-                }));
+                changes.push(Change::AssignUser(UserAssignment::new(application.id.clone(), user.id, now)));
             }
         }
         let policy = Policy {

@@ -11,6 +11,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::admin::{RoleAssignment, RoleHolder};
+use crate::api_token::ApiToken;
 use crate::application::{Application, GroupAssignment, UserAssignment};
 use crate::audit::AuditEvent;
 use crate::authorization_server::{AuthorizationServer, Scope};
@@ -18,12 +20,16 @@ use crate::claim::Claim;
 use crate::code::{AuthorizationCode, Redemption};
 use crate::device::{DeviceDecision, DeviceRefusal};
 use crate::group::Group;
+use crate::group_rule::GroupRule;
 use crate::id::{
-    ApplicationId, AuthorizationServerId, ClaimId, GrantId, GroupId, Kid, PolicyId, RuleId, ScopeId, UserId,
+    ApiTokenId, ApplicationId, AuthorizationServerId, ClaimId, ClientId, GrantId, GroupId, GroupRuleId, Kid,
+    PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
 };
 use crate::name::{GroupName, Login};
+use crate::one_time_token::OneTimeToken;
 use crate::password::PasswordHash;
 use crate::policy::{Policy, Rule};
+use crate::query::{AuditQuery, FamilyQuery, GroupQuery, UserQuery};
 use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken, Rotation};
 use crate::secret::TokenHash;
 use crate::session::Session;
@@ -46,8 +52,20 @@ pub enum Change {
     SetPassword(UserId, PasswordHash),
     /// Ends all sessions of a user.
     EndSessions(UserId),
-    /// Ends all refresh token families of a user.
+    /// Ends a session.
+    EndSession(SessionId),
+    /// Ends all refresh token families of a user, with codes and device logins that wait to be redeemed.
     EndGrants(UserId),
+    /// Ends one refresh token family.
+    EndGrant(GrantId),
+    /// Ends all refresh token families of a client, with codes and device logins that wait to be redeemed.
+    EndClientGrants(ClientId),
+    /// Ends all refresh token families of an authorization server, with codes and device logins that wait.
+    EndServerGrants(AuthorizationServerId),
+    /// A link that works once, in place of an older one of the same person.
+    PutOneTimeToken(OneTimeToken),
+    /// Removes the links of a person that work once.
+    RemoveOneTimeTokens(UserId),
     /// A group.
     PutGroup(Group),
     /// Removes a group.
@@ -56,6 +74,14 @@ pub enum Change {
     AddMember(GroupId, UserId),
     /// The user is not in the group.
     RemoveMember(GroupId, UserId),
+    /// A group rule.
+    PutGroupRule(GroupRule),
+    /// Removes a group rule; the memberships that it made stay.
+    RemoveGroupRule(GroupRuleId),
+    /// A rule puts the user into the group. A membership that an administrator made stays one.
+    AddRuleMember(GroupRuleId, GroupId, UserId),
+    /// The user does not fit the rule any more: a membership that only this rule made goes.
+    RemoveRuleMember(GroupRuleId, GroupId, UserId),
     /// An application.
     PutApplication(Application),
     /// Removes an application.
@@ -92,6 +118,14 @@ pub enum Change {
     PutSigningKey(SigningKeyRecord),
     /// Removes a signing key.
     RemoveSigningKey(AuthorizationServerId, Kid),
+    /// A token of the management API.
+    PutApiToken(ApiToken),
+    /// Removes a token of the management API.
+    RemoveApiToken(ApiTokenId),
+    /// Somebody holds an administrator's role. Who holds it already stays as it is.
+    AssignRole(RoleAssignment),
+    /// Somebody holds it no more.
+    UnassignRole(RoleAssignmentId),
     /// An entry of the audit trail.
     Audit(AuditEvent),
 }
@@ -104,7 +138,21 @@ impl Change {
             | Self::RemoveUser(_)
             | Self::SetPassword(..)
             | Self::EndSessions(_)
+            | Self::EndSession(_)
             | Self::EndGrants(_)
+            | Self::EndGrant(_)
+            | Self::EndClientGrants(_)
+            | Self::EndServerGrants(_)
+            | Self::PutOneTimeToken(_)
+            | Self::RemoveOneTimeTokens(_)
+            | Self::PutGroupRule(_)
+            | Self::RemoveGroupRule(_)
+            | Self::AddRuleMember(..)
+            | Self::RemoveRuleMember(..)
+            | Self::PutApiToken(_)
+            | Self::RemoveApiToken(_)
+            | Self::AssignRole(_)
+            | Self::UnassignRole(_)
             | Self::PutGroup(_)
             | Self::AddMember(..)
             | Self::RemoveMember(..)
@@ -134,7 +182,7 @@ impl Change {
 }
 
 /// What must be true for a batch to be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expectation {
     /// Nothing.
     #[default]
@@ -143,6 +191,10 @@ pub enum Expectation {
     Empty,
     /// The configuration is still this one: a replica that decided on an old snapshot loses.
     Revision(Revision),
+    /// This group is still as it was read: of two that change it at once one loses.
+    Group(GroupId, Timestamp),
+    /// This user is still as it was read: of two that change it at once one loses.
+    User(UserId, Timestamp),
 }
 
 /// Changes that are written together or not at all, in their order.
@@ -267,6 +319,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Users, by id.
     async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError>;
 
+    /// The users that a query finds.
+    async fn find_users(&self, query: &UserQuery<'_>) -> Result<Vec<User>, StoreError>;
+
     /// A user's password hash; `None` without a password or without a user.
     async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError>;
 
@@ -279,6 +334,22 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Groups, by id.
     async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError>;
 
+    /// The groups that a query finds.
+    async fn find_groups(&self, query: &GroupQuery<'_>) -> Result<Vec<Group>, StoreError>;
+
+    /// All group rules, by name.
+    async fn group_rules(&self) -> Result<Vec<GroupRule>, StoreError>;
+
+    /// The memberships that rules made for a user.
+    async fn rule_memberships(&self, user: &UserId) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError>;
+
+    /// The memberships that a rule made, by user.
+    async fn rule_members(
+        &self,
+        rule: &GroupRuleId,
+        page: Page<'_, UserId>,
+    ) -> Result<Vec<(UserId, GroupId)>, StoreError>;
+
     /// A group's members, by id.
     async fn members(&self, group: &GroupId, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError>;
 
@@ -289,11 +360,50 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         page: Page<'_, UserId>,
     ) -> Result<Vec<UserAssignment>, StoreError>;
 
+    /// That an application is assigned to a user directly.
+    async fn user_assignment(
+        &self,
+        application: &ApplicationId,
+        user: &UserId,
+    ) -> Result<Option<UserAssignment>, StoreError>;
+
+    /// The token of the management API with that hash, whether it is still taken or not.
+    async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError>;
+
+    /// All tokens of the management API, by id.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// The roles that somebody holds directly, the oldest first.
+    async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError>;
+
+    /// All roles that somebody holds, by holder.
+    async fn roles(&self) -> Result<Vec<RoleAssignment>, StoreError>;
+
+    /// Takes a link that works once: of two callers exactly one gets it.
+    async fn take_one_time_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError>;
+
+    /// Looks at a link that works once, and leaves it.
+    async fn one_time_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError>;
+
     /// Stores a session of somebody who has just signed in, and the time of that sign-in with the user.
     async fn begin_session(&self, session: &Session) -> Result<(), StoreError>;
 
     /// The living session with that cookie, marked as used at `now`.
     async fn use_session(&self, token: &TokenHash, now: Timestamp) -> Result<Option<Session>, StoreError>;
+
+    /// The session of that id, living or not.
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// The sessions of a user, the latest first.
+    async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError>;
 
     /// Ends a session; whether there was one.
     async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError>;
@@ -336,6 +446,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// The family that `token` proves to be of, living or not.
     async fn refresh_family(&self, token: &RefreshToken) -> Result<Option<RefreshFamily>, StoreError>;
 
+    /// The refresh token families that a query finds, by id; ended ones are left out.
+    async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError>;
+
     /// Presents a refresh token ([`RefreshFamily::present`]) and stores what comes of it, in one step.
     async fn rotate_refresh_token(
         &self,
@@ -367,6 +480,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// The audit trail, the latest first.
     async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+
+    /// What of the audit trail a query finds.
+    async fn find_audit_events(&self, query: &AuditQuery<'_>) -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed),
     /// decisions about user codes, sessions, families a day after their end, forgotten throttle counters, audit entries after 90 days (as

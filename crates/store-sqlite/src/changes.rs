@@ -3,23 +3,29 @@
 use jiff::Timestamp;
 use kubesso_directory::{
     Application, AuditEvent, AuthorizationServer, Batch, Change, Claim, ClaimValue, ClientAuthentication,
-    ClientKeys, EndReason, Expectation, Group, GroupId, KeyState, PasswordHash, Policy, RefreshRotation,
+    ClientKeys, Expectation, Group, GroupId, GroupType, KeyState, PasswordHash, Policy, RefreshRotation,
     Revision, Rule, Scope, SigningKeyRecord, StoreError, User, UserId,
 };
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection, query, query_scalar};
 
 use crate::row::{json, micros, word};
-use crate::{configuration, database};
+use crate::{administration, configuration, database, grants};
 
-type Query = query::Query<'static, Sqlite, SqliteArguments>;
+pub(crate) type Query = query::Query<'static, Sqlite, SqliteArguments>;
 
 /// Writes the batch; the revision afterwards.
 pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> Result<Revision, StoreError> {
     let revision = configuration::revision(connection).await?;
-    let met = match batch.expectation {
+    let met = match &batch.expectation {
         Expectation::Any => true,
-        Expectation::Revision(expected) => expected == revision,
+        Expectation::Revision(expected) => *expected == revision,
+        Expectation::Group(id, read) => {
+            is_as_read(connection, "SELECT last_updated FROM groups WHERE id = ?", id.as_str(), *read).await?
+        }
+        Expectation::User(id, read) => {
+            is_as_read(connection, "SELECT last_updated FROM users WHERE id = ?", id.as_str(), *read).await?
+        }
         Expectation::Empty => query_scalar::<_, bool>(
             "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
              AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers)",
@@ -42,6 +48,21 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> R
         .await
         .map_err(database("move the revision"))?;
     Ok(Revision(revision.0 + 1))
+}
+
+/// Whether an object still is as it was read then.
+async fn is_as_read(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    id: &str,
+    read: Timestamp,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = query_scalar(sql)
+        .bind(id.to_owned())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("look whether an object was changed"))?;
+    Ok(found == Some(micros(read)))
 }
 
 async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
@@ -86,12 +107,27 @@ fn subject(change: &Change) -> (&'static str, String) {
         Change::RemoveUser(id)
         | Change::SetPassword(id, _)
         | Change::EndSessions(id)
+        | Change::RemoveOneTimeTokens(id)
         | Change::EndGrants(id) => ("user", id.to_string()),
+        Change::EndSession(id) => ("session", id.to_string()),
+        Change::EndGrant(id) => ("grant", id.to_string()),
+        Change::EndClientGrants(id) => ("client", id.to_string()),
+        Change::EndServerGrants(id) => ("authorization server", id.to_string()),
+        Change::PutOneTimeToken(token) => ("link", token.user.to_string()),
         Change::PutGroup(group) => ("group", group.name.to_string()),
         Change::RemoveGroup(id) => ("group", id.to_string()),
         Change::AddMember(group, user) | Change::RemoveMember(group, user) => {
             ("membership", format!("{user} in {group}"))
         }
+        Change::PutGroupRule(rule) => ("group rule", rule.name.to_string()),
+        Change::RemoveGroupRule(id) => ("group rule", id.to_string()),
+        Change::AddRuleMember(_, group, user) | Change::RemoveRuleMember(_, group, user) => {
+            ("membership", format!("{user} in {group}"))
+        }
+        Change::PutApiToken(token) => ("API token", token.name.to_string()),
+        Change::RemoveApiToken(id) => ("API token", id.to_string()),
+        Change::AssignRole(assignment) => ("role assignment", assignment.role.as_str().to_owned()),
+        Change::UnassignRole(id) => ("role assignment", id.to_string()),
         Change::PutApplication(application) => ("application", application.client_id.to_string()),
         Change::RemoveApplication(id) => ("application", id.to_string()),
         Change::AssignGroup(assigned) => {
@@ -121,15 +157,20 @@ fn subject(change: &Change) -> (&'static str, String) {
 fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
     let delete = |sql: &'static str, id: &str| vec![query(sql).bind(id.to_owned())];
     Ok(match change {
-        Change::PutUser(user) => vec![put_user(user)?],
+        Change::PutUser(user) => vec![put_user(user)?, join_everyone(user)],
         Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
         Change::SetPassword(id, hash) => vec![set_password(id, hash, at)],
         Change::EndSessions(id) => delete("DELETE FROM sessions WHERE user_id = ?", id.as_str()),
-        Change::EndGrants(id) => end_grants(id, at),
-        Change::PutGroup(group) => vec![put_group(group)?],
+        Change::EndSession(id) => delete("DELETE FROM sessions WHERE id = ?", id.as_str()),
+        Change::EndGrants(id) => grants::end_statements("user_id", id.as_str(), at),
+        Change::EndClientGrants(id) => grants::end_statements("client_id", id.as_str(), at),
+        Change::EndServerGrants(id) => grants::end_statements("server_id", id.as_str(), at),
+        Change::EndGrant(id) => grants::end_statements("grant_id", id.as_str(), at),
+        Change::PutGroup(group) => put_group(group)?,
         Change::RemoveGroup(id) => delete("DELETE FROM groups WHERE id = ?", id.as_str()),
         Change::AddMember(group, user) => membership(
-            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) \
+             ON CONFLICT (group_id, user_id) DO UPDATE SET by_rule = 0 WHERE by_rule = 1",
             group,
             user,
             at,
@@ -137,17 +178,28 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::RemoveMember(group, user) => {
             membership("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", group, user, at)
         }
+        Change::PutGroupRule(_)
+        | Change::RemoveGroupRule(_)
+        | Change::AddRuleMember(..)
+        | Change::RemoveRuleMember(..)
+        | Change::PutApiToken(_)
+        | Change::RemoveApiToken(_)
+        | Change::AssignRole(_)
+        | Change::UnassignRole(_)
+        | Change::PutOneTimeToken(_)
+        | Change::RemoveOneTimeTokens(_) => administration::statements(change, at)?,
         Change::PutApplication(application) => put_application(application)?,
         Change::RemoveApplication(id) => delete("DELETE FROM applications WHERE id = ?", id.as_str()),
         Change::AssignGroup(assigned) => vec![
             query(
-                "INSERT INTO application_groups (application_id, group_id, priority, last_updated) \
-                 VALUES (?, ?, ?, ?) ON CONFLICT (application_id, group_id) DO UPDATE SET \
-                 priority = excluded.priority, last_updated = excluded.last_updated",
+                "INSERT INTO application_groups (application_id, group_id, priority, profile, last_updated) \
+                 VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, group_id) DO UPDATE SET \
+                 priority = excluded.priority, profile = excluded.profile, last_updated = excluded.last_updated",
             )
             .bind(assigned.application.to_string())
             .bind(assigned.group.to_string())
             .bind(assigned.priority)
+            .bind(json(&assigned.profile)?)
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignGroup(application, group) => vec![
@@ -157,11 +209,14 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         ],
         Change::AssignUser(assigned) => vec![
             query(
-                "INSERT INTO application_users (application_id, user_id, last_updated) VALUES (?, ?, ?) \
-                 ON CONFLICT (application_id, user_id) DO UPDATE SET last_updated = excluded.last_updated",
+                "INSERT INTO application_users (application_id, user_id, user_name, profile, last_updated) \
+                 VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, user_id) DO UPDATE SET \
+                 user_name = excluded.user_name, profile = excluded.profile, last_updated = excluded.last_updated",
             )
             .bind(assigned.application.to_string())
             .bind(assigned.user.to_string())
+            .bind(assigned.user_name.clone())
+            .bind(json(&assigned.profile)?)
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignUser(application, user) => vec![
@@ -194,14 +249,16 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
 fn put_user(user: &User) -> Result<Query, StoreError> {
     // Sign-in and password times are the store's own: a profile that was read before must not set them back.
     Ok(query(
-        "INSERT INTO users (id, login_folded, status, profile, created, activated, status_changed, last_updated, \
-         last_login, password_changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET login_folded = excluded.login_folded, status = excluded.status, \
+        "INSERT INTO users (id, login_folded, email_folded, status, profile, created, activated, status_changed, \
+         last_updated, last_login, password_changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET login_folded = excluded.login_folded, \
+         email_folded = excluded.email_folded, status = excluded.status, \
          profile = excluded.profile, created = excluded.created, activated = excluded.activated, \
          status_changed = excluded.status_changed, last_updated = excluded.last_updated",
     )
     .bind(user.id.to_string())
     .bind(user.profile.login.folded())
+    .bind(user.profile.email.as_str().to_lowercase())
     .bind(user.status.as_str())
     .bind(json(&user.profile)?)
     .bind(micros(user.created))
@@ -219,31 +276,41 @@ fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
         .bind(id.to_string())
 }
 
-fn end_grants(id: &UserId, at: Timestamp) -> Vec<Query> {
-    vec![
-        query("DELETE FROM codes WHERE user_id = ? AND redeemed IS NULL").bind(id.to_string()),
-        query("DELETE FROM device_decisions WHERE user_id = ? AND state = 'ALLOWED'").bind(id.to_string()),
-        query("UPDATE refresh_families SET ended = ?, end_reason = ? WHERE user_id = ? AND ended IS NULL")
-            .bind(micros(at))
-            .bind(EndReason::Revoked.as_str())
-            .bind(id.to_string()),
-    ]
+/// Everybody is in the built-in group.
+fn join_everyone(user: &User) -> Query {
+    query(
+        "INSERT INTO group_members (group_id, user_id) SELECT id, ? FROM groups WHERE group_type = 'BUILT_IN' \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(user.id.to_string())
 }
 
-fn put_group(group: &Group) -> Result<Query, StoreError> {
-    Ok(query(
-        "INSERT INTO groups (id, name, description, group_type, created, last_updated, last_membership_updated) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
-         description = excluded.description, group_type = excluded.group_type, created = excluded.created, \
-         last_updated = excluded.last_updated",
+fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
+    let put = query(
+        "INSERT INTO groups (id, name, description, group_type, other, created, last_updated, \
+         last_membership_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+         name = excluded.name, description = excluded.description, group_type = excluded.group_type, \
+         other = excluded.other, created = excluded.created, last_updated = excluded.last_updated",
     )
     .bind(group.id.to_string())
     .bind(group.name.to_string())
     .bind(group.description.clone())
     .bind(word(&group.group_type)?)
+    .bind(json(&group.other)?)
     .bind(micros(group.created))
     .bind(micros(group.last_updated))
-    .bind(micros(group.last_membership_updated)))
+    .bind(micros(group.last_membership_updated));
+    let mut queries = vec![put];
+    if group.group_type == GroupType::BuiltIn {
+        queries.push(
+            query(
+                "INSERT INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE true \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(group.id.to_string()),
+        );
+    }
+    Ok(queries)
 }
 
 /// The change of a membership, and the group's note of it if there was anything to change.
@@ -270,8 +337,8 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         query(
             "INSERT INTO applications (id, client_id, label, status, application_type, \
              token_endpoint_auth_method, jwks, jwks_uri, pkce_required, grant_types, response_types, \
-             redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, other, created, last_updated) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+             redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, api_scopes, other, created, \
+             last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
              client_id = excluded.client_id, label = excluded.label, status = excluded.status, \
              application_type = excluded.application_type, \
              token_endpoint_auth_method = excluded.token_endpoint_auth_method, jwks = excluded.jwks, \
@@ -279,8 +346,8 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
              grant_types = excluded.grant_types, response_types = excluded.response_types, \
              redirect_uris = excluded.redirect_uris, \
              post_logout_redirect_uris = excluded.post_logout_redirect_uris, \
-             refresh_leeway_ms = excluded.refresh_leeway_ms, other = excluded.other, created = excluded.created, \
-             last_updated = excluded.last_updated",
+             refresh_leeway_ms = excluded.refresh_leeway_ms, api_scopes = excluded.api_scopes, \
+             other = excluded.other, created = excluded.created, last_updated = excluded.last_updated",
         )
         .bind(application.id.to_string())
         .bind(application.client_id.to_string())
@@ -296,6 +363,7 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         .bind(json(&application.redirect_uris)?)
         .bind(json(&application.post_logout_redirect_uris)?)
         .bind(leeway)
+        .bind(json(&application.api_scopes)?)
         .bind(json(&application.other)?)
         .bind(micros(application.created))
         .bind(micros(application.last_updated)),
@@ -320,11 +388,11 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
 
 fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
     Ok(query(
-        "INSERT INTO authorization_servers (id, name, description, audiences, status, rotation_mode, algorithm, \
-         created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO authorization_servers (id, name, description, audiences, status, rotation_mode, issuer_mode, \
+         algorithm, created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, description = excluded.description, audiences = excluded.audiences, \
-         status = excluded.status, rotation_mode = excluded.rotation_mode, algorithm = excluded.algorithm, \
-         created = excluded.created, last_updated = excluded.last_updated",
+         status = excluded.status, rotation_mode = excluded.rotation_mode, issuer_mode = excluded.issuer_mode, \
+         algorithm = excluded.algorithm, created = excluded.created, last_updated = excluded.last_updated",
     )
     .bind(server.id.to_string())
     .bind(server.name.to_string())
@@ -332,6 +400,7 @@ fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
     .bind(json(&server.audiences)?)
     .bind(server.status.as_str())
     .bind(word(&server.rotation_mode)?)
+    .bind(word(&server.issuer_mode)?)
     .bind(server.algorithm.clone())
     .bind(micros(server.created))
     .bind(micros(server.last_updated)))

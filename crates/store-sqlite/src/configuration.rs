@@ -108,6 +108,7 @@ fn application(
             Some(leeway) => RefreshRotation::Rotate { leeway: SignedDuration::from_millis(leeway) },
             None => RefreshRotation::Static,
         },
+        api_scopes: row.json("api_scopes")?,
         other: row.json("other")?,
         created: row.time("created")?,
         last_updated: row.time("last_updated")?,
@@ -120,6 +121,7 @@ fn group_assignment(row: &SqliteRow) -> Result<GroupAssignment, StoreError> {
         application: row.parsed("application_id")?,
         group: row.parsed("group_id")?,
         priority: row.number("priority")?,
+        profile: row.json("profile")?,
         last_updated: row.time("last_updated")?,
     })
 }
@@ -133,6 +135,7 @@ fn server(row: &SqliteRow) -> Result<AuthorizationServer, StoreError> {
         audiences: row.json("audiences")?,
         status: row.known("status", Status::parse)?,
         rotation_mode: row.word("rotation_mode")?,
+        issuer_mode: row.word("issuer_mode")?,
         algorithm: row.text("algorithm")?,
         created: row.time("created")?,
         last_updated: row.time("last_updated")?,

@@ -4,13 +4,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyState, GrantId, GrantType,
-    MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken,
-    Rotation, Session, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
+    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyQuery, FamilyState, GrantId,
+    GrantType, MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms,
+    RefreshToken, Rotation, Session, SessionId, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
+    UserId,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, query, query_scalar};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection, query, query_scalar};
 
+use crate::changes::Query;
 use crate::database;
 use crate::row::{Row, duration_micros, json, micros};
 
@@ -251,13 +253,16 @@ async fn family(
         .fetch_optional(connection)
         .await
         .map_err(database("read a refresh token family"))?;
-    let Some(row) = found else { return Ok(None) };
-    let row = Row::new(&row, "refresh token family", "grant_id");
+    found.map(|row| read_family(&row)).transpose()
+}
+
+fn read_family(row: &SqliteRow) -> Result<RefreshFamily, StoreError> {
+    let row = Row::new(row, "refresh token family", "grant_id");
     let state = match row.optional_time("ended")? {
         None => FamilyState::Live,
         Some(at) => FamilyState::Ended { at, reason: row.known("end_reason", EndReason::parse)? },
     };
-    Ok(Some(RefreshFamily {
+    Ok(RefreshFamily {
         grant: row.parsed("grant_id")?,
         grant_type: row.known("grant_type", GrantType::parse)?,
         server: row.parsed("server_id")?,
@@ -275,7 +280,7 @@ async fn family(
         rotated: row.time("rotated")?,
         key: row.bytes("chain_key", FamilyKey::from_bytes)?,
         state,
-    }))
+    })
 }
 
 pub(crate) async fn refresh_family(
@@ -343,6 +348,75 @@ pub(crate) async fn end(
             .await
             .map_err(database("end a refresh token family"))?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Ends all families of whom or what `column` names, with codes and device logins that wait to be redeemed.
+pub(crate) fn end_statements(column: &'static str, id: &str, at: Timestamp) -> Vec<Query> {
+    // The column is one of ours, never what somebody sent.
+    let sql = |before: &str, after: &str| AssertSqlSafe(format!("{before} WHERE {column} = ? AND {after}"));
+    vec![
+        query(sql("DELETE FROM codes", "redeemed IS NULL")).bind(id.to_owned()),
+        query(sql("DELETE FROM device_decisions", "state = 'ALLOWED'")).bind(id.to_owned()),
+        query(sql("UPDATE refresh_families SET ended = ?, end_reason = ?", "ended IS NULL"))
+            .bind(micros(at))
+            .bind(EndReason::Revoked.as_str())
+            .bind(id.to_owned()),
+    ]
+}
+
+/// The living families that a query finds.
+pub(crate) async fn families(
+    connection: &mut SqliteConnection,
+    wanted: &FamilyQuery<'_>,
+) -> Result<Vec<RefreshFamily>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT * FROM refresh_families WHERE ended IS NULL AND min(idle_end, coalesce(absolute_end, idle_end)) > ",
+    );
+    sql.push_bind(micros(wanted.now));
+    let conditions = [
+        ("user_id", wanted.user.map(AsRef::as_ref)),
+        ("client_id", wanted.client.map(AsRef::as_ref)),
+        ("server_id", wanted.server.map(AsRef::as_ref)),
+    ];
+    for (column, value) in conditions {
+        if let Some(value) = value {
+            let value: &str = value;
+            sql.push(format!(" AND {column} = ")).push_bind(value.to_owned());
+        }
+    }
+    if let Some(after) = wanted.after {
+        sql.push(" AND grant_id > ").push_bind(after.to_string());
+    }
+    sql.push(" ORDER BY grant_id LIMIT ").push_bind(wanted.limit);
+    let rows = sql.build().fetch_all(connection).await.map_err(database("list refresh token families"))?;
+    rows.iter().map(read_family).collect()
+}
+
+pub(crate) async fn sessions_of(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+) -> Result<Vec<Session>, StoreError> {
+    query("SELECT * FROM sessions WHERE user_id = ? ORDER BY created DESC, id")
+        .bind(user.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(database("list sessions"))?
+        .iter()
+        .map(session)
+        .collect()
+}
+
+pub(crate) async fn session_by_id(
+    connection: &mut SqliteConnection,
+    id: &SessionId,
+) -> Result<Option<Session>, StoreError> {
+    query("SELECT * FROM sessions WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("read a session"))?
+        .map(|row| session(&row))
+        .transpose()
 }
 
 pub(crate) async fn has_ended(
@@ -451,6 +525,11 @@ pub(crate) async fn purge(connection: &mut SqliteConnection, now: Timestamp) -> 
     .execute(&mut *connection)
     .await
     .map_err(failed())?;
+    query("DELETE FROM one_time_tokens WHERE ends <= ?")
+        .bind(micros(now))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
     let throttles = query("DELETE FROM throttles WHERE last <= ?")
         .bind(micros(before(now, THROTTLE_MEMORY)))
         .execute(&mut *connection)

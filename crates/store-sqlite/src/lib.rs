@@ -26,10 +26,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use kubesso_ambient::Entropy;
 use kubesso_directory::{
-    ApplicationId, Attempt, AuditEvent, AuthorizationCode, Batch, DeviceDecision, DeviceRefusal, EndReason,
-    GrantId, Group, GroupId, GroupName, Login, Outcome, Page, PasswordHash, Person, Purged, Redemption,
-    RefreshFamily, RefreshTerms, RefreshToken, Revision, Rotation, SealingKey, Session, Snapshot, Store,
-    StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId,
+    ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, DeviceDecision,
+    DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName, GroupQuery, GroupRule,
+    GroupRuleId, Login, OneTimeToken, Page, PasswordHash, Person, Purged, Redemption, RefreshFamily,
+    RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, SealingKey, Session,
+    SessionId, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment,
+    UserId, UserQuery,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -37,6 +39,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Sqlite, Transaction, query};
 
+mod administration;
 mod changes;
 mod configuration;
 mod devices;
@@ -46,10 +49,9 @@ mod open;
 mod people;
 mod row;
 mod schema;
+mod search;
 
 pub use open::OpenError;
-
-use row::Row;
 
 /// How many connections read.
 const READERS: u32 = 4;
@@ -185,6 +187,10 @@ impl Store for SqliteStore {
             .collect()
     }
 
+    async fn find_users(&self, query: &UserQuery<'_>) -> Result<Vec<User>, StoreError> {
+        search::users(&mut *self.read().await?, query).await
+    }
+
     async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError> {
         people::password_hash(&mut *self.read().await?, id).await
     }
@@ -221,6 +227,26 @@ impl Store for SqliteStore {
             .collect()
     }
 
+    async fn find_groups(&self, query: &GroupQuery<'_>) -> Result<Vec<Group>, StoreError> {
+        search::groups(&mut *self.read().await?, query).await
+    }
+
+    async fn group_rules(&self) -> Result<Vec<GroupRule>, StoreError> {
+        administration::group_rules(&mut *self.read().await?).await
+    }
+
+    async fn rule_memberships(&self, user: &UserId) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError> {
+        administration::rule_memberships(&mut *self.read().await?, user).await
+    }
+
+    async fn rule_members(
+        &self,
+        rule: &GroupRuleId,
+        page: Page<'_, UserId>,
+    ) -> Result<Vec<(UserId, GroupId)>, StoreError> {
+        administration::rule_members(&mut *self.read().await?, rule, page).await
+    }
+
     async fn members(&self, group: &GroupId, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
         people::members(&mut *self.read().await?, group, page).await
     }
@@ -231,6 +257,49 @@ impl Store for SqliteStore {
         page: Page<'_, UserId>,
     ) -> Result<Vec<UserAssignment>, StoreError> {
         people::assigned_users(&mut *self.read().await?, application, page).await
+    }
+
+    async fn user_assignment(
+        &self,
+        application: &ApplicationId,
+        user: &UserId,
+    ) -> Result<Option<UserAssignment>, StoreError> {
+        people::user_assignment(&mut *self.read().await?, application, user).await
+    }
+
+    async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError> {
+        administration::api_token(&mut *self.read().await?, hash).await
+    }
+
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+        administration::api_tokens(&mut *self.read().await?).await
+    }
+
+    async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError> {
+        administration::roles_of(&mut *self.read().await?, holder).await
+    }
+
+    async fn roles(&self) -> Result<Vec<RoleAssignment>, StoreError> {
+        administration::roles(&mut *self.read().await?).await
+    }
+
+    async fn take_one_time_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError> {
+        let mut transaction = self.write().await?;
+        let token = administration::take_one_time_token(&mut transaction, hash, now).await?;
+        done(transaction).await?;
+        Ok(token)
+    }
+
+    async fn one_time_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, StoreError> {
+        administration::one_time_token(&mut *self.read().await?, hash, now).await
     }
 
     async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
@@ -244,6 +313,14 @@ impl Store for SqliteStore {
         let session = grants::use_session(&mut transaction, token, now).await?;
         done(transaction).await?;
         Ok(session)
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        grants::session_by_id(&mut *self.read().await?, id).await
+    }
+
+    async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
+        grants::sessions_of(&mut *self.read().await?, user).await
     }
 
     async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
@@ -308,6 +385,10 @@ impl Store for SqliteStore {
         grants::refresh_family(&mut *self.read().await?, token).await
     }
 
+    async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError> {
+        grants::families(&mut *self.read().await?, query).await
+    }
+
     async fn rotate_refresh_token(
         &self,
         token: &RefreshToken,
@@ -363,20 +444,12 @@ impl Store for SqliteStore {
             .await
             .map_err(database("read the audit trail"))?
             .iter()
-            .map(|row| {
-                let row = Row::new(row, "audit event", "id");
-                Ok(AuditEvent {
-                    id: row.parsed("id")?,
-                    published: row.time("published")?,
-                    event_type: row.text("event_type")?,
-                    actor: row.text("actor")?,
-                    target: row.optional_text("target")?,
-                    outcome: row.known("outcome", Outcome::parse)?,
-                    message: row.text("message")?,
-                    details: row.json("details")?,
-                })
-            })
+            .map(search::audit_event)
             .collect()
+    }
+
+    async fn find_audit_events(&self, query: &AuditQuery<'_>) -> Result<Vec<AuditEvent>, StoreError> {
+        search::audit_events(&mut *self.read().await?, query).await
     }
 
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError> {

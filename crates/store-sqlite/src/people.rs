@@ -1,6 +1,5 @@
 //! Reading users and groups.
 
-use jiff::Timestamp;
 use kubesso_directory::{
     ApplicationId, Group, GroupId, Page, PasswordHash, Person, StoreError, User, UserAssignment, UserId,
     UserStatus,
@@ -33,6 +32,7 @@ pub(crate) fn group(row: &SqliteRow) -> Result<Group, StoreError> {
         name: row.parsed("name")?,
         description: row.text("description")?,
         group_type: row.word("group_type")?,
+        other: row.json("other")?,
         created: row.time("created")?,
         last_updated: row.time("last_updated")?,
         last_membership_updated: row.time("last_membership_updated")?,
@@ -117,14 +117,32 @@ pub(crate) async fn assigned_users(
         .await
         .map_err(database("read an application's users"))?
         .iter()
-        .map(|row| {
-            let row = Row::new(row, "assignment", "user_id");
-            let last_updated: Timestamp = row.time("last_updated")?;
-            Ok(UserAssignment {
-                application: row.parsed("application_id")?,
-                user: row.parsed("user_id")?,
-                last_updated,
-            })
-        })
+        .map(assignment)
         .collect()
+}
+
+pub(crate) async fn user_assignment(
+    connection: &mut SqliteConnection,
+    application: &ApplicationId,
+    user: &UserId,
+) -> Result<Option<UserAssignment>, StoreError> {
+    query("SELECT * FROM application_users WHERE application_id = ? AND user_id = ?")
+        .bind(application.as_str())
+        .bind(user.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(database("read an assignment"))?
+        .map(|row| assignment(&row))
+        .transpose()
+}
+
+fn assignment(row: &SqliteRow) -> Result<UserAssignment, StoreError> {
+    let row = Row::new(row, "assignment", "user_id");
+    Ok(UserAssignment {
+        application: row.parsed("application_id")?,
+        user: row.parsed("user_id")?,
+        user_name: row.optional_text("user_name")?,
+        profile: row.json("profile")?,
+        last_updated: row.time("last_updated")?,
+    })
 }

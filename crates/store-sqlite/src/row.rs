@@ -89,6 +89,15 @@ impl<'r> Row<'r> {
         self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
     }
 
+    /// A checked name or id, if there is one.
+    pub(crate) fn optional_parsed<T: FromStr>(self, column: &str) -> Result<Option<T>, StoreError>
+    where
+        T::Err: Display,
+    {
+        let text = self.optional_text(column)?;
+        text.map(|text| text.parse().map_err(|error| self.corrupt(column, error))).transpose()
+    }
+
     /// A word that `known` knows.
     pub(crate) fn known<T>(self, column: &str, known: fn(&str) -> Option<T>) -> Result<T, StoreError> {
         let word = self.text(column)?;

@@ -152,8 +152,7 @@ async fn stand_in(
             .applications()
             .find(|application| application.client_id.as_str() == client_id)
             .ok_or_else(|| CommandError::new("the application is not there any more"))?;
-        let assignment =
-            UserAssignment { application: application.id.clone(), user: id.clone(), last_updated: now };
+        let assignment = UserAssignment::new(application.id.clone(), id.clone(), now);
         changes.push(Change::AssignUser(assignment));
     }
     let password = Zeroizing::new(password.expose().to_owned());

@@ -85,11 +85,8 @@ fn an_application_is_assigned_directly_or_by_the_first_group_in_priority() {
         let id = GroupId::parse(id).unwrap();
         Group::new(id.clone(), GroupName::parse(id.as_str()).unwrap(), "", Timestamp::UNIX_EPOCH)
     };
-    let assigned = |group: &str, priority| GroupAssignment {
-        application: native().id,
-        group: GroupId::parse(group).unwrap(),
-        priority,
-        last_updated: Timestamp::UNIX_EPOCH,
+    let assigned = |group: &str, priority| {
+        GroupAssignment::new(native().id, GroupId::parse(group).unwrap(), priority, Timestamp::UNIX_EPOCH)
     };
     let snapshot = Snapshot::new(Configuration {
         applications: vec![native()],

@@ -105,6 +105,7 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
         application: web.id.clone(),
         group: world.admins.id.clone(),
         priority: 3,
+        profile: some(json!({"team": "platform"}).as_object().cloned())?,
         last_updated: world.after(1),
     };
     let changes = vec![
@@ -343,12 +344,12 @@ pub async fn what_is_referred_to_must_exist(replicas: &Replicas) -> Outcome {
         Change::AddMember(world.admins.id.clone(), nobody.clone()),
         Change::AddMember(GroupId::parse("00gnone")?, world.admin.id.clone()),
         Change::PutScope(some(scopes.pop())?),
-        Change::AssignGroup(GroupAssignment {
-            application: ApplicationId::parse("0oanone")?,
-            group: world.admins.id.clone(),
-            priority: 0,
-            last_updated: world.now,
-        }),
+        Change::AssignGroup(GroupAssignment::new(
+            ApplicationId::parse("0oanone")?,
+            world.admins.id.clone(),
+            0,
+            world.now,
+        )),
     ];
     for change in cases {
         let refused = replicas.one.commit(Batch::new(world.now, vec![change.clone()])).await;
@@ -385,7 +386,8 @@ pub async fn with_a_group_go_its_memberships_and_assignments(replicas: &Replicas
     replicas.one.commit(Batch::new(world.now, vec![removed])).await?;
     let snapshot = replicas.other.snapshot().await?;
     let person = some(replicas.other.person(&world.admin.id).await?)?;
-    assert!(person.groups.is_empty());
+    let names: Vec<_> = person.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["Everyone"]);
     assert_eq!(assignment(&snapshot, &world.application.id, &person), None);
     assert_eq!(snapshot.group_assignments(&world.application.id).len(), 1, "the other group's stays");
     Ok(())

@@ -30,7 +30,7 @@ pub async fn a_person_comes_with_groups_by_name_and_direct_assignments(replicas:
     replicas.one.commit(Batch::new(world.now, changes)).await?;
     let person = some(replicas.other.person(&guest).await?)?;
     let names: Vec<_> = person.groups.iter().map(|group| group.name.as_str()).collect();
-    assert_eq!(names, ["a-team", "k8s-admins"]);
+    assert_eq!(names, ["Everyone", "a-team", "k8s-admins"]);
     assert_eq!(person.applications, [world.application.id.clone()].into());
 
     let leave = vec![
@@ -39,7 +39,7 @@ pub async fn a_person_comes_with_groups_by_name_and_direct_assignments(replicas:
     ];
     replicas.other.commit(Batch::new(world.now, leave)).await?;
     let person = some(replicas.one.person(&guest).await?)?;
-    assert_eq!((person.groups.len(), person.applications.len()), (1, 0));
+    assert_eq!((person.groups.len(), person.applications.len()), (2, 0));
     assert_eq!(replicas.one.person(&UserId::parse("nobody")?).await?, None);
     Ok(())
 }
@@ -71,11 +71,11 @@ pub async fn lists_come_in_pages(replicas: &Replicas) -> Outcome {
         let user = User::new(UserId::generate(&entropy), profile, world.now);
         changes.push(Change::PutUser(user.clone()));
         changes.push(Change::AddMember(world.admins.id.clone(), user.id.clone()));
-        changes.push(Change::AssignUser(UserAssignment {
-            application: world.application.id.clone(),
-            user: user.id,
-            last_updated: world.now,
-        }));
+        changes.push(Change::AssignUser(UserAssignment::new(
+            world.application.id.clone(),
+            user.id,
+            world.now,
+        )));
     }
     replicas.one.commit(Batch::new(world.now, changes)).await?;
 
@@ -100,7 +100,7 @@ pub async fn lists_come_in_pages(replicas: &Replicas) -> Outcome {
     assert_eq!((first.len(), rest.len()), (15, 6));
     let assigned = replicas.one.assigned_users(&world.application.id, Page::first(100)).await?;
     assert_eq!(assigned.len(), 21);
-    assert_eq!(replicas.one.groups(Page::first(100)).await?.len(), 2);
+    assert_eq!(replicas.one.groups(Page::first(100)).await?.len(), 3);
     Ok(())
 }
 

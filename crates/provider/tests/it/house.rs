@@ -374,18 +374,14 @@ fn first_world(
     changes.push(Change::AddMember(group_id("k8s-admins"), user_id("admin")));
     changes.push(Change::AddMember(group_id("k8s-restricted-users"), user_id("dev")));
     for (priority, group) in [(0, "k8s-admins"), (1, "k8s-restricted-users")] {
-        changes.push(Change::AssignGroup(GroupAssignment {
-            application: application.id.clone(),
-            group: group_id(group),
+        changes.push(Change::AssignGroup(GroupAssignment::new(
+            application.id.clone(),
+            group_id(group),
             priority,
-            last_updated: now,
-        }));
+            now,
+        )));
     }
-    changes.push(Change::AssignUser(UserAssignment {
-        application: application.id.clone(),
-        user: user_id("guest"),
-        last_updated: now,
-    }));
+    changes.push(Change::AssignUser(UserAssignment::new(application.id.clone(), user_id("guest"), now)));
     changes.extend(server(entropy, application, world, now));
     changes
 }

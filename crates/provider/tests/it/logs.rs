@@ -52,11 +52,7 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
     // tests do stands in this log too; they know nobody called Heidi.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let hash = house.store.password_hash(&user_id("dev")).await.unwrap().unwrap();
-    let assignment = UserAssignment {
-        application: house.application.id.clone(),
-        user: user_id("heidi"),
-        last_updated: house.clock_now(),
-    };
+    let assignment = UserAssignment::new(house.application.id.clone(), user_id("heidi"), house.clock_now());
     house.change(Change::PutUser(user("heidi", house.clock_now()))).await;
     house.change(Change::SetPassword(user_id("heidi"), hash)).await;
 

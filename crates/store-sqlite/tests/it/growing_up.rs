@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 3);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 4);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -164,10 +164,23 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
         kubesso_directory::RefreshFamily::begin(&authorization, &lifetimes, &OsEntropy, now);
     store.begin_family(&family).await.unwrap();
     store.close().await;
-    let back = "ALTER TABLE refresh_families DROP COLUMN grant_type; DROP TABLE device_decisions; \
+    let back = "DROP TABLE rule_members; DROP TABLE group_rules; DROP TABLE one_time_tokens; DROP TABLE api_tokens; \
+                DROP TABLE role_assignments; DROP INDEX users_by_email; DROP INDEX users_by_update; \
+                DROP INDEX users_by_first_name; DROP INDEX users_by_last_name; DROP INDEX groups_by_folded_name; \
+                DROP INDEX groups_by_update; ALTER TABLE users DROP COLUMN email_folded; \
+                ALTER TABLE groups DROP COLUMN other; ALTER TABLE group_members DROP COLUMN by_rule; \
+                ALTER TABLE applications DROP COLUMN api_scopes; ALTER TABLE application_groups DROP COLUMN profile; \
+                ALTER TABLE application_users DROP COLUMN user_name; \
+                ALTER TABLE application_users DROP COLUMN profile; \
+                ALTER TABLE authorization_servers DROP COLUMN issuer_mode; \
+                ALTER TABLE refresh_families DROP COLUMN grant_type; DROP TABLE device_decisions; \
                 PRAGMA user_version = 1";
     sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
 
     let (store, _) = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap();
     assert_eq!(store.refresh_family(&token).await.unwrap(), Some(family));
+    let text = r#"profile.email eq "Admin@example.com""#;
+    let filter = kubesso_directory::Filter::parse(text).unwrap();
+    let query = kubesso_directory::UserQuery { filter: Some(&filter), ..kubesso_directory::UserQuery::all(10) };
+    assert_eq!(store.find_users(&query).await.unwrap().len(), 1, "what is searched for was made for old rows too");
 }
