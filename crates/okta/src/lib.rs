@@ -1,0 +1,1 @@
+//! The Okta-compatible management API.

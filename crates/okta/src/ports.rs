@@ -1,0 +1,28 @@
+//! What the API asks of the provider next door, with which it shares the directory.
+
+use async_trait::async_trait;
+use kubesso_directory::{AuthorizationServerId, SigningKeyRecord};
+
+/// The provider did not do it; the text is for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ProviderPortError(pub String);
+
+/// The provider, as the API needs it.
+#[async_trait]
+pub trait ProviderPort: std::fmt::Debug + Send + Sync {
+    /// The first signing key of a new authorization server, to be stored together with it. `algorithm` is the server's.
+    async fn first_key(
+        &self,
+        server: &AuthorizationServerId,
+        algorithm: &str,
+    ) -> Result<SigningKeyRecord, ProviderPortError>;
+
+    /// Exchanges the signing key of a server at once: the published next key signs from now on (one is made if there is
+    /// none), the old one stays published until the last token that it signed has ended, and another next key is
+    /// published.
+    async fn rotate_key(&self, server: &AuthorizationServerId) -> Result<(), ProviderPortError>;
+
+    /// The configuration was changed: the very next token must be judged by it.
+    async fn configuration_changed(&self);
+}
