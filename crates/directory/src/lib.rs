@@ -81,7 +81,7 @@ pub use claim::{
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
-pub use filter::{AttributePath, Comparison, Filter, Literal};
+pub use filter::{AttributePath, Comparison, Filter, FilterSyntaxError, Literal};
 pub use group::{Group, GroupType};
 pub use group_rule::GroupRule;
 pub use id::{

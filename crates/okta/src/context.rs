@@ -19,7 +19,7 @@ use crate::ports::ProviderPort;
 use crate::rate_limit::RateLimit;
 
 /// How often a change is decided anew because somebody else was faster. Ten that write at once all get through.
-const ATTEMPTS: usize = 50;
+pub(crate) const ATTEMPTS: usize = 50;
 
 /// The address of whoever sends a request, as a request extension. Whoever accepts the connections sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -109,8 +109,11 @@ impl ApiError {
 
     /// Too many requests: E0000047.
     pub(crate) fn too_many_requests(retry_after: u32) -> Self {
-        let error =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", "API call exceeded rate limit due to too many requests.");
+        let error = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "E0000047",
+            "API call exceeded rate limit due to too many requests.",
+        );
         Self { retry_after: Some(retry_after), ..error }
     }
 
@@ -175,7 +178,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict { what, ref name } => {
-                let cause = format!("An object with this field already exists: another {what} is called `{name}`");
+                let cause =
+                    format!("An object with this field already exists: another {what} is called `{name}`");
                 Self::invalid("name", cause)
             }
             StoreError::Dangling { ref what } => {

@@ -1,0 +1,182 @@
+//! Who calls: found before any endpoint is reached.
+
+use std::net::IpAddr;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use kubesso_directory::{ApiTokenId, ApiTokenValue, ClientId, UserId};
+use serde_json::{Value, json};
+
+use crate::authority::{Authority, roles_of_person};
+use crate::context::{CallerAddress, Context};
+use crate::error::ApiError;
+
+/// Somebody who may call, and what it may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    principal: Principal,
+    authority: Authority,
+    address: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+/// Who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// Whoever holds an API token, which may be somebody's.
+    ApiToken { id: ApiTokenId, name: String, user: Option<UserId> },
+    /// A service application.
+    Client { id: ClientId, label: String },
+    /// A person, at kubesso's own command line or console.
+    Person { id: UserId, name: String },
+}
+
+impl Caller {
+    /// Who it is.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What it may do.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The person who calls, or whose token it is.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        match &self.principal {
+            Principal::ApiToken { user, .. } => user.as_ref(),
+            Principal::Person { id, .. } => Some(id),
+            Principal::Client { .. } => None,
+        }
+    }
+
+    /// For the audit: an id.
+    pub(crate) fn actor_id(&self) -> &str {
+        match &self.principal {
+            Principal::ApiToken { user: Some(user), .. } => user.as_str(),
+            Principal::ApiToken { id, .. } => id.as_str(),
+            Principal::Client { id, .. } => id.as_str(),
+            Principal::Person { id, .. } => id.as_str(),
+        }
+    }
+
+    /// For the audit, in Okta's form.
+    pub(crate) fn as_actor(&self) -> Value {
+        let (kind, name) = match &self.principal {
+            Principal::ApiToken { name, user, .. } => {
+                (if user.is_some() { "User" } else { "ApiToken" }, format!("API token {name}"))
+            }
+            Principal::Client { label, .. } => ("PublicClientApp", label.clone()),
+            Principal::Person { name, .. } => ("User", name.clone()),
+        };
+        json!({ "id": self.actor_id(), "type": kind, "displayName": name })
+    }
+
+    /// For the audit: by which way in.
+    pub(crate) fn as_client(&self) -> Value {
+        json!({ "ipAddress": self.address.map(|address| address.to_string()), "userAgent": self.user_agent })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::unauthenticated("Nobody was authenticated"))
+    }
+}
+
+/// The layer before all endpoints that are not for everybody.
+pub(crate) async fn authenticate(
+    State(context): State<Context>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let address = request.extensions().get::<CallerAddress>().and_then(|address| address.0);
+    let now = context.now();
+    let found = caller(&context, request.headers(), address).await;
+    let counted_as = match &found {
+        Ok(caller) => match &caller.principal {
+            Principal::ApiToken { id, .. } => id.to_string(),
+            Principal::Client { id, .. } => id.to_string(),
+            Principal::Person { id, .. } => id.to_string(),
+        },
+        Err(_) => address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
+    };
+    let standing = context.rate_limit.count(&counted_as, now);
+    let mut response = if standing.is_exceeded {
+        let seconds = u32::try_from(standing.reset - now.as_second()).unwrap_or(1).max(1);
+        ApiError::too_many_requests(seconds).into_response()
+    } else {
+        match found {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(error) => error.into_response(),
+        }
+    };
+    response.extensions_mut().insert(standing);
+    response
+}
+
+async fn caller(context: &Context, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(ApiError::unauthenticated(
+            "Send one header `Authorization: SSWS <API token>`, or an access token",
+        ));
+    };
+    let value =
+        value.to_str().map_err(|_| ApiError::unauthenticated("The header Authorization is not ASCII"))?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    let token = token.trim();
+    let (principal, authority) = match scheme.to_ascii_lowercase().as_str() {
+        "ssws" => by_api_token(context, token).await?,
+        _ => {
+            return Err(ApiError::unauthenticated(
+                "Use the scheme SSWS with an API token, or Bearer or DPoP with an access token",
+            ));
+        }
+    };
+    let user_agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map(|text| text.chars().take(200).collect());
+    Ok(Caller { principal, authority, address, user_agent })
+}
+
+async fn by_api_token(context: &Context, token: &str) -> Result<(Principal, Authority), ApiError> {
+    let unknown = || {
+        ApiError::unauthenticated(
+            "There is no such API token (any more): make one with `kubesso api-token create`",
+        )
+    };
+    let found =
+        context.store.api_token(&ApiTokenValue::presented(token).hash()).await?.ok_or_else(unknown)?;
+    if !found.is_alive(context.now()) {
+        return Err(ApiError::unauthenticated(
+            "The API token has expired: make another with `kubesso api-token create`",
+        ));
+    }
+    let mut authority = Authority::of_roles([found.role]);
+    if let Some(user) = &found.user {
+        let person = context.store.person(user).await?.ok_or_else(unknown)?;
+        if !person.user.status.may_sign_in() {
+            return Err(ApiError::unauthenticated(
+                "The API token is that of a person who may not sign in any more",
+            ));
+        }
+        authority = authority.limited_by(roles_of_person(context, &person).await?);
+    }
+    let principal = Principal::ApiToken { id: found.id, name: found.name.to_string(), user: found.user };
+    Ok((principal, authority))
+}

@@ -1,0 +1,32 @@
+//! The endpoints, one file a resource. Which address leads where stands here.
+
+use axum::Router;
+use axum::routing::{any, get};
+
+use crate::context::Context;
+use crate::error::ApiError;
+
+mod groups;
+mod organization;
+
+/// What everybody may ask.
+pub(crate) fn open() -> Router<Context> {
+    Router::new().route("/.well-known/okta-organization", get(organization::metadata))
+}
+
+/// What only callers with authority may ask. Anything else below `/api` is Okta's "no such path".
+pub(crate) fn guarded() -> Router<Context> {
+    Router::new()
+        .merge(groups::routes())
+        .route("/api", any(nothing))
+        .route("/api/{*rest}", any(nothing))
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn nothing() -> ApiError {
+    ApiError::no_such_path()
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::method_not_allowed()
+}
