@@ -1,5 +1,6 @@
 //! Groups and their members.
 
+use jiff::SignedDuration;
 use kubesso_directory::{AdminRole, RoleHolder};
 use serde_json::json;
 
@@ -31,8 +32,10 @@ async fn a_group_is_created_read_replaced_and_deleted() {
         })
     );
     assert_eq!(org.get(&path).await.expect(200), created);
+    org.clock.advance(SignedDuration::from_secs(1));
     let replaced = org.put(&path, json!({ "profile": { "name": "k8s-operators" } })).await.expect(200);
     assert_eq!(replaced["profile"], json!({ "name": "k8s-operators", "description": "" }));
+    org.clock.advance(SignedDuration::from_secs(1));
     org.delete(&path).await.expect(204);
     org.get(&path).await.refused(404, "E0000007", "");
     let events: Vec<_> = org.audit().await.into_iter().map(|(event, _)| event).collect();
@@ -68,6 +71,7 @@ async fn people_are_put_into_a_group_and_taken_out_as_often_as_one_likes() {
     }
     let members = org.get(&path).await.expect(200);
     assert_eq!(members[0]["profile"]["login"], "dev@example.com");
+    org.clock.advance(SignedDuration::from_secs(1));
     for _ in 0..2 {
         org.delete(&format!("{path}/{}", dev.id)).await.expect(204);
     }
