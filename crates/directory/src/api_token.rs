@@ -1,5 +1,7 @@
 //! Tokens of the management API (`Authorization: SSWS <token>`): made once, shown once, stored as a hash.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::admin::AdminRole;
@@ -16,8 +18,8 @@ pub struct ApiToken {
     pub name: Label,
     /// The hash of the token.
     pub hash: TokenHash,
-    /// What it may do at most.
-    pub role: AdminRole,
+    /// What it may do: all that one of these roles allows.
+    pub roles: BTreeSet<AdminRole>,
     /// For whom it acts: then it may do no more than that person may now, and ends with that person. `None` where it
     /// was made on the machine itself, with the data directory at hand.
     pub user: Option<UserId>,

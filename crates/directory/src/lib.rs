@@ -74,7 +74,7 @@ pub use authorization::Authorization;
 pub use authorization_server::{
     AuthorizationServer, Consent, IssuerMode, MetadataPublish, RotationMode, Scope,
 };
-pub use built_in::{BuiltInError, everyone};
+pub use built_in::{BuiltInError, MANAGEMENT_CLIENT, MANAGEMENT_SERVER, everyone, management_login};
 pub use claim::{
     Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, Expression, ExpressionError, FilterError,
     FilterType, GroupFilter, claims,

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use kubesso_ambient::{Clock, Entropy};
 
+use crate::admin::{AdminRole, RoleAssignment, RoleHolder};
 use crate::application::{Application, GrantType, GroupAssignment, Status, UserAssignment};
 use crate::authorization_server::{AuthorizationServer, Scope};
 use crate::claim::{Claim, ClaimType, ClaimValue, FilterError, FilterType, GroupFilter};
 use crate::group::Group;
-use crate::id::{ApplicationId, AuthorizationServerId, ClaimId, GroupId, PolicyId, RuleId, UserId};
+use crate::id::{
+    ApplicationId, AuthorizationServerId, ClaimId, GroupId, PolicyId, RoleAssignmentId, RuleId, UserId,
+};
 use crate::name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError};
 use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Policy, PolicyClients, Rule, RulePeople, RuleScopes};
@@ -38,6 +41,8 @@ pub struct FirstUser {
     pub groups: Vec<GroupName>,
     /// Whether the application is assigned to the person directly.
     pub assigned: bool,
+    /// What the person may manage.
+    pub role: Option<AdminRole>,
 }
 
 /// What a new directory begins with: people and groups, one native application, one authorization server with
@@ -107,7 +112,7 @@ pub struct Seeded {
 impl FirstWorld {
     /// The world of the tutorial, without passwords: `admin@` in `k8s-admins`, `dev@` in
     /// `k8s-restricted-users`, `guest@` in no group but assigned to the application, `outsider@` not
-    /// assigned, all at example.com; the native application `k8s OIDC`; the authorization server `k8s-auth`.
+    /// assigned, all at example.com, `admin@` a super administrator; the native application `k8s OIDC`; the authorization server `k8s-auth`.
     pub fn tutorial() -> Result<Self, SeedError> {
         let group = |name, description: &str| {
             Ok::<_, NameError>(FirstGroup {
@@ -121,15 +126,17 @@ impl FirstWorld {
             profile.first_name = Some(first_name.to_owned());
             profile.last_name = Some("Example".to_owned());
             let groups = group.map(GroupName::parse).transpose()?.into_iter().collect();
-            Ok::<_, NameError>(FirstUser { profile, password: None, groups, assigned })
+            Ok::<_, NameError>(FirstUser { profile, password: None, groups, assigned, role: None })
         };
+        let mut admin = user("admin", "Ada", Some("k8s-admins"), false)?;
+        admin.role = Some(AdminRole::SuperAdmin);
         Ok(Self {
             groups: vec![
                 group("k8s-admins", "May do everything in the cluster")?,
                 group("k8s-restricted-users", "May look at pods and services in the namespace default")?,
             ],
             users: vec![
-                user("admin", "Ada", Some("k8s-admins"), false)?,
+                admin,
                 user("dev", "Dev", Some("k8s-restricted-users"), false)?,
                 user("guest", "Guest", None, true)?,
                 user("outsider", "Otto", None, false)?,
@@ -205,6 +212,14 @@ impl FirstWorld {
                     SeedError::UnknownGroup { user: first.profile.login.clone(), group: name.clone() }
                 })?;
                 changes.push(Change::AddMember(group.id.clone(), user.id.clone()));
+            }
+            if let Some(role) = first.role {
+                changes.push(Change::AssignRole(RoleAssignment {
+                    id: RoleAssignmentId::generate(entropy),
+                    holder: RoleHolder::User(user.id.clone()),
+                    role,
+                    created: now,
+                }));
             }
             if first.assigned {
                 changes.push(Change::AssignUser(UserAssignment::new(application.id.clone(), user.id, now)));

@@ -167,7 +167,7 @@ async fn by_api_token(context: &Context, token: &str) -> Result<(Principal, Auth
             "The API token has expired: make another with `kubesso api-token create`",
         ));
     }
-    let mut authority = Authority::of_roles([found.role]);
+    let mut authority = Authority::of_roles(found.roles);
     if let Some(user) = &found.user {
         let person = context.store.person(user).await?.ok_or_else(unknown)?;
         if !person.user.status.may_sign_in() {

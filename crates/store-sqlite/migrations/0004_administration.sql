@@ -20,7 +20,7 @@ CREATE TABLE api_tokens (
     id       TEXT PRIMARY KEY,
     hash     BLOB NOT NULL UNIQUE,
     name     TEXT NOT NULL UNIQUE,
-    role     TEXT NOT NULL,
+    roles    TEXT NOT NULL,
     user_id  TEXT REFERENCES users (id) ON DELETE CASCADE, -- NULL: nobody's, made on the machine
     created  INTEGER NOT NULL,
     expires  INTEGER

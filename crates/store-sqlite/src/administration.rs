@@ -15,7 +15,7 @@ use crate::row::{Row, json, micros, word};
 /// The statements of a change that this file is about; none for another.
 pub(crate) fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
     Ok(match change {
-        Change::PutApiToken(token) => vec![put_api_token(token)],
+        Change::PutApiToken(token) => vec![put_api_token(token)?],
         Change::RemoveApiToken(id) => vec![query("DELETE FROM api_tokens WHERE id = ?").bind(id.to_string())],
         Change::AssignRole(assignment) => vec![assign_role(assignment)],
         Change::UnassignRole(id) => {
@@ -35,19 +35,19 @@ pub(crate) fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, S
     })
 }
 
-fn put_api_token(token: &ApiToken) -> Query {
-    query(
-        "INSERT INTO api_tokens (id, hash, name, role, user_id, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, role = excluded.role, \
+fn put_api_token(token: &ApiToken) -> Result<Query, StoreError> {
+    Ok(query(
+        "INSERT INTO api_tokens (id, hash, name, roles, user_id, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, roles = excluded.roles, \
          user_id = excluded.user_id, created = excluded.created, expires = excluded.expires",
     )
     .bind(token.id.to_string())
     .bind(token.hash.as_bytes().to_vec())
     .bind(token.name.to_string())
-    .bind(token.role.as_str())
+    .bind(json(&token.roles)?)
     .bind(token.user.as_ref().map(ToString::to_string))
     .bind(micros(token.created))
-    .bind(token.expires.map(micros))
+    .bind(token.expires.map(micros)))
 }
 
 fn assign_role(assignment: &RoleAssignment) -> Query {
@@ -170,7 +170,7 @@ fn read_api_token(row: &SqliteRow) -> Result<ApiToken, StoreError> {
         id: row.parsed("id")?,
         name: row.parsed("name")?,
         hash: row.bytes("hash", TokenHash::from_bytes)?,
-        role: row.known("role", AdminRole::parse)?,
+        roles: row.json("roles")?,
         user: row.optional_parsed("user_id")?,
         created: row.time("created")?,
         expires: row.optional_time("expires")?,

@@ -113,7 +113,7 @@ impl Org {
             id: ApiTokenId::generate(&*self.entropy),
             name: Label::parse(name).unwrap(),
             hash: value.hash(),
-            role,
+            roles: [role].into(),
             user,
             created: self.now(),
             expires: None,

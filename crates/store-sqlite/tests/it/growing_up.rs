@@ -181,6 +181,11 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
     assert_eq!(store.refresh_family(&token).await.unwrap(), Some(family));
     let text = r#"profile.email eq "Admin@example.com""#;
     let filter = kubesso_directory::Filter::parse(text).unwrap();
-    let query = kubesso_directory::UserQuery { filter: Some(&filter), ..kubesso_directory::UserQuery::all(10) };
-    assert_eq!(store.find_users(&query).await.unwrap().len(), 1, "what is searched for was made for old rows too");
+    let query =
+        kubesso_directory::UserQuery { filter: Some(&filter), ..kubesso_directory::UserQuery::all(10) };
+    assert_eq!(
+        store.find_users(&query).await.unwrap().len(),
+        1,
+        "what is searched for was made for old rows too"
+    );
 }
