@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// People: list, create, reset passwords, change groups.
     #[command(subcommand, arg_required_else_help = true)]
     User(User),
+    /// Tokens of the management API, for Terraform and scripts: create, list, revoke.
+    #[command(subcommand, arg_required_else_help = true)]
+    ApiToken(ApiToken),
+    /// Look for settings that cannot do what they say, and for what weakens this installation.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// The provider's signing keys: list, rotate.
     #[command(subcommand, arg_required_else_help = true)]
     Keys(Keys),
@@ -91,6 +97,15 @@ Example:
   tls: {certificate: /etc/kubesso/tls.crt, key: /etc/kubesso/tls.key}
   data_dir: /var/lib/kubesso";
 
+const API_TOKEN_EXAMPLES: &str = "\
+Examples:
+  kubesso api-token create --name terraform
+  export OKTA_API_TOKEN=$(kubesso api-token create --name ci --expires 1d -o json | jq -r .token)
+  kubesso api-token create --name ci --server https://sso.example.com   sign in there first";
+
+const DOCTOR_HELP: &str = "\
+Exit code: 0 if there is nothing to say, 1 if there is.";
+
 /// `kubesso up`.
 #[derive(Args, Debug)]
 pub(crate) struct Up {
@@ -103,6 +118,10 @@ pub(crate) struct Up {
     /// The sandbox cluster's port; 0 takes a free one [default: 6443, or a free one if that is taken].
     #[arg(long, value_name = "PORT")]
     pub cluster_port: Option<u16>,
+    /// Answer the management API without TLS too, at http://127.0.0.1:PORT: whoever can read this machine's loopback
+    /// traffic gets the API tokens. For Terraform's `http_proxy` setting, where port 443 cannot be used.
+    #[arg(long, value_name = "PORT")]
+    pub danger_plain_http_port: Option<u16>,
     /// Sign the four people in, call the cluster as each, check who may do what, and end: exit code 0 if all
     /// is as it should be, 1 if not.
     #[arg(long)]
@@ -216,6 +235,101 @@ pub(crate) enum User {
         #[command(flatten)]
         data: DataDir,
     },
+}
+
+/// `kubesso api-token`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiToken {
+    /// Make a token. It is printed once and stored as a hash.
+    #[command(after_help = API_TOKEN_EXAMPLES)]
+    Create {
+        /// What to call it; unique.
+        #[arg(long)]
+        name: String,
+        /// What it may do; may be given several times [default: what Terraform needs to set up access: org-admin,
+        /// app-admin, api-access-management-admin].
+        #[arg(long = "role", value_name = "ROLE", value_enum, ignore_case = true)]
+        roles: Vec<Role>,
+        /// How long it is taken: 1h, 30d, 1y … [default: until it is revoked].
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<jiff::Span>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the tokens, without their values.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take a token back. It is refused from the next request on.
+    Revoke {
+        /// Its name or id.
+        token: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which installation is meant.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Another machine's: its base URL. Signs you in there first; you must be an administrator.
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    pub server: Option<url::Url>,
+    /// With --server: the file with the certificate authority to trust, if the system does not.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub certificate_authority: Option<PathBuf>,
+    /// With --server: how to sign in.
+    #[arg(long, value_name = "GRANT", requires = "server", value_enum, default_value_t)]
+    pub grant_type: SignInBy,
+}
+
+/// `--grant-type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignInBy {
+    /// With a browser on this machine.
+    #[default]
+    Authcode,
+    /// With a browser anywhere: a code is shown.
+    DeviceCode,
+}
+
+/// `--role`: Okta's administrator roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Everything, administrators included.
+    #[value(alias = "SUPER_ADMIN")]
+    SuperAdmin,
+    /// People, groups, the organization.
+    #[value(alias = "ORG_ADMIN")]
+    OrgAdmin,
+    /// Applications.
+    #[value(alias = "APP_ADMIN")]
+    AppAdmin,
+    /// People and their groups.
+    #[value(alias = "USER_ADMIN", alias = "user-admin")]
+    GroupAdmin,
+    /// Authorization servers.
+    #[value(alias = "API_ACCESS_MANAGEMENT_ADMIN")]
+    ApiAccessManagementAdmin,
+    /// Sees everything, changes nothing.
+    #[value(alias = "READ_ONLY_ADMIN")]
+    ReadOnlyAdmin,
+}
+
+/// `kubesso doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `kubesso keys`.

@@ -15,13 +15,16 @@
 //! # }
 //! ```
 
+mod api_token;
 mod args;
 mod authority;
 mod data_directory;
+mod doctor;
 mod environment;
 mod error;
 mod keys;
 mod logging;
+mod management_client;
 mod output;
 mod provider_server;
 #[cfg(test)]
@@ -105,6 +108,9 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Up(command) => runtime()?.block_on(up::run(command)),
         Command::Serve(command) => runtime()?.block_on(serve::run(command)),
         Command::User(command) => runtime()?.block_on(user::run(command)),
+        // Outside of any runtime: signing in has one of its own.
+        Command::ApiToken(command) => api_token::run(command),
+        Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut args::command(), "kubesso", &mut std::io::stdout());
@@ -114,7 +120,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     }
 }
 
-fn runtime() -> Result<Runtime, CommandError> {
+pub(crate) fn runtime() -> Result<Runtime, CommandError> {
     Builder::new_multi_thread()
         .enable_all()
         .build()
