@@ -254,9 +254,9 @@ impl fmt::Display for Filter {
                     write!(f, " {word} ")?;
                 }
                 if matches!(one, Self::And(_) | Self::Or(_)) {
-                    write!(f, "({one})")?
+                    write!(f, "({one})")?;
                 } else {
-                    write!(f, "{one}")?
+                    write!(f, "{one}")?;
                 }
             }
             Ok(())

@@ -6,8 +6,11 @@ use axum::routing::{any, get};
 use crate::context::Context;
 use crate::error::ApiError;
 
+pub(crate) mod apps;
 mod groups;
 mod organization;
+pub(crate) mod policies;
+mod users;
 
 /// What everybody may ask.
 pub(crate) fn open() -> Router<Context> {
@@ -17,7 +20,9 @@ pub(crate) fn open() -> Router<Context> {
 /// What only callers with authority may ask. Anything else below `/api` is Okta's "no such path".
 pub(crate) fn guarded() -> Router<Context> {
     Router::new()
+        .merge(apps::routes())
         .merge(groups::routes())
+        .merge(policies::routes())
         .route("/api", any(nothing))
         .route("/api/{*rest}", any(nothing))
         .method_not_allowed_fallback(method_not_allowed)

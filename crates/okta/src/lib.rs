@@ -73,6 +73,7 @@ mod body;
 mod context;
 mod endpoint;
 mod error;
+mod fields;
 mod paging;
 mod parameters;
 mod ports;

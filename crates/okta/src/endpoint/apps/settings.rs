@@ -1,0 +1,336 @@
+//! The body of an application: read, checked, and turned into the directory's own form.
+//!
+//! What decides something here has its own place in [`Application`]; the rest is kept as it was sent and shown again
+//! (`other`). A setting that would promise something that is not done is refused.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use kubesso_directory::{
+    Application, ApplicationType, ClientId, ClientKeys, GrantType, Label, RedirectUri, RefreshRotation, ResponseType,
+};
+use kubesso_token::JwkSet;
+use serde_json::{Map, Value, json};
+
+use crate::error::ApiError;
+use crate::fields::Fields;
+
+/// How a client proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    None,
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+}
+
+/// An application as somebody wants it.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) label: Label,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) client_secret: Option<String>,
+    pub(super) method: Method,
+    pub(super) keys: Option<ClientKeys>,
+    pub(super) application_type: ApplicationType,
+    pub(super) pkce_required: bool,
+    pub(super) grant_types: BTreeSet<GrantType>,
+    pub(super) response_types: BTreeSet<ResponseType>,
+    pub(super) redirect_uris: Vec<RedirectUri>,
+    pub(super) post_logout_redirect_uris: Vec<RedirectUri>,
+    pub(super) refresh_rotation: RefreshRotation,
+    pub(super) other: Map<String, Value>,
+}
+
+/// The grants that the provider gives tokens for.
+const OFFERED: [GrantType; 5] = [
+    GrantType::AuthorizationCode,
+    GrantType::ClientCredentials,
+    GrantType::DeviceCode,
+    GrantType::Password,
+    GrantType::RefreshToken,
+];
+
+impl Wanted {
+    /// Reads a body.
+    pub(super) fn read(body: Map<String, Value>) -> Result<Self, ApiError> {
+        let mut body = Fields::of_body(body);
+        let name = body.text("name")?;
+        let sign_on_mode = body.text("signOnMode")?;
+        if name.as_deref().is_some_and(|name| name != "oidc_client")
+            || sign_on_mode.as_deref().is_some_and(|mode| mode != "OPENID_CONNECT")
+        {
+            return Err(ApiError::unsupported(
+                "Only applications of OpenID Connect are offered: name oidc_client, signOnMode OPENID_CONNECT",
+            ));
+        }
+        let label = body.required("label", Label::parse)?;
+        let mut credentials = body.object("credentials")?;
+        let mut client = credentials.object("oauthClient")?;
+        let mut settings = body.required_object("settings")?;
+        let mut oauth = settings.required_object("oauthClient")?;
+        refuse_what_is_not_done(&mut settings, &mut oauth)?;
+
+        let application_type = oauth.word("application_type", "browser, native, service or web", |word| match word {
+            "browser" => Some(ApplicationType::Browser),
+            "native" => Some(ApplicationType::Native),
+            "service" => Some(ApplicationType::Service),
+            "web" => Some(ApplicationType::Web),
+            _ => None,
+        })?;
+        let application_type = application_type.unwrap_or(ApplicationType::Web);
+        let grant_types = grant_types(&mut oauth, application_type)?;
+        let response_types = response_types(&mut oauth, &grant_types)?;
+        let uris = |oauth: &mut Fields, name: &str| {
+            oauth.all_parsed(name, RedirectUri::parse).map(Option::unwrap_or_default)
+        };
+        let redirect_uris = uris(&mut oauth, "redirect_uris")?;
+        let post_logout_redirect_uris = uris(&mut oauth, "post_logout_redirect_uris")?;
+        if grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
+            return Err(oauth.refuse("redirect_uris", "the grant authorization_code needs at least one"));
+        }
+        let refresh_rotation = refresh_rotation(&mut oauth)?;
+        let keys = keys(&mut oauth)?;
+        let method = method(&mut client, application_type)?;
+        match (method, &keys) {
+            (Method::PrivateKeyJwt, None) => {
+                return Err(oauth.refuse("jwks", "private_key_jwt needs the client's public keys"));
+            }
+            (Method::PrivateKeyJwt, Some(_)) | (_, None) => {}
+            (_, Some(_)) => {
+                return Err(oauth.refuse("jwks", "keys are only used with token_endpoint_auth_method private_key_jwt"));
+            }
+        }
+        let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
+        if dpop && application_type != ApplicationType::Service {
+            return Err(ApiError::unsupported(
+                "dpop_bound_access_tokens is offered to service applications that call the management API only",
+            ));
+        }
+        let client_id = client.parsed("client_id", client_id)?;
+        let client_secret = client.parsed("client_secret", client_secret)?;
+        let pkce_required =
+            client.boolean("pkce_required")?.unwrap_or(application_type != ApplicationType::Web || method == Method::None);
+        let auto_key_rotation = client.boolean("autoKeyRotation")?.unwrap_or(true);
+
+        let mut oauth_rest = oauth.rest();
+        oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
+        let mut other = Map::new();
+        other.insert("accessibility".to_owned(), body.object("accessibility")?.rest().into());
+        other.insert("visibility".to_owned(), body.object("visibility")?.rest().into());
+        other.insert("profile".to_owned(), body.object("profile")?.rest().into());
+        other.insert("userNameTemplate".to_owned(), credentials.object("userNameTemplate")?.rest().into());
+        other.insert("autoKeyRotation".to_owned(), auto_key_rotation.into());
+        other.insert("settings".to_owned(), settings.rest().into());
+        other.insert("oauthClient".to_owned(), oauth_rest.into());
+        Ok(Self {
+            label,
+            client_id,
+            client_secret,
+            method,
+            keys,
+            application_type,
+            pkce_required,
+            grant_types,
+            response_types,
+            redirect_uris,
+            post_logout_redirect_uris,
+            refresh_rotation,
+            other,
+        })
+    }
+}
+
+/// What an application's `other` says at a path.
+pub(crate) fn kept<'a>(application: &'a Application, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(application.other.get(*first)?, |value, name| value.get(name))
+}
+
+/// Settings that would promise what is not done.
+fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<(), ApiError> {
+    if settings.boolean("implicitAssignment")?.unwrap_or(false) {
+        return Err(ApiError::unsupported(
+            "implicitAssignment is not offered: assign the application to the group Everyone",
+        ));
+    }
+    let consent = oauth.text("consent_method")?.unwrap_or_else(|| "TRUSTED".to_owned());
+    if consent != "TRUSTED" {
+        return Err(ApiError::unsupported("consent_method REQUIRED is not offered: nobody is asked for consent yet"));
+    }
+    let wildcard = oauth.text("wildcard_redirect")?.unwrap_or_else(|| "DISABLED".to_owned());
+    if wildcard != "DISABLED" {
+        return Err(ApiError::unsupported(
+            "wildcard_redirect is not offered: redirect URIs are compared exactly (RFC 9700 §2.1); list each of them",
+        ));
+    }
+    let login = oauth.value("idp_initiated_login");
+    let mode = login.as_ref().and_then(|login| login.get("mode")).and_then(Value::as_str);
+    if mode.is_some_and(|mode| mode != "DISABLED") {
+        return Err(ApiError::unsupported("idp_initiated_login is not offered: sign-in begins at the application"));
+    }
+    if oauth.boolean("participate_slo")?.unwrap_or(false) {
+        return Err(ApiError::unsupported("participate_slo is not offered: applications are not told of a logout"));
+    }
+    let network = oauth.value("network");
+    let connection = network.as_ref().and_then(|network| network.get("connection")).and_then(Value::as_str);
+    if connection.is_some_and(|connection| connection != "ANYWHERE") {
+        return Err(ApiError::unsupported("network restrictions are not offered: use connection ANYWHERE"));
+    }
+    Ok(())
+}
+
+fn grant_types(oauth: &mut Fields, application_type: ApplicationType) -> Result<BTreeSet<GrantType>, ApiError> {
+    let known = |text: &str| GrantType::parse(text).ok_or_else(|| format!("`{text}` is no grant type"));
+    let given = oauth.all_parsed("grant_types", known)?.unwrap_or_else(|| {
+        let default = match application_type {
+            ApplicationType::Service => GrantType::ClientCredentials,
+            _ => GrantType::AuthorizationCode,
+        };
+        vec![default]
+    });
+    if given.is_empty() {
+        return Err(oauth.refuse("grant_types", "name at least one"));
+    }
+    if let Some(not_offered) = given.iter().find(|grant| !OFFERED.contains(grant)) {
+        return Err(ApiError::unsupported(format!(
+            "The grant {} is not offered: use authorization_code (with PKCE), refresh_token, client_credentials, password \
+             or urn:ietf:params:oauth:grant-type:device_code",
+            not_offered.as_str()
+        )));
+    }
+    let is_allowed = |grant: &GrantType| match application_type {
+        ApplicationType::Service => *grant == GrantType::ClientCredentials,
+        ApplicationType::Browser => {
+            matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken)
+        }
+        ApplicationType::Native => *grant != GrantType::ClientCredentials,
+        ApplicationType::Web => true,
+    };
+    if let Some(wrong) = given.iter().find(|grant| !is_allowed(grant)) {
+        let cause = format!("an application of this type cannot use the grant {}", wrong.as_str());
+        return Err(oauth.refuse("grant_types", cause));
+    }
+    let given: BTreeSet<_> = given.into_iter().collect();
+    if given.iter().all(|grant| *grant == GrantType::RefreshToken) {
+        return Err(oauth.refuse("grant_types", "refresh_token needs another grant that gives the first tokens"));
+    }
+    Ok(given)
+}
+
+fn response_types(oauth: &mut Fields, grants: &BTreeSet<GrantType>) -> Result<BTreeSet<ResponseType>, ApiError> {
+    let known = |text: &str| match text {
+        "code" => Ok(ResponseType::Code),
+        "id_token" => Ok(ResponseType::IdToken),
+        "token" => Ok(ResponseType::Token),
+        _ => Err(format!("`{text}` is not known: use code")),
+    };
+    let uses_code = grants.contains(&GrantType::AuthorizationCode);
+    let given = oauth.all_parsed("response_types", known)?;
+    let given: BTreeSet<_> = match given {
+        Some(given) => given.into_iter().collect(),
+        None if uses_code => [ResponseType::Code].into(),
+        None => BTreeSet::new(),
+    };
+    if uses_code && !given.contains(&ResponseType::Code) {
+        return Err(oauth.refuse("response_types", "the grant authorization_code needs the response type code"));
+    }
+    let implicit = |one: &ResponseType| matches!(one, ResponseType::IdToken | ResponseType::Token);
+    // Okta takes `token` for client_credentials, where there is no authorization endpoint to answer.
+    if given.iter().any(implicit) && !grants.contains(&GrantType::ClientCredentials) {
+        return Err(ApiError::unsupported("The implicit flow is not offered (RFC 9700 §2.1.2): use the response type code"));
+    }
+    Ok(given)
+}
+
+fn refresh_rotation(oauth: &mut Fields) -> Result<RefreshRotation, ApiError> {
+    if !oauth.has("refresh_token") {
+        return Ok(RefreshRotation::default());
+    }
+    let mut refresh = oauth.object("refresh_token")?;
+    let leeway = refresh.number("leeway")?.unwrap_or(30);
+    if leeway > 60 {
+        return Err(refresh.refuse("leeway", "use 0 to 60 seconds"));
+    }
+    let rotates = refresh.word("rotation_type", "ROTATE or STATIC", |word| match word {
+        "ROTATE" => Some(true),
+        "STATIC" => Some(false),
+        _ => None,
+    })?;
+    Ok(match rotates {
+        Some(false) => RefreshRotation::Static,
+        None | Some(true) => RefreshRotation::Rotate { leeway: SignedDuration::from_secs(i64::from(leeway)) },
+    })
+}
+
+fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
+    if oauth.text("jwks_uri")?.is_some_and(|uri| !uri.is_empty()) {
+        return Err(ApiError::unsupported("jwks_uri is not offered: put the client's public keys into jwks"));
+    }
+    let Some(set) = oauth.value("jwks") else { return Ok(None) };
+    let count = set.get("keys").and_then(Value::as_array).map(Vec::len);
+    match count {
+        None => Err(oauth.refuse("jwks", "use an object with the list keys")),
+        Some(0) => Ok(None),
+        Some(_) => check_keys(set).map(|set| Some(ClientKeys::Inline(set))).map_err(|cause| oauth.refuse("jwks", cause)),
+    }
+}
+
+/// Checks a set of public keys. A private one is refused, and not said.
+pub(super) fn check_keys(set: Value) -> Result<Value, String> {
+    for key in set.get("keys").and_then(Value::as_array).into_iter().flatten() {
+        let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+        if private.iter().any(|member| key.get(member).is_some()) {
+            return Err("this is a private key: give its public part, and make a new key, for this one was sent over".to_owned());
+        }
+        let text = |name: &str| key.get(name).and_then(Value::as_str);
+        let is_complete = match text("kty") {
+            Some("RSA") => text("n").is_some() && text("e").is_some(),
+            Some("EC") => text("crv").is_some() && text("x").is_some() && text("y").is_some(),
+            _ => false,
+        };
+        if !is_complete {
+            return Err("each key needs kty RSA with n and e, or kty EC with crv, x and y".to_owned());
+        }
+    }
+    let as_set: JwkSet = serde_json::from_value(json!({ "keys": set.get("keys") }))
+        .map_err(|_| "a key cannot be read (RFC 7517)".to_owned())?;
+    let count = set.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
+    if as_set.keys().len() != count {
+        return Err("a key is of a kind or length that is not taken: use RSA of 2048 bits or more, or P-256, P-384, P-521".to_owned());
+    }
+    Ok(set)
+}
+
+fn method(client: &mut Fields, application_type: ApplicationType) -> Result<Method, ApiError> {
+    let known = "none, client_secret_basic, client_secret_post or private_key_jwt";
+    let given = client.word("token_endpoint_auth_method", known, |word| match word {
+        "none" => Some(Method::None),
+        "client_secret_basic" => Some(Method::ClientSecretBasic),
+        "client_secret_post" => Some(Method::ClientSecretPost),
+        "private_key_jwt" => Some(Method::PrivateKeyJwt),
+        _ => None,
+    })?;
+    let method = given.unwrap_or(match application_type {
+        ApplicationType::Browser | ApplicationType::Native => Method::None,
+        ApplicationType::Service | ApplicationType::Web => Method::ClientSecretBasic,
+    });
+    let refuse = |cause: &str| Err(client.refuse("token_endpoint_auth_method", cause));
+    match application_type {
+        ApplicationType::Browser if method != Method::None => refuse("a browser application can keep no secret: use none"),
+        ApplicationType::Service if method == Method::None => refuse("a service must prove who it is: not none"),
+        _ => Ok(method),
+    }
+}
+
+fn client_id(text: &str) -> Result<ClientId, String> {
+    if !(6..=100).contains(&text.len()) {
+        return Err("use 6 to 100 characters".to_owned());
+    }
+    ClientId::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn client_secret(text: &str) -> Result<String, &'static str> {
+    let is_good = (14..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good { Ok(text.to_owned()) } else { Err("use 14 to 100 printable ASCII characters") }
+}
