@@ -157,7 +157,7 @@ pub fn claims(
         .filter(|claim| claim.status.is_active() && claim.claim_type == claim_type)
         .filter(|claim| wanted != ClaimsFor::IdToken || claim.always_include_in_token)
         .filter(|claim| claim.scopes.is_empty() || scopes.iter().any(|scope| claim.scopes.contains(scope)))
-        .filter(|claim| !is_reserved(&claim.name))
+        .filter(|claim| !claim.name.is_reserved())
         .collect();
     configured.sort_by(|a, b| a.name.cmp(&b.name));
     for claim in configured {
@@ -172,12 +172,14 @@ pub fn claims(
     claims
 }
 
-/// Whether a relying party may take a claim of that name for one of the protocol's. Case does not tell them apart:
-/// kube-apiserver is written in Go, whose JSON decoder folds it, `ſ` and the Kelvin sign included, and lets the last
-/// member win (`encoding/json`).
-fn is_reserved(name: &ClaimName) -> bool {
-    let folded = name.as_str().to_uppercase().to_lowercase();
-    RESERVED.contains(&folded.as_str())
+impl ClaimName {
+    /// Whether a relying party may take a claim of that name for one of the protocol's, so that a configured one is never
+    /// given. Case does not tell them apart: kube-apiserver is written in Go, whose JSON decoder folds it, `ſ` and the
+    /// Kelvin sign included, and lets the last member win (`encoding/json`).
+    pub fn is_reserved(&self) -> bool {
+        let folded = self.as_str().to_uppercase().to_lowercase();
+        RESERVED.contains(&folded.as_str())
+    }
 }
 
 fn value(

@@ -94,7 +94,8 @@ pub use one_time_token::{OneTimePurpose, OneTimeToken};
 pub use password::PasswordHash;
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
-    Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings,
+    Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings, rule_warnings,
+    server_warnings,
 };
 pub use query::{AuditQuery, FamilyQuery, GroupQuery, Sort, SortOrder, UserQuery};
 pub use redirect::{LoopbackPorts, RedirectUri, RedirectUriError};

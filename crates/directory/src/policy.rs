@@ -14,7 +14,7 @@ mod decision;
 mod lifetimes;
 
 pub use decision::{AccessRequest, Grant, Miss, Refusal, decide};
-pub use lifetimes::{LifetimeError, LifetimeWarning, lifetime_warnings};
+pub use lifetimes::{LifetimeError, LifetimeWarning, lifetime_warnings, rule_warnings, server_warnings};
 
 /// Which clients a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,11 @@ use crate::context::Context;
 use crate::error::ApiError;
 
 pub(crate) mod apps;
+mod authorization_servers;
 mod groups;
 mod organization;
 pub(crate) mod policies;
+mod tokens;
 mod users;
 
 /// What everybody may ask.
@@ -21,8 +23,10 @@ pub(crate) fn open() -> Router<Context> {
 pub(crate) fn guarded() -> Router<Context> {
     Router::new()
         .merge(apps::routes())
+        .merge(authorization_servers::routes())
         .merge(groups::routes())
         .merge(policies::routes())
+        .merge(tokens::routes())
         .route("/api", any(nothing))
         .route("/api/{*rest}", any(nothing))
         .method_not_allowed_fallback(method_not_allowed)

@@ -173,13 +173,18 @@ mod tests {
 
     #[test]
     fn each_member_is_taken_as_what_it_must_be_and_the_rest_is_kept() {
-        let mut body = fields(json!({ "a": "x", "b": true, "n": 5, "l": ["x"], "o": { "inner": 1 }, "more": 1, "nil": null }));
+        let mut body = fields(
+            json!({ "a": "x", "b": true, "n": 5, "l": ["x"], "o": { "inner": 1 }, "more": 1, "nil": null }),
+        );
         assert_eq!(body.text("a").unwrap().as_deref(), Some("x"));
         assert_eq!(body.boolean("b").unwrap(), Some(true));
         assert_eq!(body.number("n").unwrap(), Some(5));
         assert_eq!(body.texts("l").unwrap(), Some(vec!["x".to_owned()]));
         let mut inner = body.object("o").unwrap();
-        assert_eq!(inner.text("inner").unwrap_err().to_string(), "E0000001 Api validation failed: o.inner; o.inner: use a text");
+        assert_eq!(
+            inner.text("inner").unwrap_err().to_string(),
+            "E0000001 Api validation failed: o.inner; o.inner: use a text"
+        );
         assert_eq!(body.text("nil").unwrap(), None);
         assert_eq!(Value::Object(body.rest()), json!({ "more": 1 }));
     }

@@ -2,7 +2,8 @@
 
 use crate::application::{Application, GrantType};
 use crate::name::ScopeName;
-use crate::policy::{Lifetimes, Minutes, Rule, RuleScopes};
+use crate::policy::{Lifetimes, Minutes, Policy, PolicyClients, Rule, RuleScopes};
+use crate::snapshot::{Server, Snapshot};
 
 /// A day: the longest access or ID token.
 const DAY: u32 = 1440;
@@ -170,6 +171,51 @@ pub enum LifetimeWarning {
         /// Minutes.
         id_token: u32,
     },
+}
+
+/// What in the rules of `server`'s policies cannot take effect, for each application that they are for. Each is said
+/// once.
+pub fn server_warnings(server: &Server, snapshot: &Snapshot) -> Vec<LifetimeWarning> {
+    let mut warnings: Vec<LifetimeWarning> = Vec::new();
+    let active = server.policies().filter(|(policy, _)| policy.status.is_active());
+    for (policy, rule) in active.flat_map(|(policy, rules)| rules.iter().map(move |rule| (policy, rule))) {
+        for warning in rule_warnings(policy, rule, snapshot) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    warnings
+}
+
+/// The same for one rule.
+pub fn rule_warnings(policy: &Policy, rule: &Rule, snapshot: &Snapshot) -> Vec<LifetimeWarning> {
+    let mut warnings: Vec<LifetimeWarning> = Vec::new();
+    if !(policy.status.is_active() && rule.status.is_active()) {
+        return warnings;
+    }
+    let uses_id_tokens = |grant: &GrantType| {
+        matches!(grant, GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Password)
+    };
+    let is_for = |application: &&Application| {
+        application.status.is_active()
+            && match &policy.clients {
+                PolicyClients::All => true,
+                PolicyClients::Only(clients) => clients.contains(&application.client_id),
+            }
+            && application
+                .grant_types
+                .iter()
+                .any(|grant| uses_id_tokens(grant) && rule.grant_types.contains(grant))
+    };
+    for application in snapshot.applications().filter(is_for) {
+        for warning in lifetime_warnings(rule, application) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    warnings
 }
 
 /// What in `rule`'s lifetimes cannot take effect for `application` with a client that uses ID tokens, as

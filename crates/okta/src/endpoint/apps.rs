@@ -7,9 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Application, ApplicationId, AttributePath, Change, ClientAuthentication, ClientId, ClientKeys, ClientSecret,
-    ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Resource, RoleHolder, Snapshot,
-    Status, UserId,
+    Access, Application, ApplicationId, AttributePath, Change, ClientAuthentication, ClientId, ClientKeys,
+    ClientSecret, ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Resource,
+    RoleHolder, Snapshot, Status, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -53,7 +53,11 @@ pub(crate) fn routes() -> Router<Context> {
 }
 
 /// `GET /api/v1/apps?q&filter&limit&after`
-async fn list(State(context): State<Context>, caller: Caller, parameters: Parameters) -> Result<Response, ApiError> {
+async fn list(
+    State(context): State<Context>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
     caller.authority().require(Resource::Apps, Access::Read)?;
     let paging = Paging::read(&parameters, 20, 200)?;
     let filter = parameters.searched()?;
@@ -163,7 +167,8 @@ async fn create(
                     "An object with this field already exists in the current organization",
                 ));
             }
-            let entry = entry(&context, &caller, "application.lifecycle.create", "Create application", &application);
+            let entry =
+                entry(&context, &caller, "application.lifecycle.create", "Create application", &application);
             Ok((vec![Change::PutApplication(application.clone()), entry], ()))
         })
         .await?;
@@ -171,7 +176,11 @@ async fn create(
 }
 
 /// `GET /api/v1/apps/{id}`
-async fn read(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn read(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Apps, Access::Read)?;
     let snapshot = context.snapshot().await?;
     Ok(Json(view::application(&context, find(&snapshot, &id)?, secrets_for(&caller))))
@@ -217,7 +226,8 @@ async fn replace(
                 return Ok((Vec::new(), after));
             }
             let after = Application { last_updated: context.now(), ..after };
-            let entry = entry(&context, &caller, "application.lifecycle.update", "Update application", &after);
+            let entry =
+                entry(&context, &caller, "application.lifecycle.update", "Update application", &after);
             Ok((vec![Change::PutApplication(after.clone()), entry], after))
         })
         .await?;
@@ -225,7 +235,11 @@ async fn replace(
 }
 
 /// `DELETE /api/v1/apps/{id}`: only of an inactive one.
-async fn remove(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<StatusCode, ApiError> {
+async fn remove(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<StatusCode, ApiError> {
     caller.authority().require(Resource::Apps, Access::Manage)?;
     require_over_application(&context, &caller, &id).await?;
     context
@@ -239,7 +253,8 @@ async fn remove(State(context): State<Context>, caller: Caller, Ids(id): Ids<Str
                     "The application is active: deactivate it first",
                 ));
             }
-            let entry = entry(&context, &caller, "application.lifecycle.delete", "Delete application", application);
+            let entry =
+                entry(&context, &caller, "application.lifecycle.delete", "Delete application", application);
             let end = Change::EndClientGrants(application.client_id.clone());
             Ok((vec![end, Change::RemoveApplication(application.id.clone()), entry], ()))
         })
@@ -248,7 +263,11 @@ async fn remove(State(context): State<Context>, caller: Caller, Ids(id): Ids<Str
 }
 
 /// `POST /api/v1/apps/{id}/lifecycle/activate`
-async fn activate(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn activate(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     set_status(&context, &caller, &id, Status::Active).await
 }
 
@@ -261,7 +280,12 @@ async fn deactivate(
     set_status(&context, &caller, &id, Status::Inactive).await
 }
 
-async fn set_status(context: &Context, caller: &Caller, id: &str, status: Status) -> Result<Json<Value>, ApiError> {
+async fn set_status(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    status: Status,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Apps, Access::Manage)?;
     require_over_application(context, caller, id).await?;
     context
@@ -299,7 +323,11 @@ async fn set_access_policy(
 }
 
 /// `GET /api/v1/apps/{id}/features`: provisioning, of which there is none.
-async fn features(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Response, ApiError> {
+async fn features(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Response, ApiError> {
     caller.authority().require(Resource::Apps, Access::Read)?;
     find(&*context.snapshot().await?, &id)?;
     Ok(Json(json!([])).into_response())
@@ -320,7 +348,11 @@ pub(crate) fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a Applicati
 
 /// Refuses the change of an application that acts as an administrator by somebody who is no super administrator: whoever
 /// exchanges its keys is it.
-pub(super) async fn require_over_application(context: &Context, caller: &Caller, id: &str) -> Result<(), ApiError> {
+pub(super) async fn require_over_application(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+) -> Result<(), ApiError> {
     if caller.authority().is_super_admin() {
         return Ok(());
     }
@@ -347,10 +379,14 @@ fn authentication(context: &Context, wanted: &Wanted, before: Option<&Applicatio
     let secrets = || {
         let kept = before.map_or(&[][..], |before| before.authentication.secrets());
         match &wanted.client_secret {
-            Some(text) if !kept.iter().any(|secret| view::secret_text(context, secret).as_deref() == Some(text)) => {
+            Some(text)
+                if !kept.iter().any(|secret| view::secret_text(context, secret).as_deref() == Some(text)) =>
+            {
                 vec![new_secret(context, &ClientSecretValue::presented(text))]
             }
-            None if kept.is_empty() => vec![new_secret(context, &ClientSecretValue::generate(&*context.entropy))],
+            None if kept.is_empty() => {
+                vec![new_secret(context, &ClientSecretValue::generate(&*context.entropy))]
+            }
             _ => kept.to_vec(),
         }
     };

@@ -61,7 +61,11 @@ async fn list(
     Ok(Json(found))
 }
 
-async fn read(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn read(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Policies, Access::Read)?;
     find(&id)?;
     Ok(Json(policy(&context, &id)))
@@ -73,7 +77,11 @@ async fn mappings(caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, A
     Ok(Json(json!([])))
 }
 
-async fn rules(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn rules(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Policies, Access::Read)?;
     find(&id)?;
     Ok(Json(json!([rule(&context, &id)])))

@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
-use kubesso_directory::{Access, Application, ApplicationId, Change, GroupAssignment, GroupId, Resource, Snapshot};
+use kubesso_directory::{
+    Access, Application, ApplicationId, Change, GroupAssignment, GroupId, Resource, Snapshot,
+};
 use serde_json::{Map, Value, json};
 
 use super::{find, find_group, secrets_for, target, view};
@@ -117,13 +119,25 @@ fn moved_down(all: &[GroupAssignment], placed: &GroupAssignment) -> Vec<Change> 
     changes
 }
 
-fn entry(context: &Context, caller: &Caller, application: &Application, group: &GroupId, was_there: bool) -> Change {
+fn entry(
+    context: &Context,
+    caller: &Caller,
+    application: &Application,
+    group: &GroupId,
+    was_there: bool,
+) -> Change {
     let (event, message) = if was_there {
         ("application.group_membership.update", "Update group assignment of application")
     } else {
         ("group.application_assignment.add", "Add assigned application to group")
     };
-    audit::entry(context, caller, event, message, &[target(application), Target::new("UserGroup", group, group.as_str())])
+    audit::entry(
+        context,
+        caller,
+        event,
+        message,
+        &[target(application), Target::new("UserGroup", group, group.as_str())],
+    )
 }
 
 /// `DELETE /api/v1/apps/{id}/groups/{group}`: judged anew at everybody's next token.
@@ -137,9 +151,11 @@ async fn unassign(
         .change_configuration(|snapshot| {
             let application = find(snapshot, &id)?;
             let assigned = find_assignment(snapshot, &application.id, &group)?;
-            let targets = [target(application), Target::new("UserGroup", &assigned.group, assigned.group.as_str())];
+            let targets =
+                [target(application), Target::new("UserGroup", &assigned.group, assigned.group.as_str())];
             let message = "Remove assigned application from group";
-            let entry = audit::entry(&context, &caller, "group.application_assignment.remove", message, &targets);
+            let entry =
+                audit::entry(&context, &caller, "group.application_assignment.remove", message, &targets);
             let unassign = Change::UnassignGroup(application.id.clone(), assigned.group.clone());
             Ok((vec![unassign, entry], ()))
         })

@@ -9,7 +9,8 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Application, Change, Expectation, Page, Resource, Snapshot, Status, User, UserAssignment, UserId, assignment,
+    Access, Application, Change, Expectation, Page, Resource, Snapshot, Status, User, UserAssignment, UserId,
+    assignment,
 };
 use serde_json::{Map, Value, json};
 
@@ -147,7 +148,13 @@ async fn unassign(
     let user = users::find(&context, &user).await?;
     find_assignment(&context, application, &user).await?;
     let message = "Remove user's application membership";
-    let entry = audit::entry(&context, &caller, "application.user_membership.remove", message, &targets(application, &user));
+    let entry = audit::entry(
+        &context,
+        &caller,
+        "application.user_membership.remove",
+        message,
+        &targets(application, &user),
+    );
     let unassign = Change::UnassignUser(application.id.clone(), user.id);
     context.change_people(Expectation::Any, vec![unassign, entry]).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -192,7 +199,12 @@ fn targets(application: &Application, user: &User) -> [Target; 2] {
     [target(application), Target::new("User", &user.id, user.profile.login.as_str())]
 }
 
-fn shown(context: &Context, application: &Application, assigned: &UserAssignment, user: Option<&User>) -> Value {
+fn shown(
+    context: &Context,
+    application: &Application,
+    assigned: &UserAssignment,
+    user: Option<&User>,
+) -> Value {
     let login = user.map(|user| user.profile.login.as_str());
     let status = user.map_or(Status::Inactive, |_| application.status);
     json!({

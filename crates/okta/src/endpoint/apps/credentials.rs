@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Application, Change, ClientAuthentication, ClientKeys, ClientSecret, ClientSecretValue, Resource, Status,
+    Access, Application, Change, ClientAuthentication, ClientKeys, ClientSecret, ClientSecretValue, Resource,
+    Status,
 };
 use serde_json::{Map, Value, json};
 
@@ -75,14 +76,18 @@ async fn create_secret(
         |text| ClientSecretValue::presented(&text),
     );
     let made = ClientSecret { status, ..new_secret(&context, &value) };
-    let application = change_secrets(&context, &caller, &id, "application.oauth2.client_secret.create", |secrets| {
-        if secrets.len() >= MOST_SECRETS {
-            return Err(ApiError::invalid("client_secret", "A client has at most two secrets: delete one first"));
-        }
-        secrets.push(made.clone());
-        Ok(())
-    })
-    .await?;
+    let application =
+        change_secrets(&context, &caller, &id, "application.oauth2.client_secret.create", |secrets| {
+            if secrets.len() >= MOST_SECRETS {
+                return Err(ApiError::invalid(
+                    "client_secret",
+                    "A client has at most two secrets: delete one first",
+                ));
+            }
+            secrets.push(made.clone());
+            Ok(())
+        })
+        .await?;
     Ok((StatusCode::CREATED, Json(shown_secret(&context, &application, &made, Secrets::Shown))))
 }
 
@@ -116,7 +121,10 @@ async fn set_secret_status(
             one.status = status;
         }
         if !secrets.iter().any(|one| one.status.is_active()) {
-            return Err(ApiError::invalid("secretId", "This is the last active secret: activate or make another first"));
+            return Err(ApiError::invalid(
+                "secretId",
+                "This is the last active secret: activate or make another first",
+            ));
         }
         Ok(())
     })
@@ -133,9 +141,8 @@ async fn change_secrets(
     mut change: impl FnMut(&mut Vec<ClientSecret>) -> Result<(), ApiError>,
 ) -> Result<Application, ApiError> {
     change_authentication(context, caller, id, event_type, |authentication| match authentication {
-        ClientAuthentication::ClientSecretBasic(secrets) | ClientAuthentication::ClientSecretPost(secrets) => {
-            change(secrets)
-        }
+        ClientAuthentication::ClientSecretBasic(secrets)
+        | ClientAuthentication::ClientSecretPost(secrets) => change(secrets),
         ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt(_) => Err(ApiError::invalid(
             "token_endpoint_auth_method",
             "This client has no secrets: its method is none or private_key_jwt",
@@ -177,11 +184,19 @@ fn status(verb: &str, event: &str) -> Result<(Status, String), ApiError> {
 }
 
 fn find_secret<'a>(secrets: &'a [ClientSecret], id: &str) -> Result<&'a ClientSecret, ApiError> {
-    secrets.iter().find(|secret| secret.id.as_str() == id).ok_or_else(|| ApiError::not_found("ClientSecret", id))
+    secrets
+        .iter()
+        .find(|secret| secret.id.as_str() == id)
+        .ok_or_else(|| ApiError::not_found("ClientSecret", id))
 }
 
 /// `secret_hash` is what Okta's console shows instead of the secret.
-fn shown_secret(context: &Context, application: &Application, secret: &ClientSecret, visible: Secrets) -> Value {
+fn shown_secret(
+    context: &Context,
+    application: &Application,
+    secret: &ClientSecret,
+    visible: Secrets,
+) -> Value {
     let url = |rest: &str| {
         context.url(&format!("/api/v1/apps/{}/credentials/secrets/{}{rest}", application.id, secret.id))
     };
@@ -243,7 +258,10 @@ async fn add_key(
     let added = Value::Object(key);
     change_keys(&context, &caller, &id, "application.oauth2.client_key.create", |keys| {
         if keys.len() >= MOST_KEYS {
-            return Err(ApiError::invalid("keys", format!("A client has at most {MOST_KEYS} keys: delete one first")));
+            return Err(ApiError::invalid(
+                "keys",
+                format!("A client has at most {MOST_KEYS} keys: delete one first"),
+            ));
         }
         if keys.iter().any(|key| key["kid"] == added["kid"]) {
             return Err(ApiError::invalid("kid", "Another key of this client has this kid"));

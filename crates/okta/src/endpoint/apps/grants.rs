@@ -24,7 +24,11 @@ pub(super) fn routes() -> Router<Context> {
         .route("/api/v1/apps/{id}/grants/{grant}", get(read).delete(revoke))
 }
 
-async fn list(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn list(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::AppGrants, Access::Read)?;
     let snapshot = context.snapshot().await?;
     let application = find(&snapshot, &id)?;
@@ -55,7 +59,9 @@ async fn grant(
         let scope = ScopeName::parse(text).map_err(|error| error.to_string())?;
         match Resource::of_scope(&scope) {
             Some(_) => Ok(scope),
-            None => Err(format!("`{text}` is no scope of this API: use okta.<resource>.read or okta.<resource>.manage")),
+            None => Err(format!(
+                "`{text}` is no scope of this API: use okta.<resource>.read or okta.<resource>.manage"
+            )),
         }
     })?;
     if let Some(issuer) = body.text("issuer")?

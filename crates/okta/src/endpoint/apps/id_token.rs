@@ -28,7 +28,11 @@ pub(super) fn routes() -> Router<Context> {
     Router::new().route("/api/v1/internal/apps/{id}/settings/oauth/idToken", get(read).post(write))
 }
 
-async fn read(State(context): State<Context>, caller: Caller, Ids(id): Ids<String>) -> Result<Json<Value>, ApiError> {
+async fn read(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Apps, Access::Read)?;
     let snapshot = context.snapshot().await?;
     Ok(Json(shown(find(&snapshot, &id)?)))
@@ -63,7 +67,8 @@ async fn write(
                 return Ok((Vec::new(), after));
             }
             after.last_updated = context.now();
-            let entry = entry(&context, &caller, "application.lifecycle.update", "Update application", &after);
+            let entry =
+                entry(&context, &caller, "application.lifecycle.update", "Update application", &after);
             Ok((vec![Change::PutApplication(after.clone()), entry], after))
         })
         .await?;

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Application, ApplicationType, ClientId, ClientKeys, GrantType, Label, RedirectUri, RefreshRotation, ResponseType,
+    Application, ApplicationType, ClientId, ClientKeys, GrantType, Label, RedirectUri, RefreshRotation,
+    ResponseType,
 };
 use kubesso_token::JwkSet;
 use serde_json::{Map, Value, json};
@@ -71,13 +72,14 @@ impl Wanted {
         let mut oauth = settings.required_object("oauthClient")?;
         refuse_what_is_not_done(&mut settings, &mut oauth)?;
 
-        let application_type = oauth.word("application_type", "browser, native, service or web", |word| match word {
-            "browser" => Some(ApplicationType::Browser),
-            "native" => Some(ApplicationType::Native),
-            "service" => Some(ApplicationType::Service),
-            "web" => Some(ApplicationType::Web),
-            _ => None,
-        })?;
+        let application_type =
+            oauth.word("application_type", "browser, native, service or web", |word| match word {
+                "browser" => Some(ApplicationType::Browser),
+                "native" => Some(ApplicationType::Native),
+                "service" => Some(ApplicationType::Service),
+                "web" => Some(ApplicationType::Web),
+                _ => None,
+            })?;
         let application_type = application_type.unwrap_or(ApplicationType::Web);
         let grant_types = grant_types(&mut oauth, application_type)?;
         let response_types = response_types(&mut oauth, &grant_types)?;
@@ -98,7 +100,8 @@ impl Wanted {
             }
             (Method::PrivateKeyJwt, Some(_)) | (_, None) => {}
             (_, Some(_)) => {
-                return Err(oauth.refuse("jwks", "keys are only used with token_endpoint_auth_method private_key_jwt"));
+                return Err(oauth
+                    .refuse("jwks", "keys are only used with token_endpoint_auth_method private_key_jwt"));
             }
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
@@ -109,8 +112,9 @@ impl Wanted {
         }
         let client_id = client.parsed("client_id", client_id)?;
         let client_secret = client.parsed("client_secret", client_secret)?;
-        let pkce_required =
-            client.boolean("pkce_required")?.unwrap_or(application_type != ApplicationType::Web || method == Method::None);
+        let pkce_required = client
+            .boolean("pkce_required")?
+            .unwrap_or(application_type != ApplicationType::Web || method == Method::None);
         let auto_key_rotation = client.boolean("autoKeyRotation")?.unwrap_or(true);
 
         let mut oauth_rest = oauth.rest();
@@ -156,7 +160,9 @@ fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<
     }
     let consent = oauth.text("consent_method")?.unwrap_or_else(|| "TRUSTED".to_owned());
     if consent != "TRUSTED" {
-        return Err(ApiError::unsupported("consent_method REQUIRED is not offered: nobody is asked for consent yet"));
+        return Err(ApiError::unsupported(
+            "consent_method REQUIRED is not offered: nobody is asked for consent yet",
+        ));
     }
     let wildcard = oauth.text("wildcard_redirect")?.unwrap_or_else(|| "DISABLED".to_owned());
     if wildcard != "DISABLED" {
@@ -167,10 +173,14 @@ fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<
     let login = oauth.value("idp_initiated_login");
     let mode = login.as_ref().and_then(|login| login.get("mode")).and_then(Value::as_str);
     if mode.is_some_and(|mode| mode != "DISABLED") {
-        return Err(ApiError::unsupported("idp_initiated_login is not offered: sign-in begins at the application"));
+        return Err(ApiError::unsupported(
+            "idp_initiated_login is not offered: sign-in begins at the application",
+        ));
     }
     if oauth.boolean("participate_slo")?.unwrap_or(false) {
-        return Err(ApiError::unsupported("participate_slo is not offered: applications are not told of a logout"));
+        return Err(ApiError::unsupported(
+            "participate_slo is not offered: applications are not told of a logout",
+        ));
     }
     let network = oauth.value("network");
     let connection = network.as_ref().and_then(|network| network.get("connection")).and_then(Value::as_str);
@@ -180,7 +190,10 @@ fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<
     Ok(())
 }
 
-fn grant_types(oauth: &mut Fields, application_type: ApplicationType) -> Result<BTreeSet<GrantType>, ApiError> {
+fn grant_types(
+    oauth: &mut Fields,
+    application_type: ApplicationType,
+) -> Result<BTreeSet<GrantType>, ApiError> {
     let known = |text: &str| GrantType::parse(text).ok_or_else(|| format!("`{text}` is no grant type"));
     let given = oauth.all_parsed("grant_types", known)?.unwrap_or_else(|| {
         let default = match application_type {
@@ -213,12 +226,17 @@ fn grant_types(oauth: &mut Fields, application_type: ApplicationType) -> Result<
     }
     let given: BTreeSet<_> = given.into_iter().collect();
     if given.iter().all(|grant| *grant == GrantType::RefreshToken) {
-        return Err(oauth.refuse("grant_types", "refresh_token needs another grant that gives the first tokens"));
+        return Err(
+            oauth.refuse("grant_types", "refresh_token needs another grant that gives the first tokens")
+        );
     }
     Ok(given)
 }
 
-fn response_types(oauth: &mut Fields, grants: &BTreeSet<GrantType>) -> Result<BTreeSet<ResponseType>, ApiError> {
+fn response_types(
+    oauth: &mut Fields,
+    grants: &BTreeSet<GrantType>,
+) -> Result<BTreeSet<ResponseType>, ApiError> {
     let known = |text: &str| match text {
         "code" => Ok(ResponseType::Code),
         "id_token" => Ok(ResponseType::IdToken),
@@ -233,12 +251,16 @@ fn response_types(oauth: &mut Fields, grants: &BTreeSet<GrantType>) -> Result<BT
         None => BTreeSet::new(),
     };
     if uses_code && !given.contains(&ResponseType::Code) {
-        return Err(oauth.refuse("response_types", "the grant authorization_code needs the response type code"));
+        return Err(
+            oauth.refuse("response_types", "the grant authorization_code needs the response type code")
+        );
     }
     let implicit = |one: &ResponseType| matches!(one, ResponseType::IdToken | ResponseType::Token);
     // Okta takes `token` for client_credentials, where there is no authorization endpoint to answer.
     if given.iter().any(implicit) && !grants.contains(&GrantType::ClientCredentials) {
-        return Err(ApiError::unsupported("The implicit flow is not offered (RFC 9700 §2.1.2): use the response type code"));
+        return Err(ApiError::unsupported(
+            "The implicit flow is not offered (RFC 9700 §2.1.2): use the response type code",
+        ));
     }
     Ok(given)
 }
@@ -272,7 +294,9 @@ fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
     match count {
         None => Err(oauth.refuse("jwks", "use an object with the list keys")),
         Some(0) => Ok(None),
-        Some(_) => check_keys(set).map(|set| Some(ClientKeys::Inline(set))).map_err(|cause| oauth.refuse("jwks", cause)),
+        Some(_) => check_keys(set)
+            .map(|set| Some(ClientKeys::Inline(set)))
+            .map_err(|cause| oauth.refuse("jwks", cause)),
     }
 }
 
@@ -281,7 +305,10 @@ pub(super) fn check_keys(set: Value) -> Result<Value, String> {
     for key in set.get("keys").and_then(Value::as_array).into_iter().flatten() {
         let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
         if private.iter().any(|member| key.get(member).is_some()) {
-            return Err("this is a private key: give its public part, and make a new key, for this one was sent over".to_owned());
+            return Err(
+                "this is a private key: give its public part, and make a new key, for this one was sent over"
+                    .to_owned(),
+            );
         }
         let text = |name: &str| key.get(name).and_then(Value::as_str);
         let is_complete = match text("kty") {
@@ -317,8 +344,12 @@ fn method(client: &mut Fields, application_type: ApplicationType) -> Result<Meth
     });
     let refuse = |cause: &str| Err(client.refuse("token_endpoint_auth_method", cause));
     match application_type {
-        ApplicationType::Browser if method != Method::None => refuse("a browser application can keep no secret: use none"),
-        ApplicationType::Service if method == Method::None => refuse("a service must prove who it is: not none"),
+        ApplicationType::Browser if method != Method::None => {
+            refuse("a browser application can keep no secret: use none")
+        }
+        ApplicationType::Service if method == Method::None => {
+            refuse("a service must prove who it is: not none")
+        }
         _ => Ok(method),
     }
 }

@@ -10,7 +10,9 @@
 //!
 //! What was sent is shown as it was sent; over defaults, which clients of some versions insist on.
 
-use kubesso_directory::{Application, ApplicationType, ClientKeys, ClientSecret, GrantType, RefreshRotation, ResponseType};
+use kubesso_directory::{
+    Application, ApplicationType, ClientKeys, ClientSecret, GrantType, RefreshRotation, ResponseType,
+};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
@@ -108,11 +110,15 @@ fn settings(application: &Application) -> Value {
     });
     if application.grant_types.contains(&GrantType::RefreshToken) {
         oauth["refresh_token"] = match application.refresh_rotation {
-            RefreshRotation::Rotate { leeway } => json!({ "rotation_type": "ROTATE", "leeway": leeway.as_secs() }),
+            RefreshRotation::Rotate { leeway } => {
+                json!({ "rotation_type": "ROTATE", "leeway": leeway.as_secs() })
+            }
             RefreshRotation::Static => json!({ "rotation_type": "STATIC", "leeway": 0 }),
         };
     }
-    if let kubesso_directory::ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set)) = &application.authentication {
+    if let kubesso_directory::ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set)) =
+        &application.authentication
+    {
         oauth["jwks"] = set.clone();
     }
     let oauth = over(oauth, kept(application, &["oauthClient"]));
