@@ -168,6 +168,13 @@ impl User {
         self.moved("activated", &[Staged, Provisioned, Deprovisioned], Active, now)
     }
 
+    /// `STAGED` or `DEPROVISIONED` → `PROVISIONED`: activated, and asked to choose a password.
+    pub fn provision(mut self, now: Timestamp) -> Result<Self, TransitionError> {
+        use UserStatus::{Deprovisioned, Provisioned, Staged};
+        self.activated.get_or_insert(now);
+        self.moved("activated", &[Staged, Deprovisioned], Provisioned, now)
+    }
+
     /// Any but `DEPROVISIONED` → `DEPROVISIONED`.
     pub fn deactivate(self, now: Timestamp) -> Result<Self, TransitionError> {
         self.moved("deactivated", &UserStatus::ALL[..7], UserStatus::Deprovisioned, now)

@@ -67,6 +67,16 @@ impl Authority {
         self.roles.iter().all(|roles| roles.contains(&AdminRole::SuperAdmin))
     }
 
+    /// Whether it gives all that `role` gives, so that the caller may hand `role` on.
+    pub(crate) fn has_all_of(&self, role: AdminRole) -> bool {
+        (role != AdminRole::SuperAdmin || self.is_super_admin())
+            && Resource::ALL.into_iter().all(|resource| {
+                [Access::Read, Access::Manage]
+                    .into_iter()
+                    .all(|access| !role.permits(resource, access) || self.permits(resource, access))
+            })
+    }
+
     /// Refuses unless it is a super administrator's. `what` completes "Only a super administrator may …".
     pub(crate) fn require_super_admin(&self, what: &str) -> Result<(), ApiError> {
         if self.is_super_admin() {

@@ -6,11 +6,16 @@ use axum::routing::{any, get};
 use crate::context::Context;
 use crate::error::ApiError;
 
+mod api_tokens;
 pub(crate) mod apps;
 mod authorization_servers;
+mod group_rules;
 mod groups;
+mod logs;
 mod organization;
 pub(crate) mod policies;
+mod roles;
+mod schemas;
 mod tokens;
 mod users;
 
@@ -22,11 +27,18 @@ pub(crate) fn open() -> Router<Context> {
 /// What only callers with authority may ask. Anything else below `/api` is Okta's "no such path".
 pub(crate) fn guarded() -> Router<Context> {
     Router::new()
+        .merge(api_tokens::routes())
         .merge(apps::routes())
         .merge(authorization_servers::routes())
+        .merge(group_rules::routes())
         .merge(groups::routes())
+        .merge(logs::routes())
+        .merge(organization::routes())
         .merge(policies::routes())
+        .merge(roles::routes())
+        .merge(schemas::routes())
         .merge(tokens::routes())
+        .merge(users::routes())
         .route("/api", any(nothing))
         .route("/api/{*rest}", any(nothing))
         .method_not_allowed_fallback(method_not_allowed)

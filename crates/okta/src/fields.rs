@@ -152,6 +152,11 @@ impl Fields {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// What was not taken, nulls too.
+    pub(crate) fn all(self) -> Map<String, Value> {
+        self.map
+    }
+
     /// What was not taken, without nulls.
     pub(crate) fn rest(self) -> Map<String, Value> {
         self.map.into_iter().filter(|(_, value)| !value.is_null()).collect()

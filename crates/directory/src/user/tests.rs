@@ -18,8 +18,9 @@ type Transition = fn(User, Timestamp) -> Result<User, TransitionError>;
 /// Okta's life of a user: from each status, where each transition leads (`-`: refused).
 #[test]
 fn each_transition_goes_from_the_statuses_that_allow_it_and_from_no_other() {
-    let transitions: [(&str, Transition); 9] = [
+    let transitions: [(&str, Transition); 10] = [
         ("activate", User::activate),
+        ("provision", User::provision),
         ("deactivate", User::deactivate),
         ("suspend", User::suspend),
         ("unsuspend", User::unsuspend),
@@ -45,6 +46,7 @@ fn each_transition_goes_from_the_statuses_that_allow_it_and_from_no_other() {
     insta::assert_snapshot!(table, @r#"
     STAGED
       activate -> ACTIVE
+      provision -> PROVISIONED
       deactivate -> DEPROVISIONED
     PROVISIONED
       activate -> ACTIVE
@@ -73,6 +75,7 @@ fn each_transition_goes_from_the_statuses_that_allow_it_and_from_no_other() {
       unsuspend -> ACTIVE
     DEPROVISIONED
       activate -> ACTIVE
+      provision -> PROVISIONED
     "#);
 }
 

@@ -32,9 +32,6 @@ pub(crate) mod view;
 use settings::{Method, Wanted};
 use view::Secrets;
 
-pub(crate) use assigned_groups::applications_of_group;
-pub(crate) use assigned_users::app_links;
-
 /// The addresses under `/api/v1/apps`.
 pub(crate) fn routes() -> Router<Context> {
     Router::new()

@@ -215,8 +215,7 @@ async fn add_member(
     caller.authority().require(Resource::Groups, Access::Manage)?;
     let group = find(&context, &id).await?;
     let person = find_person(&context, &user).await?;
-    refuse_built_in(&group)?;
-    require_over_group(&context, caller.authority(), &group.id).await?;
+    require_joinable(&context, &caller, &group).await?;
     let mut changes = vec![Change::AddMember(group.id.clone(), person.user.id.clone())];
     if !person.is_in(&group.id) {
         let targets = [user_target(&person.user), target(&group)];
@@ -292,6 +291,16 @@ async fn find_person(context: &Context, id: &str) -> Result<Person, ApiError> {
     let missing = || ApiError::not_found("User", id);
     let parsed = UserId::parse(id).map_err(|_| missing())?;
     context.store.person(&parsed).await?.ok_or_else(missing)
+}
+
+/// Refuses to put people into a group that the caller may not put them into.
+pub(crate) async fn require_joinable(
+    context: &Context,
+    caller: &Caller,
+    group: &Group,
+) -> Result<(), ApiError> {
+    refuse_built_in(group)?;
+    require_over_group(context, caller.authority(), &group.id).await
 }
 
 fn refuse_built_in(group: &Group) -> Result<(), ApiError> {

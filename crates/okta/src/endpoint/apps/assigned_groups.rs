@@ -164,7 +164,7 @@ async fn unassign(
 }
 
 /// `GET /api/v1/groups/{id}/apps?limit&after`
-pub(crate) async fn applications_of_group(
+async fn applications_of_group(
     State(context): State<Context>,
     caller: Caller,
     Ids(id): Ids<String>,

@@ -161,7 +161,7 @@ async fn unassign(
 }
 
 /// `GET /api/v1/users/{id}/appLinks`: which applications a person may use.
-pub(crate) async fn app_links(
+async fn app_links(
     State(context): State<Context>,
     caller: Caller,
     Ids(id): Ids<String>,

@@ -1,0 +1,342 @@
+//! Administrators: which people, groups and programs hold which roles. Only a super administrator changes that.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::StatusCode;
+use kubesso_directory::{
+    Access, AdminRole, Change, ClientId, Expectation, Resource, RoleAssignment, RoleAssignmentId, RoleHolder,
+};
+use serde_json::{Map, Value, json};
+
+use crate::audit::{self, Target};
+use crate::authentication::Caller;
+use crate::body::Body;
+use crate::context::Context;
+use crate::endpoint::{groups, users};
+use crate::error::ApiError;
+use crate::fields::Fields;
+use crate::parameters::Ids;
+use crate::time;
+
+const USERS: &str = "/api/v1/users/{id}/roles";
+const GROUPS: &str = "/api/v1/groups/{id}/roles";
+const CLIENTS: &str = "/oauth2/v1/clients/{id}/roles";
+
+pub(crate) fn routes() -> Router<Context> {
+    let one = |of: &str| format!("{of}/{{role}}");
+    Router::new()
+        .route(USERS, get(list_of_user).post(assign_to_user))
+        .route(&one(USERS), get(read_of_user).delete(unassign_from_user))
+        .route(GROUPS, get(list_of_group).post(assign_to_group))
+        .route(&one(GROUPS), get(read_of_group).delete(unassign_from_group))
+        .route(CLIENTS, get(list_of_client).post(assign_to_client))
+        .route(&one(CLIENTS), get(read_of_client).delete(unassign_from_client))
+        .route("/api/v1/iam/assignees/users", get(users_with_roles))
+}
+
+/// Somebody who holds roles or could.
+struct Holder {
+    holder: RoleHolder,
+    assignment_type: &'static str,
+    target: Target,
+    /// The collection of its roles, without the origin.
+    path: String,
+}
+
+async fn user(context: &Context, caller: &Caller, id: &str) -> Result<Holder, ApiError> {
+    let user = users::find_or_me(context, caller, id).await?;
+    Ok(Holder {
+        assignment_type: "USER",
+        target: Target::new("User", &user.id, user.profile.login.as_str()),
+        path: format!("/api/v1/users/{}/roles", user.id),
+        holder: RoleHolder::User(user.id),
+    })
+}
+
+async fn group(context: &Context, id: &str) -> Result<Holder, ApiError> {
+    let group = groups::find(context, id).await?;
+    Ok(Holder {
+        assignment_type: "GROUP",
+        target: Target::new("UserGroup", &group.id, group.name.as_str()),
+        path: format!("/api/v1/groups/{}/roles", group.id),
+        holder: RoleHolder::Group(group.id),
+    })
+}
+
+async fn client(context: &Context, id: &str) -> Result<Holder, ApiError> {
+    let missing = || ApiError::not_found("PublicClientApp", id);
+    let client = ClientId::parse(id).map_err(|_| missing())?;
+    let snapshot = context.snapshot().await?;
+    let application = snapshot.application(&client).ok_or_else(missing)?;
+    Ok(Holder {
+        assignment_type: "CLIENT",
+        target: Target::new("PublicClientApp", &application.client_id, application.label.as_str()),
+        path: format!("/oauth2/v1/clients/{}/roles", application.client_id),
+        holder: RoleHolder::Client(application.client_id.clone()),
+    })
+}
+
+/// `GET /api/v1/users/{id}/roles`: those of the person's groups too.
+async fn list_of_user(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    let holder = user(&context, &caller, &id).await?;
+    let RoleHolder::User(user) = &holder.holder else { return Ok(Json(json!([]))) };
+    let person = context.store.person(user).await?.ok_or_else(|| ApiError::not_found("User", &id))?;
+    let mut shown: Vec<Value> = roles(&context, &holder.holder)
+        .await?
+        .iter()
+        .map(|assignment| view(&context, &holder, assignment))
+        .collect();
+    for group in &person.groups {
+        let holder =
+            Holder { assignment_type: "GROUP", holder: RoleHolder::Group(group.id.clone()), ..holder.copy() };
+        let of_group = roles(&context, &holder.holder).await?;
+        shown.extend(of_group.iter().map(|assignment| view(&context, &holder, assignment)));
+    }
+    Ok(Json(shown.into()))
+}
+
+impl Holder {
+    fn copy(&self) -> Self {
+        Self {
+            holder: self.holder.clone(),
+            assignment_type: self.assignment_type,
+            target: self.target.clone(),
+            path: self.path.clone(),
+        }
+    }
+}
+
+async fn list_of_group(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    list(&context, &group(&context, &id).await?).await
+}
+
+async fn list_of_client(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    list(&context, &client(&context, &id).await?).await
+}
+
+async fn list(context: &Context, holder: &Holder) -> Result<Json<Value>, ApiError> {
+    let roles = roles(context, &holder.holder).await?;
+    Ok(Json(roles.iter().map(|assignment| view(context, holder, assignment)).collect()))
+}
+
+async fn roles(context: &Context, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, ApiError> {
+    Ok(context.store.roles_of(holder).await?)
+}
+
+async fn read_of_user(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    let holder = user(&context, &caller, &id).await?;
+    let assignment = find(&context, &holder, &role).await?;
+    Ok(Json(view(&context, &holder, &assignment)))
+}
+
+async fn read_of_group(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    let holder = group(&context, &id).await?;
+    let assignment = find(&context, &holder, &role).await?;
+    Ok(Json(view(&context, &holder, &assignment)))
+}
+
+async fn read_of_client(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    let holder = client(&context, &id).await?;
+    let assignment = find(&context, &holder, &role).await?;
+    Ok(Json(view(&context, &holder, &assignment)))
+}
+
+async fn assign_to_user(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+    Body(body): Body<Map<String, Value>>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    require_to_change(&caller)?;
+    assign(&context, &caller, &user(&context, &caller, &id).await?, body).await
+}
+
+async fn assign_to_group(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+    Body(body): Body<Map<String, Value>>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    require_to_change(&caller)?;
+    assign(&context, &caller, &group(&context, &id).await?, body).await
+}
+
+async fn assign_to_client(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+    Body(body): Body<Map<String, Value>>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    require_to_change(&caller)?;
+    assign(&context, &caller, &client(&context, &id).await?, body).await
+}
+
+fn require_to_change(caller: &Caller) -> Result<(), ApiError> {
+    caller.authority().require(Resource::Roles, Access::Manage)?;
+    caller.authority().require_super_admin("give and take administrators' roles")
+}
+
+/// `POST …/roles`: `{type}`
+async fn assign(
+    context: &Context,
+    caller: &Caller,
+    holder: &Holder,
+    body: Map<String, Value>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let mut body = Fields::of_body(body);
+    let role = body
+        .word("type", &known_roles(), AdminRole::parse)?
+        .ok_or_else(|| ApiError::invalid("type", "The field cannot be left blank"))?;
+    let present = roles(context, &holder.holder).await?;
+    if let Some(present) = present.iter().find(|assignment| assignment.role == role) {
+        return Err(ApiError::state(
+            StatusCode::CONFLICT,
+            "E0000090",
+            "Duplicate role assignment exception.",
+            format!("{} is assigned already, as {}", role.as_str(), present.id),
+        ));
+    }
+    let assignment = RoleAssignment {
+        id: RoleAssignmentId::generate(&*context.entropy),
+        holder: holder.holder.clone(),
+        role,
+        created: context.now(),
+    };
+    let event = match holder.holder {
+        RoleHolder::User(_) => "user.account.privilege.grant",
+        RoleHolder::Group(_) => "group.privilege.grant",
+        RoleHolder::Client(_) => "app.oauth2.client.privilege.grant",
+    };
+    let message = format!("Grant the administrator role {}", role.as_str());
+    let entry = audit::entry(context, caller, event, &message, std::slice::from_ref(&holder.target));
+    context.change_people(Expectation::Any, vec![Change::AssignRole(assignment.clone()), entry]).await?;
+    Ok((StatusCode::CREATED, Json(view(context, holder, &assignment))))
+}
+
+/// The roles that there are, for a refusal.
+fn known_roles() -> String {
+    AdminRole::ALL.map(AdminRole::as_str).join(", ")
+}
+
+async fn unassign_from_user(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    require_to_change(&caller)?;
+    unassign(&context, &caller, &user(&context, &caller, &id).await?, &role).await
+}
+
+async fn unassign_from_group(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    require_to_change(&caller)?;
+    unassign(&context, &caller, &group(&context, &id).await?, &role).await
+}
+
+async fn unassign_from_client(
+    State(context): State<Context>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    require_to_change(&caller)?;
+    unassign(&context, &caller, &client(&context, &id).await?, &role).await
+}
+
+/// `DELETE …/roles/{role}`
+async fn unassign(
+    context: &Context,
+    caller: &Caller,
+    holder: &Holder,
+    role: &str,
+) -> Result<StatusCode, ApiError> {
+    let assignment = find(context, holder, role).await?;
+    let event = match holder.holder {
+        RoleHolder::User(_) => "user.account.privilege.revoke",
+        RoleHolder::Group(_) => "group.privilege.revoke",
+        RoleHolder::Client(_) => "app.oauth2.client.privilege.revoke",
+    };
+    let message = format!("Revoke the administrator role {}", assignment.role.as_str());
+    let entry = audit::entry(context, caller, event, &message, std::slice::from_ref(&holder.target));
+    context.change_people(Expectation::Any, vec![Change::UnassignRole(assignment.id), entry]).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/v1/iam/assignees/users`: the people who hold a role themselves.
+async fn users_with_roles(State(context): State<Context>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.authority().require(Resource::Roles, Access::Read)?;
+    let mut holders: Vec<_> = context
+        .store
+        .roles()
+        .await?
+        .into_iter()
+        .filter_map(|assignment| match assignment.holder {
+            RoleHolder::User(user) => Some(user),
+            RoleHolder::Group(_) | RoleHolder::Client(_) => None,
+        })
+        .collect();
+    holders.sort();
+    holders.dedup();
+    let shown: Vec<Value> = holders
+        .iter()
+        .map(|user| {
+            let link = |rest: &str| json!({ "href": context.url(&format!("/api/v1/users/{user}{rest}")) });
+            json!({ "id": user.as_str(), "_links": { "self": link(""), "roles": link("/roles") } })
+        })
+        .collect();
+    Ok(Json(json!({ "value": shown })))
+}
+
+async fn find(context: &Context, holder: &Holder, role: &str) -> Result<RoleAssignment, ApiError> {
+    let missing = || ApiError::not_found("RoleAssignment", role);
+    let id = RoleAssignmentId::parse(role).map_err(|_| missing())?;
+    let roles = roles(context, &holder.holder).await?;
+    roles.into_iter().find(|assignment| assignment.id == id).ok_or_else(missing)
+}
+
+fn view(context: &Context, holder: &Holder, assignment: &RoleAssignment) -> Value {
+    json!({
+        "id": assignment.id.as_str(),
+        "label": assignment.role.label(),
+        "type": assignment.role.as_str(),
+        "status": "ACTIVE",
+        "assignmentType": holder.assignment_type,
+        "created": time::text(assignment.created),
+        "lastUpdated": time::text(assignment.created),
+        "_links": { "self": { "href": context.url(&format!("{}/{}", holder.path, assignment.id)) } },
+    })
+}
