@@ -6,3 +6,5 @@ mod answers;
 mod groups;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod terraform;

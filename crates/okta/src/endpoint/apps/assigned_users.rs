@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Application, Change, Expectation, Page, Resource, Snapshot, Status, User, UserAssignment, UserId,
+    Access, Application, Change, Expectation, Page, Resource, Status, User, UserAssignment, UserId,
     assignment,
 };
 use serde_json::{Map, Value, json};
