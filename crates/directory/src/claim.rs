@@ -9,14 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::application::{Application, Status};
+use crate::expression::{Expression, ExpressionError};
 use crate::id::{AuthorizationServerId, ClaimId};
 use crate::name::{ClaimName, ScopeName};
 use crate::user::Person;
 
-mod expression;
 mod filter;
 
-pub use expression::{Expression, ExpressionError};
 pub use filter::{FilterError, FilterType, GroupFilter};
 
 /// Which token a claim is for; Okta's values.
@@ -136,16 +135,20 @@ const RESERVED: [&str; 21] = [
 /// tokens), then the server's own in the order of their names.
 ///
 /// `email` comes with `email_verified: true`, a boolean: kube-apiserver refuses `false`, and here only
-/// administrators set addresses. A claim without a value (no group passes the filter) is left out.
+/// administrators set addresses. A claim without a value (no group passes the filter) is left out. Without a person, as
+/// in a client's own access token (RFC 6749 §4.4), nothing of a person is said: attributes of the user are not set, and
+/// group filters let nothing through.
 pub fn claims(
     configured: &[Claim],
     wanted: ClaimsFor,
     scopes: &[ScopeName],
-    person: &Person,
+    person: Option<&Person>,
     application: &Application,
 ) -> Claims {
     let mut claims = Claims::default();
-    if wanted != ClaimsFor::AccessToken {
+    if let Some(person) = person
+        && wanted != ClaimsFor::AccessToken
+    {
         standard_claims(&mut claims.values, scopes, person);
     }
     let claim_type = match wanted {
@@ -184,21 +187,23 @@ impl ClaimName {
 
 fn value(
     value: &ClaimValue,
-    person: &Person,
+    person: Option<&Person>,
     application: &Application,
 ) -> Result<Option<Value>, ExpressionError> {
     match value {
         ClaimValue::Groups(filter) => {
             let names: BTreeSet<&str> = person
-                .groups
-                .iter()
+                .into_iter()
+                .flat_map(|person| &person.groups)
                 .map(|group| group.name.as_str())
                 .filter(|name| filter.matches(name))
                 .collect();
             Ok((!names.is_empty()).then(|| names.into_iter().collect()))
         }
         ClaimValue::Expression(expression) => {
-            expression.evaluate(person, application).map(|value| Some(value).filter(|value| !value.is_null()))
+            let value = expression.evaluate(person, application)?;
+            let is_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            Ok((!is_nothing).then_some(value))
         }
     }
 }

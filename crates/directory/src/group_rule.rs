@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::application::Status;
-use crate::claim::Expression;
+use crate::expression::Expression;
 use crate::id::{GroupId, GroupRuleId, UserId};
 use crate::name::Label;
 

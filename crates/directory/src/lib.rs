@@ -10,6 +10,7 @@
 //! | may this person use this application? | [`assignment`] |
 //! | may it have this token, and for how long? | [`decide`] |
 //! | what does the token say? | [`claims`] |
+//! | what is an expression's value, whom does a rule mean? | [`Expression`] |
 //! | where may the answer go? | [`Application::may_redirect_to`] |
 //! | is this refresh token good? | [`RefreshFamily::present`] |
 //! | which key signs, which is only published? | [`RotationSchedule::due`] |
@@ -41,6 +42,7 @@ mod built_in;
 mod claim;
 mod code;
 mod device;
+mod expression;
 mod filter;
 mod group;
 mod group_rule;
@@ -76,11 +78,12 @@ pub use authorization_server::{
 };
 pub use built_in::{BuiltInError, MANAGEMENT_CLIENT, MANAGEMENT_SERVER, everyone, management_login};
 pub use claim::{
-    Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, Expression, ExpressionError, FilterError,
-    FilterType, GroupFilter, claims,
+    Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, FilterError, FilterType, GroupFilter,
+    claims,
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
+pub use expression::{Expression, ExpressionError};
 pub use filter::{AttributePath, Comparison, Filter, FilterSyntaxError, Literal};
 pub use group::{Group, GroupType};
 pub use group_rule::GroupRule;

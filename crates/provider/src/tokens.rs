@@ -123,7 +123,7 @@ impl Subject<'_> {
     /// What the server's configuration says of the person, and over it the protocol's own claims.
     fn configured(&self, wanted: ClaimsFor, own: Value) -> Map<String, Value> {
         let Claims { mut values, problems } =
-            claims(&self.server.claims, wanted, self.scopes, self.person, self.application);
+            claims(&self.server.claims, wanted, self.scopes, Some(self.person), self.application);
         for problem in problems {
             tracing::warn!(%problem, user = %self.person.user.id, "a claim could not be computed");
         }

@@ -10,7 +10,8 @@ use crate::application::{
     Status, assignment,
 };
 use crate::authorization_server::Scope;
-use crate::claim::{ClaimType, ClaimValue, Expression, FilterType, GroupFilter};
+use crate::claim::{ClaimType, ClaimValue, FilterType, GroupFilter};
+use crate::expression::Expression;
 use crate::group::Group;
 use crate::id::{
     ApplicationId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId, GroupId, Kid, RuleId, ScopeId,

@@ -167,7 +167,8 @@ async fn userinfo(
         .filter(|person| person.user.status.may_sign_in())
         .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some())
         .ok_or(Refused::InvalidToken)?;
-    let mut values = claims(&server.claims, ClaimsFor::UserInfo, &token.scopes, &person, application).values;
+    let mut values =
+        claims(&server.claims, ClaimsFor::UserInfo, &token.scopes, Some(&person), application).values;
     values.insert("sub".to_owned(), person.user.id.as_str().into());
     Ok(values)
 }
