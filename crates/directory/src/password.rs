@@ -36,11 +36,6 @@ impl Password {
         Self::new(text)
     }
 
-    /// TEMPORARY
-    pub fn check_strength(&self, _login: &crate::name::Login) -> Result<(), String> {
-        if self.expose().chars().count() < 8 { Err("at least 8 characters".to_owned()) } else { Ok(()) }
-    }
-
     /// Shows it, to its owner.
     pub fn expose(&self) -> &str {
         self.0.expose()
