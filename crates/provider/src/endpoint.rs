@@ -1,6 +1,7 @@
 //! The endpoints, one file each, and the routes to them.
 
 pub(crate) mod authorize;
+pub(crate) mod choose_password;
 pub(crate) mod device;
 pub(crate) mod device_authorization;
 pub(crate) mod discovery;
@@ -16,13 +17,13 @@ pub(crate) mod userinfo;
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use kubesso_directory::{Application, Server};
+use kubesso_directory::{Application, OneTimePurpose, Server};
 
 use crate::client_authentication::authenticate;
 use crate::context::{Configuration, Context};
@@ -57,6 +58,18 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
         .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
+        .route(
+            choose_password::WELCOME,
+            get(choose_password::get)
+                .post(choose_password::post)
+                .layer(Extension(OneTimePurpose::Activation)),
+        )
+        .route(
+            choose_password::RESET,
+            get(choose_password::get)
+                .post(choose_password::post)
+                .layer(Extension(OneTimePurpose::PasswordReset)),
+        )
         .route(logout::CONFIRM_PATH, post(logout::confirm))
         .merge(pages::asset_routes())
         .merge(open)

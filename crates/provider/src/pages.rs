@@ -155,6 +155,36 @@ pub(crate) struct DeviceDone<'a> {
     pub(crate) what: &'a str,
 }
 
+/// Asks for a new password.
+#[derive(Template)]
+#[template(path = "choose_password.html")]
+pub(crate) struct ChoosePassword<'a> {
+    pub(crate) assets: &'static Assets,
+    pub(crate) host: &'a str,
+    pub(crate) heading: &'a str,
+    /// Whose password it is.
+    pub(crate) login: &'a str,
+    /// What it is for.
+    pub(crate) what: &'a str,
+    /// What must not stand in it.
+    pub(crate) name_part: Option<&'a str>,
+    pub(crate) action: &'a str,
+    pub(crate) request: &'a str,
+    /// Why the last one was not taken.
+    pub(crate) problem: Option<String>,
+    /// Whether it is a step of a sign-in, which can be cancelled.
+    pub(crate) may_cancel: bool,
+}
+
+/// Says that the password is set.
+#[derive(Template)]
+#[template(path = "password_chosen.html")]
+pub(crate) struct PasswordChosen<'a> {
+    pub(crate) assets: &'static Assets,
+    pub(crate) host: &'a str,
+    pub(crate) login: &'a str,
+}
+
 /// Asks whether to sign out.
 #[derive(Template)]
 #[template(path = "sign_out.html")]

@@ -75,7 +75,7 @@ pub(crate) enum CheckError {
     Password(#[from] PasswordError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("a thread that computes hashes has ended")]
+    #[error("a thread or a task has ended before its work")]
     Thread(#[from] JoinError),
 }
 

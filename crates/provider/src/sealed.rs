@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     DeviceCode,
     /// A page at which that somebody signs in, or says yes or no.
     PendingDevice,
+    /// A page at which somebody chooses a password.
+    PendingPassword,
     /// A sign-out that waits for the person's yes.
     PendingSignOut,
 }
@@ -31,6 +33,7 @@ impl Purpose {
             Self::PendingAuthorization => "pending authorization",
             Self::DeviceCode => "device code",
             Self::PendingDevice => "pending device",
+            Self::PendingPassword => "pending password",
             Self::PendingSignOut => "pending sign-out",
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct House {
     pub(crate) sealing_key: SealingKey,
     pub(crate) provider: Provider,
     pub(crate) application: Application,
-    _directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 /// Knobs of the first world.
@@ -82,7 +82,7 @@ impl House {
         })
         .await
         .unwrap();
-        Self { clock, entropy, store, sealing_key, provider, application, _directory: directory }
+        Self { clock, entropy, store, sealing_key, provider, application, directory }
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -309,6 +309,14 @@ impl Answer {
         let body = self.json();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         (text("error"), text("error_description"))
+    }
+
+    /// What is inside `main`, without what differs from run to run.
+    pub(crate) fn essence(&self) -> String {
+        let (_, main) = self.body.split_once("<main").unwrap();
+        let (main, _) = main.split_once("</main>").unwrap();
+        let main = format!("<main{main}");
+        if main.contains(r#"name="request""#) { main.replace(&self.sealed_request(), "…") } else { main }
     }
 
     /// The text of the element with that id.

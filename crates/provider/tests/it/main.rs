@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod authorize;
 #[cfg(test)]
+mod choose_password;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod discovery;
