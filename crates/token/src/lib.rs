@@ -24,6 +24,9 @@
 
 mod algorithm;
 mod base64url;
+mod claim;
+mod client_assertion;
+mod client_keys;
 mod der;
 mod error;
 mod id_token;
@@ -35,6 +38,8 @@ mod strict_json;
 mod verifying_key;
 
 pub use algorithm::{Algorithm, Curve};
+pub use client_assertion::{AssertionError, AssertionExpectations, ClientAssertion, VerifiedAssertion};
+pub use client_keys::JwkSetError;
 pub use error::TokenError;
 pub use id_token::{ClaimsError, IdTokenClaims, IdTokenExpectations};
 pub use jwk::{Jwk, JwkSet, Kid};
