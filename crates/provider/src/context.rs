@@ -24,6 +24,7 @@ use crate::keys::{KeyError, ServerKeys, rotate_keys};
 use crate::pages::{self, ErrorPage};
 use crate::polls::Polls;
 use crate::response_headers::RequestId;
+use crate::spare_key::SpareKey;
 
 /// How old the knowledge of the configuration may be: so often is the store asked for its revision.
 const REVISION_CHECK: SignedDuration = SignedDuration::from_millis(250);
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) password_hasher: PasswordHasher,
     pub(crate) hashing: HashingThreads,
     pub(crate) polls: Polls,
+    pub(crate) spare_key: SpareKey,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -82,6 +84,7 @@ impl Context {
             password_hasher: parts.password_hasher,
             hashing: HashingThreads::new(at_once),
             polls: Polls::default(),
+            spare_key: SpareKey::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

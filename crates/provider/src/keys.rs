@@ -19,7 +19,7 @@ use kubesso_token::{Algorithm, Jwk, JwkSet, SigningKey, TokenError};
 pub const JWK_SET_MAX_AGE: SignedDuration = SignedDuration::from_secs(15);
 
 /// How often a rotation is tried again after another process was faster.
-const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 
 /// Why keys could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum KeyError {
         /// What it is set to.
         algorithm: String,
     },
+    /// There is no such server.
+    #[error("there is no authorization server {0}")]
+    NoServer(AuthorizationServerId),
     /// A key that was generated has no place in the directory.
     #[error("the new signing key cannot be stored: {0}")]
     Record(String),
@@ -190,7 +193,7 @@ fn has_signing_key(server: &Server) -> bool {
     server.keys.iter().any(|key| matches!(key.state, KeyState::Signing { .. }))
 }
 
-fn put(record: SigningKeyRecord) -> (Change, KeyChange) {
+pub(crate) fn put(record: SigningKeyRecord) -> (Change, KeyChange) {
     let change =
         KeyChange { server: record.server.clone(), kid: record.kid.clone(), state: Some(record.state) };
     (Change::PutSigningKey(record), change)
@@ -212,7 +215,8 @@ pub async fn adopt_key(
     if has_signing_key(server) || algorithm(server)? != key.algorithm() {
         return Ok(false);
     }
-    let (change, _) = put(record(server, &key, KeyState::Signing { since: now }, sealing_key, entropy, now)?);
+    let (change, _) =
+        put(record(&server.server.id, &key, KeyState::Signing { since: now }, sealing_key, entropy, now)?);
     let batch = Batch::new(now, vec![change]).expecting(Expectation::Revision(snapshot.revision()));
     match store.commit(batch).await {
         Ok(_) => Ok(true),
@@ -230,18 +234,18 @@ async fn new_key(
 ) -> Result<SigningKeyRecord, KeyError> {
     let algorithm = algorithm(server)?;
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await??;
-    record(server, &key, state, sealing_key, entropy, now)
+    record(&server.server.id, &key, state, sealing_key, entropy, now)
 }
 
-fn record(
-    server: &Server,
+/// The record of `key` for the server `id`, its private half sealed.
+pub(crate) fn record(
+    id: &AuthorizationServerId,
     key: &SigningKey,
     state: KeyState,
     sealing_key: &SealingKey,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<SigningKeyRecord, KeyError> {
-    let id = &server.server.id;
     let kid = Kid::parse(key.kid().as_str()).map_err(|error| KeyError::Record(error.to_string()))?;
     let public_jwk =
         serde_json::to_value(key.public_jwk()).map_err(|error| KeyError::Record(error.to_string()))?;
@@ -251,10 +255,12 @@ fn record(
 }
 
 fn algorithm(server: &Server) -> Result<Algorithm, KeyError> {
-    let given = &server.server.algorithm;
-    given
-        .parse()
-        .map_err(|_| KeyError::Algorithm { server: server.server.id.clone(), algorithm: given.clone() })
+    parse_algorithm(&server.server.id, &server.server.algorithm)
+}
+
+/// The algorithm of that name, which the server `id` is set to.
+pub(crate) fn parse_algorithm(id: &AuthorizationServerId, name: &str) -> Result<Algorithm, KeyError> {
+    name.parse().map_err(|_| KeyError::Algorithm { server: id.clone(), algorithm: name.to_owned() })
 }
 
 /// The keys of one authorization server, opened.
@@ -335,9 +341,6 @@ fn open_record(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<Si
     let purpose = SigningKeyRecord::purpose(&record.server, &record.kid);
     let unsealed = || KeyError::Unsealed { server: record.server.clone(), kid: record.kid.clone() };
     let pkcs8 = sealing_key.open(&purpose, &record.sealed_pkcs8).map_err(|_| unsealed())?;
-    let algorithm = record.algorithm.parse().map_err(|_| KeyError::Algorithm {
-        server: record.server.clone(),
-        algorithm: record.algorithm.clone(),
-    })?;
+    let algorithm = parse_algorithm(&record.server, &record.algorithm)?;
     Ok(SigningKey::from_pkcs8(algorithm, &pkcs8)?)
 }

@@ -52,7 +52,7 @@ const MAINTENANCE: Duration = Duration::from_mins(1);
 /// An OpenID Connect provider.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    context: Context,
+    pub(crate) context: Context,
 }
 
 impl Provider {
@@ -108,8 +108,9 @@ impl Provider {
     }
 
     /// Calls [`maintain`](Self::maintain) once a minute for as long as it is polled; what fails is logged and
-    /// tried again.
+    /// tried again. Makes a spare RSA key first ([`first_key`](Self::first_key)).
     pub async fn keep_maintained(&self) {
+        self.context.spare_key.prepare();
         loop {
             tokio::time::sleep(MAINTENANCE).await;
             if let Err(error) = self.maintain().await {

@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::claim::{MalformedClaim, text, time};
+
 /// What the token must say. `now` comes from the caller's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct IdTokenExpectations<'a> {
@@ -115,29 +117,10 @@ impl IdTokenExpectations<'_> {
     }
 }
 
-fn text<'a>(payload: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, ClaimsError> {
-    match payload.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(ClaimsError::Malformed(name)),
+impl From<MalformedClaim> for ClaimsError {
+    fn from(MalformedClaim(name): MalformedClaim) -> Self {
+        Self::Malformed(name)
     }
-}
-
-/// A NumericDate (RFC 7519 §2): seconds, possibly with a fraction, which is dropped.
-fn time(payload: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, ClaimsError> {
-    let Some(value) = payload.get(name) else { return Ok(None) };
-    let seconds = value.as_i64().or_else(|| {
-        let float = value.as_f64().filter(|float| float.abs() < 1e15)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the fraction is dropped, and the range was checked"
-        )]
-        Some(float as i64)
-    });
-    seconds
-        .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .map(Some)
-        .ok_or(ClaimsError::Malformed(name))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Jwk {
         jwk
     }
 
-    fn from_members(members: &Map<String, Value>) -> Result<Self, TokenError> {
+    pub(crate) fn from_members(members: &Map<String, Value>) -> Result<Self, TokenError> {
         if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err(TokenError::InvalidKey("it is a private key, and was published"));
         }
@@ -240,7 +240,7 @@ impl<'de> Deserialize<'de> for JwkSet {
 }
 
 /// What RFC 7518 §6.2.2, §6.3.2 and §6.4.1 keep secret.
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// `x` and `y` in base64url, from the uncompressed point.
 fn coordinates(curve: Curve, point: &[u8]) -> (String, String) {

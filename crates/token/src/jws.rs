@@ -79,16 +79,16 @@ pub fn decode_unverified_payload(token: &str) -> Result<Map<String, Value>, Toke
     strict_json::object(&payload).map_err(TokenError::Payload)
 }
 
-struct Parts<'a> {
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
+pub(crate) struct Parts<'a> {
+    pub(crate) header: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) signature: &'a str,
     /// Header and payload with their dot, as signed.
-    signing_input: &'a str,
+    pub(crate) signing_input: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    fn split(token: &'a str) -> Result<Self, TokenError> {
+    pub(crate) fn split(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(TokenError::Malformed("it is longer than 256 KiB"));
         }
@@ -102,13 +102,16 @@ impl<'a> Parts<'a> {
     }
 
     #[expect(clippy::unused_self, reason = "reads as what it does: the parts decode one of themselves")]
-    fn decode(&self, part: &str, otherwise: &'static str) -> Result<Vec<u8>, TokenError> {
+    pub(crate) fn decode(&self, part: &str, otherwise: &'static str) -> Result<Vec<u8>, TokenError> {
         base64url::decode(part).ok_or(TokenError::Malformed(otherwise))
     }
 }
 
 fn parse_header(json: &[u8]) -> Result<Header, TokenError> {
-    let members = strict_json::object(json).map_err(TokenError::Header)?;
+    read_header(&strict_json::object(json).map_err(TokenError::Header)?)
+}
+
+pub(crate) fn read_header(members: &Map<String, Value>) -> Result<Header, TokenError> {
     for name in ["crit", "b64"] {
         if members.contains_key(name) {
             return Err(TokenError::Header(format!("member {name:?} is not supported")));

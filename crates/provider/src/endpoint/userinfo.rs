@@ -47,6 +47,8 @@ pub(crate) struct AccessToken {
     pub(crate) client: ClientId,
     pub(crate) grant: GrantId,
     pub(crate) scopes: Vec<ScopeName>,
+    /// The first moment at which it is no longer good.
+    pub(crate) expires: Timestamp,
     /// All that it says.
     pub(crate) claims: Map<String, Value>,
 }
@@ -62,9 +64,11 @@ impl AccessToken {
     ) -> Option<Self> {
         let verified = configuration.keys(server)?.jwk_set(now).verify(token, &Algorithm::ALL).ok()?;
         let text = |name: &str| verified.payload.get(name).and_then(Value::as_str);
+        let expires = verified.payload.get("exp").and_then(Value::as_i64)?;
+        let expires = Timestamp::from_second(expires).ok()?;
         let is_ours = verified.header.typ.as_deref() == Some(ACCESS_TOKEN_TYPE)
             && text("iss") == Some(&context.issuer(&server.server.id))
-            && verified.payload.get("exp").and_then(Value::as_i64).is_some_and(|end| now.as_second() < end);
+            && now < expires;
         if !is_ours {
             return None;
         }
@@ -73,6 +77,7 @@ impl AccessToken {
             client: ClientId::parse(text("client_id")?).ok()?,
             grant: GrantId::parse(text(GRANT_CLAIM)?).ok()?,
             scopes: parse_scopes(text("scope")?).ok()?,
+            expires,
             claims: verified.payload,
         })
     }

@@ -20,6 +20,8 @@ mod lifetimes;
 mod logout;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod management;
 mod password;
 #[cfg(test)]
 mod refresh;
