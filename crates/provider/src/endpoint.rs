@@ -58,6 +58,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
         .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
+        .route(sign_in::EXPIRED_PATH, get(sign_in::without_request).post(sign_in::chosen))
         .route(
             choose_password::WELCOME,
             get(choose_password::get)

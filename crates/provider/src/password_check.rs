@@ -79,7 +79,15 @@ pub(crate) enum CheckError {
     Thread(#[from] JoinError),
 }
 
-/// The person whose login and password were typed; `client` is for the log.
+/// Whose password it is, and what the person may do with it.
+pub(crate) enum Proved {
+    /// Sign in.
+    MaySignIn(Person),
+    /// Choose another one, because it has expired, and nothing else.
+    MustChoose(Person),
+}
+
+/// The person whose login and password were typed, if it may sign in at once; `client` is for the log.
 pub(crate) async fn check_password(
     context: &Context,
     client: &ClientId,
@@ -87,6 +95,21 @@ pub(crate) async fn check_password(
     typed: &str,
     password: Option<&str>,
 ) -> Result<Result<Person, Denied>, CheckError> {
+    Ok(match prove(context, client, address, typed, password).await? {
+        Ok(Proved::MaySignIn(person)) => Ok(person),
+        Ok(Proved::MustChoose(person)) => Err(refused(&person.user)),
+        Err(denied) => Err(denied),
+    })
+}
+
+/// [`check_password`] where somebody whose password has expired can choose another one.
+pub(crate) async fn prove(
+    context: &Context,
+    client: &ClientId,
+    address: ClientAddress,
+    typed: &str,
+    password: Option<&str>,
+) -> Result<Result<Proved, Denied>, CheckError> {
     let store = &context.store;
     let attempts =
         Attempts { login: ThrottleKey::login(typed), network: address.0.map(ThrottleKey::network) };
@@ -124,13 +147,18 @@ pub(crate) async fn check_password(
     };
     // Read after the password was checked, which takes a while.
     let Some(person) = store.person(&user.id).await? else { return Ok(Err(Denied::WrongPassword)) };
-    if !person.user.status.may_sign_in() {
-        let status = person.user.status;
-        tracing::warn!(user = %user.id, status = status.as_str(), "sign-in refused: not active");
-        return Ok(Err(Denied::NotActive(status)));
-    }
+    let proved = match person.user.status {
+        UserStatus::PasswordExpired => Proved::MustChoose(person),
+        status if status.may_sign_in() => Proved::MaySignIn(person),
+        _ => return Ok(Err(refused(&person.user))),
+    };
     attempts.forgive(context).await?;
-    Ok(Ok(person))
+    Ok(Ok(proved))
+}
+
+fn refused(user: &User) -> Denied {
+    tracing::warn!(user = %user.id, status = user.status.as_str(), "sign-in refused: not active");
+    Denied::NotActive(user.status)
 }
 
 /// What an attempt to sign in is counted under.

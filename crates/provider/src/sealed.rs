@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     PendingDevice,
     /// A page at which somebody chooses a password.
     PendingPassword,
+    /// The same as a step of a sign-in.
+    PendingExpiredPassword,
     /// A sign-out that waits for the person's yes.
     PendingSignOut,
 }
@@ -34,6 +36,7 @@ impl Purpose {
             Self::DeviceCode => "device code",
             Self::PendingDevice => "pending device",
             Self::PendingPassword => "pending password",
+            Self::PendingExpiredPassword => "pending expired password",
             Self::PendingSignOut => "pending sign-out",
         }
     }

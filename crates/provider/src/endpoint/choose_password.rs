@@ -142,7 +142,7 @@ impl Link<'_> {
                 ("Welcome", "Choose the password that you will sign in with.", DIRECTORIES[0])
             }
             OneTimePurpose::PasswordReset => {
-                ("Choose a new password", "The old one does not work any more then.", DIRECTORIES[1])
+                ("Choose a new password", "It takes the place of the old one.", DIRECTORIES[1])
             }
         };
         let page = pages::ChoosePassword {
@@ -184,12 +184,12 @@ impl Link<'_> {
     }
 }
 
-fn typed(parameters: &Parameters) -> Typed<'_> {
+pub(super) fn typed(parameters: &Parameters) -> Typed<'_> {
     let field = |name| parameters.lenient(name).unwrap_or_default();
     Typed { password: field("password"), repeated: field("repeated") }
 }
 
-fn with_retry_after(mut response: Response, problem: &Problem) -> Response {
+pub(super) fn with_retry_after(mut response: Response, problem: &Problem) -> Response {
     if let Some(seconds) = problem.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -24,9 +24,13 @@ use crate::endpoint::form;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
-use crate::password_check::{Denied, check_password};
+use crate::password_check::{Denied, Proved, prove};
 use crate::response_headers::RequestId;
 use crate::sealed::{self, Purpose, SealError};
+
+mod expired;
+
+pub(crate) use expired::{PATH as EXPIRED_PATH, chosen};
 
 /// Where the forms go.
 pub(crate) const PATH: &str = "/sign-in";
@@ -110,20 +114,10 @@ async fn submit(
     }
     // The page may be an hour old: the client may have gone, or its redirect URI.
     let configuration = context.configuration().await;
-    let server_id = request.server.as_str();
-    let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
-    let application = configuration
-        .snapshot
-        .application(&request.client)
-        .filter(|application| application.status.is_active())
-        .filter(|application| application.may_redirect_to(&request.return_to.redirect_uri))
-        .ok_or_else(client_changed)?;
+    let (server, application) = parties(&configuration, &request)?;
 
     match parameters.lenient("action") {
-        Some("cancel") => {
-            let error = OAuthError::new(ErrorCode::AccessDenied, "The person cancelled the sign-in.");
-            Ok(refuse(context, server, &request.return_to, &error))
-        }
+        Some("cancel") => Ok(cancelled(context, server, &request)),
         Some("continue") => {
             let found = BrowserSession::find(context, &jar).await?;
             // Somebody else may have signed in since, in another tab.
@@ -141,12 +135,34 @@ async fn submit(
             let form = Form { context, application, server, request: &request, current: None };
             let typed = parameters.lenient("username").unwrap_or_default();
             let password = parameters.lenient("password");
-            match check_password(context, &application.client_id, address, typed, password).await? {
-                Ok(person) => form.signed_in(&configuration, jar, &person).await,
+            match prove(context, &application.client_id, address, typed, password).await? {
+                Ok(Proved::MaySignIn(person)) => form.signed_in(&configuration, jar, &person).await,
+                Ok(Proved::MustChoose(person)) => form.choose_password(jar, &person.user).await,
                 Err(denied) => form.denied(jar, typed, &denied),
             }
         }
     }
+}
+
+/// The server and the application of a request, if they are still there and active.
+fn parties<'a>(
+    configuration: &'a Configuration,
+    request: &AuthorizationRequest,
+) -> Result<(&'a Server, &'a Application), PageError> {
+    let server_id = request.server.as_str();
+    let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
+    let application = configuration
+        .snapshot
+        .application(&request.client)
+        .filter(|application| application.status.is_active())
+        .filter(|application| application.may_redirect_to(&request.return_to.redirect_uri))
+        .ok_or_else(client_changed)?;
+    Ok((server, application))
+}
+
+fn cancelled(context: &Context, server: &Server, request: &AuthorizationRequest) -> Response {
+    let error = OAuthError::new(ErrorCode::AccessDenied, "The person cancelled the sign-in.");
+    refuse(context, server, &request.return_to, &error)
 }
 
 /// A sign-in page and what belongs to it.

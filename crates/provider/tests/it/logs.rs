@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use jiff::SignedDuration;
-use kubesso_directory::{Change, GrantType, UserAssignment};
+use kubesso_directory::{
+    Change, GrantType, OneTimePurpose, OneTimeToken, OneTimeTokenValue, User, UserAssignment, UserStatus,
+};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -80,6 +82,22 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
     let yes = form(&[("request", &*question.sealed_request()), ("action", "allow")], &[]);
     browser.post("/device", &yes).await.expect(StatusCode::OK);
 
+    let heidi = User { status: UserStatus::Recovery, ..user("heidi", house.clock_now()) };
+    house.change(Change::PutUser(heidi)).await;
+    let link = OneTimeTokenValue::generate(&*house.entropy);
+    let (purpose, ends) = (OneTimePurpose::PasswordReset, house.clock_now() + SignedDuration::from_hours(1));
+    let token = OneTimeToken { hash: link.hash(), user: user_id("heidi"), purpose, ends };
+    house.change(Change::PutOneTimeToken(token)).await;
+    let path = format!("/reset_password/{}", link.expose());
+    let page = browser.get(&path).await.expect(StatusCode::OK);
+    let another = "a better battery for her";
+    let fields = [("request", &*page.sealed_request()), ("password", another), ("repeated", another)];
+    let answer = browser.post(&path, &form(&fields, &["password=Heidi"])).await;
+    answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    for expected in [StatusCode::OK, StatusCode::GONE] {
+        browser.post(&path, &form(&fields, &[])).await.expect(expected);
+    }
+
     let log = written.text();
     for event in [
         "device codes issued client=k8s server=k8s-auth",
@@ -92,6 +110,7 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
         "a spent refresh token was used again; its family is revoked user=heidi",
         "tokens refused client=k8s server=k8s-auth error=\"invalid_grant\" reason=\"The refresh token was used before",
         "not assigned user=heidi client=k8s",
+        "chose a password user=heidi was=\"RECOVERY\"",
         "request{id=\"",
     ] {
         assert!(log.contains(event), "{event}\n{log}");
@@ -114,6 +133,8 @@ async fn each_step_is_logged_with_its_people_and_nothing_secret_is() {
         "the-state",
         device_code,
         user_code,
+        link.expose(),
+        another,
     ];
     for secret in secrets {
         assert!(!log.contains(secret), "{secret}\n{log}");

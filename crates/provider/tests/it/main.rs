@@ -9,6 +9,8 @@ mod device;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod expired_password;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod introspect;
