@@ -6,12 +6,14 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, header};
-use kubesso_directory::{ApiTokenId, ApiTokenValue, ClientId, UserId};
+use http::{HeaderMap, Method, Uri, header};
+use kubesso_directory::{ApiTokenId, ApiTokenValue, ClientId, Resource, RoleHolder, UserId};
 use serde_json::{Value, json};
 
+use crate::access_token::AccessToken;
 use crate::authority::{Authority, roles_of_person};
 use crate::context::{CallerAddress, Context};
+use crate::dpop::{self, Bound};
 use crate::error::ApiError;
 
 /// Somebody who may call, and what it may do.
@@ -102,7 +104,12 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let address = request.extensions().get::<CallerAddress>().and_then(|address| address.0);
     let now = context.now();
-    let found = caller(&context, request.headers(), address).await;
+    let sent = Sent {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+    };
+    let found = caller(&context, &sent, address).await;
     let counted_as = match &found {
         Ok(caller) => match &caller.principal {
             Principal::ApiToken { id, .. } => id.to_string(),
@@ -128,7 +135,15 @@ pub(crate) async fn authenticate(
     response
 }
 
-async fn caller(context: &Context, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, ApiError> {
+/// A request without its body.
+struct Sent {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+async fn caller(context: &Context, sent: &Sent, address: Option<IpAddr>) -> Result<Caller, ApiError> {
+    let headers = &sent.headers;
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ApiError::unauthenticated(
@@ -141,6 +156,8 @@ async fn caller(context: &Context, headers: &HeaderMap, address: Option<IpAddr>)
     let token = token.trim();
     let (principal, authority) = match scheme.to_ascii_lowercase().as_str() {
         "ssws" => by_api_token(context, token).await?,
+        "bearer" => by_access_token(context, token, None).await?,
+        "dpop" => by_access_token(context, token, Some(sent)).await?,
         _ => {
             return Err(ApiError::unauthenticated(
                 "Use the scheme SSWS with an API token, or Bearer or DPoP with an access token",
@@ -179,4 +196,70 @@ async fn by_api_token(context: &Context, token: &str) -> Result<(Principal, Auth
     }
     let principal = Principal::ApiToken { id: found.id, name: found.name.to_string(), user: found.user };
     Ok((principal, authority))
+}
+
+/// By the access token of a service application, or of a person at the command line. `proven` is the request whose proof is
+/// to be checked: that of the scheme DPoP.
+async fn by_access_token(
+    context: &Context,
+    token: &str,
+    proven: Option<&Sent>,
+) -> Result<(Principal, Authority), ApiError> {
+    let scheme = if proven.is_some() { "DPoP" } else { "Bearer" };
+    let unknown = || {
+        ApiError::invalid_token(scheme, "The access token is unknown, expired or revoked: ask for another")
+    };
+    let Some(opened) = AccessToken::open(context, token, context.now()) else {
+        return match proven {
+            None => by_person(context, token).await?.ok_or_else(unknown),
+            Some(_) => Err(unknown()),
+        };
+    };
+    match (&opened.jkt, proven) {
+        (None, None) => {}
+        (Some(thumbprint), Some(sent)) => prove(context, sent, token, thumbprint)?,
+        (Some(_), None) => {
+            return Err(ApiError::invalid_token(
+                scheme,
+                "The access token is bound to a key: use the scheme DPoP with a proof (RFC 9449)",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(ApiError::invalid_token(
+                scheme,
+                "The access token is not bound to a key: use the scheme Bearer",
+            ));
+        }
+    }
+    let snapshot = context.snapshot().await?;
+    let application = snapshot
+        .application(&opened.client)
+        .filter(|application| application.status.is_active())
+        .ok_or_else(unknown)?;
+    let roles = context.store.roles_of(&RoleHolder::Client(opened.client.clone())).await?;
+    let scopes = opened
+        .scopes
+        .iter()
+        .filter(|scope| application.api_scopes.contains(scope))
+        .filter_map(Resource::of_scope)
+        .collect();
+    let authority = Authority::of_roles(roles.into_iter().map(|assignment| assignment.role)).within(scopes);
+    let principal = Principal::Client { id: opened.client, label: application.label.to_string() };
+    Ok((principal, authority))
+}
+
+fn prove(context: &Context, sent: &Sent, token: &str, thumbprint: &str) -> Result<(), ApiError> {
+    let bound = Bound { access_token: Some(token), thumbprint: Some(thumbprint), with_nonce: false };
+    dpop::check(context, &sent.headers, &sent.method, &sent.uri, bound)
+        .and_then(|proof| dpop::note_use(context, &proof))
+        .map_err(|error| ApiError::invalid_token("DPoP", error.to_string()))
+}
+
+async fn by_person(context: &Context, token: &str) -> Result<Option<(Principal, Authority)>, ApiError> {
+    let user = context.provider.person(token).await.map_err(|error| ApiError::internal(&error))?;
+    let Some(user) = user else { return Ok(None) };
+    let Some(person) = context.store.person(&user).await? else { return Ok(None) };
+    let authority = Authority::of_roles(roles_of_person(context, &person).await?);
+    let name = person.user.profile.login.to_string();
+    Ok(Some((Principal::Person { id: user, name }, authority)))
 }

@@ -67,15 +67,6 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The same for a value that was read before; `at` is its path in the body.
-pub(crate) fn parse_value<T: DeserializeOwned>(value: serde_json::Value, at: &str) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { at.to_owned() } else { format!("{at}.{path}") };
-        ApiError::invalid(&path, error.into_inner())
-    })
-}
-
 /// The message without ` at line 1 column 2`: the path says where.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();

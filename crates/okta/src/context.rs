@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{Batch, Change, Expectation, SealingKey, Snapshot, Store, StoreError};
+use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     /// Hashing takes memory and a processor: so many at once.
     pub(crate) hashing: Semaphore,
     pub(crate) rate_limit: RateLimit,
+    /// Client assertions and DPoP proofs that were used.
+    pub(crate) used: JtiMemory,
     snapshot: ArcSwap<Snapshot>,
     loading: Mutex<()>,
 }
@@ -74,6 +77,7 @@ impl Context {
             password_hasher: parts.password_hasher,
             hashing: Semaphore::new(at_once),
             rate_limit: RateLimit::default(),
+            used: JtiMemory::default(),
             snapshot: ArcSwap::default(),
             loading: Mutex::new(()),
         }))

@@ -1,7 +1,7 @@
 //! The endpoints, one file a resource. Which address leads where stands here.
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 
 use crate::context::Context;
 use crate::error::ApiError;
@@ -16,12 +16,15 @@ mod organization;
 pub(crate) mod policies;
 mod roles;
 mod schemas;
+mod token;
 mod tokens;
 mod users;
 
 /// What everybody may ask.
 pub(crate) fn open() -> Router<Context> {
-    Router::new().route("/.well-known/okta-organization", get(organization::metadata))
+    Router::new()
+        .route("/.well-known/okta-organization", get(organization::metadata))
+        .route("/oauth2/v1/token", post(token::token))
 }
 
 /// What only callers with authority may ask. Anything else below `/api` is Okta's "no such path".

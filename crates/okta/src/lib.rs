@@ -24,7 +24,7 @@
 //!
 //! ```
 //! # use kubesso_okta::{ProviderPort, ProviderPortError};
-//! # use kubesso_directory::{AuthorizationServerId, SigningKeyRecord};
+//! # use kubesso_directory::{AuthorizationServerId, SigningKeyRecord, UserId};
 //! # #[derive(Debug)]
 //! # struct NoProvider;
 //! # #[async_trait::async_trait]
@@ -36,6 +36,7 @@
 //! #         Err(ProviderPortError("no provider".to_owned()))
 //! #     }
 //! #     async fn configuration_changed(&self) {}
+//! #     async fn person(&self, _: &str) -> Result<Option<UserId>, ProviderPortError> { Ok(None) }
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,6 +65,7 @@
 //! # }
 //! ```
 
+mod access_token;
 mod answer;
 mod api;
 mod audit;
@@ -71,6 +73,7 @@ mod authentication;
 mod authority;
 mod body;
 mod context;
+mod dpop;
 mod endpoint;
 mod error;
 mod fields;

@@ -1,7 +1,7 @@
 //! What the API asks of the provider next door, with which it shares the directory.
 
 use async_trait::async_trait;
-use kubesso_directory::{AuthorizationServerId, SigningKeyRecord};
+use kubesso_directory::{AuthorizationServerId, SigningKeyRecord, UserId};
 
 /// The provider did not do it; the text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,10 @@ pub trait ProviderPort: std::fmt::Debug + Send + Sync {
     /// none), the old one stays published until the last token that it signed has ended, and another next key is
     /// published.
     async fn rotate_key(&self, server: &AuthorizationServerId) -> Result<(), ProviderPortError>;
+
+    /// Whose access token for kubesso's own command line this is, if it is one that counts: neither expired nor revoked,
+    /// of a person who may sign in.
+    async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError>;
 
     /// The configuration was changed: the very next token must be judged by it.
     async fn configuration_changed(&self);

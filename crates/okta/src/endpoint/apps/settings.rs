@@ -10,8 +10,8 @@ use kubesso_directory::{
     Application, ApplicationType, ClientId, ClientKeys, GrantType, Label, RedirectUri, RefreshRotation,
     ResponseType,
 };
-use kubesso_token::JwkSet;
-use serde_json::{Map, Value, json};
+use kubesso_token::{JwkSet, JwkSetError};
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::fields::Fields;
@@ -301,31 +301,8 @@ fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
 }
 
 /// Checks a set of public keys. A private one is refused, and not said.
-pub(super) fn check_keys(set: Value) -> Result<Value, String> {
-    for key in set.get("keys").and_then(Value::as_array).into_iter().flatten() {
-        let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-        if private.iter().any(|member| key.get(member).is_some()) {
-            return Err(
-                "this is a private key: give its public part, and make a new key, for this one was sent over"
-                    .to_owned(),
-            );
-        }
-        let text = |name: &str| key.get(name).and_then(Value::as_str);
-        let is_complete = match text("kty") {
-            Some("RSA") => text("n").is_some() && text("e").is_some(),
-            Some("EC") => text("crv").is_some() && text("x").is_some() && text("y").is_some(),
-            _ => false,
-        };
-        if !is_complete {
-            return Err("each key needs kty RSA with n and e, or kty EC with crv, x and y".to_owned());
-        }
-    }
-    let as_set: JwkSet = serde_json::from_value(json!({ "keys": set.get("keys") }))
-        .map_err(|_| "a key cannot be read (RFC 7517)".to_owned())?;
-    let count = set.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
-    if as_set.keys().len() != count {
-        return Err("a key is of a kind or length that is not taken: use RSA of 2048 bits or more, or P-256, P-384, P-521".to_owned());
-    }
+pub(super) fn check_keys(set: Value) -> Result<Value, JwkSetError> {
+    JwkSet::of_client(&set)?;
     Ok(set)
 }
 
