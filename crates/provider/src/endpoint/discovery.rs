@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
+use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -32,7 +33,7 @@ pub(crate) fn no_server(id: &str) -> Response {
 fn document(context: &Context, server: &Server) -> Value {
     let issuer = context.issuer(&server.server.id);
     let endpoint = |name: &str| format!("{issuer}/v1/{name}");
-    let client_authentication = ["none", "client_secret_basic", "client_secret_post"];
+    let client_authentication = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     let scopes: Vec<_> = server
         .scopes
         .values()
@@ -57,8 +58,11 @@ fn document(context: &Context, server: &Server) -> Value {
         "scopes_supported": scopes,
         "claims_supported": claims(server),
         "token_endpoint_auth_methods_supported": client_authentication,
+        "token_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "introspection_endpoint_auth_methods_supported": client_authentication,
+        "introspection_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "revocation_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,

@@ -26,7 +26,8 @@ pub(crate) async fn introspect(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let (application, token) = match client_and_token(&configuration, &headers, &parameters) {
+    let (application, token) = match client_and_token(&context, &configuration, server, &headers, &parameters)
+    {
         Ok(both) => both,
         Err(refused) => return *refused,
     };

@@ -22,6 +22,8 @@ mod logs;
 mod management;
 mod password;
 #[cfg(test)]
+mod private_key_jwt;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod sign_in;
