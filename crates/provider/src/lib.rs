@@ -2,8 +2,8 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), device authorization (RFC 8628), refresh tokens, where it is allowed
-//! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
+//! RFC 9207), device authorization (RFC 8628), refresh tokens, where they are allowed
+//! the client credentials and the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
 //! logout; besides, `/healthz` and the pages. One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
@@ -18,6 +18,8 @@
 //! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
 //! - *Devices* leave nothing in the store either: a device code is the sealed request, and the first row is the
 //!   decision of somebody who has signed in (module `user_code` says what guessing is worth).
+//! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
+//!   process takes once.
 //! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
 //!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;

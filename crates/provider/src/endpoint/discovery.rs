@@ -72,14 +72,16 @@ fn document(context: &Context, server: &Server) -> Value {
     })
 }
 
-/// The password grant only where a rule allows it: it is nothing to invite clients to.
+/// The grants beside those of people's sign-ins only where a rule allows them: the password grant is nothing to invite
+/// clients to.
 fn grant_types(server: &Server) -> Vec<&'static str> {
     let mut supported = vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode];
-    let mut rules =
-        server.policies().filter(|(policy, _)| policy.status.is_active()).flat_map(|(_, rules)| rules);
-    if rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(&GrantType::Password)) {
-        supported.push(GrantType::Password);
-    }
+    let allowed = |grant_type: &GrantType| {
+        let policies = server.policies().filter(|(policy, _)| policy.status.is_active());
+        let mut rules = policies.flat_map(|(_, rules)| rules);
+        rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(grant_type))
+    };
+    supported.extend([GrantType::ClientCredentials, GrantType::Password].into_iter().filter(allowed));
     supported.into_iter().map(GrantType::as_str).collect()
 }
 

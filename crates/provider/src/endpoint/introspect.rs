@@ -70,7 +70,7 @@ async fn known_of(
             "scope": scopes.join(" "),
             "sub": family.user,
         });
-        (family.user, object(known))
+        (Some(family.user), object(known))
     } else {
         let token = AccessToken::read(context, configuration, server, token, now)
             .filter(|token| token.client == application.client_id);
@@ -82,9 +82,12 @@ async fn known_of(
         known.insert("token_type".to_owned(), "Bearer".into());
         (token.user, known)
     };
-    let Some(login) = login_of(context, configuration, application, &user).await? else { return Ok(None) };
+    if let Some(user) = user {
+        let login = login_of(context, configuration, application, &user).await?;
+        let Some(login) = login else { return Ok(None) };
+        known.insert("username".to_owned(), login.into());
+    }
     known.insert("active".to_owned(), true.into());
-    known.insert("username".to_owned(), login.into());
     Ok(Some(known))
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod authorize;
 #[cfg(test)]
+mod client_credentials;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod discovery;
