@@ -1,10 +1,12 @@
-//! Who calls the token, revocation and introspection endpoints (RFC 6749 §2.3): `none`,
-//! `client_secret_basic`, `client_secret_post`.
+//! Who calls the token, device authorization, revocation and introspection endpoints (RFC 6749 §2.3): `none`,
+//! `client_secret_basic`, `client_secret_post`, `private_key_jwt` (RFC 7523 §2.2, OpenID Connect Core §9).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
-use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientSecretValue};
+use jiff::Timestamp;
+use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientKeys, ClientSecretValue, Secret};
+use kubesso_token::{AssertionExpectations, ClientAssertion, JtiMemory, JwkSet};
 use percent_encoding::percent_decode_str;
 
 use axum::response::{IntoResponse, Response};
@@ -21,9 +23,23 @@ struct Presented {
 
 #[derive(Debug)]
 enum Proof {
+    Assertion(Secret),
     Basic(ClientSecretValue),
     None,
     Post(ClientSecretValue),
+}
+
+/// The only `client_assertion_type` (RFC 7523 §2.2).
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What an assertion is judged by.
+pub(crate) struct AssertionTerms<'a> {
+    /// By which names the server may be meant.
+    pub(crate) audiences: &'a [String],
+    /// The present.
+    pub(crate) now: Timestamp,
+    /// Which assertions were used.
+    pub(crate) used: &'a JtiMemory,
 }
 
 /// A client that is not who it says, or not one of ours.
@@ -56,6 +72,7 @@ impl IntoResponse for ClientRefused {
 pub(crate) fn authenticate<'a>(
     headers: &HeaderMap,
     parameters: &Parameters,
+    terms: &AssertionTerms<'_>,
     find: impl FnOnce(&ClientId) -> Option<&'a Application>,
 ) -> Result<&'a Application, ClientRefused> {
     let tried_basic = basic_credentials(headers).is_some();
@@ -83,6 +100,11 @@ pub(crate) fn authenticate<'a>(
         | (ClientAuthentication::ClientSecretPost(_), Proof::Post(_)) => {
             Err(invalid("The client secret is wrong."))
         }
+        (ClientAuthentication::PrivateKeyJwt(keys), Proof::Assertion(assertion)) => {
+            check_assertion(&application.client_id, keys, assertion, terms)
+                .map(|()| application)
+                .map_err(|why| invalid(&why))
+        }
         (registered, _) => {
             let method = registered.method();
             Err(invalid(&format!("The client is registered for the authentication method {method}.")))
@@ -90,14 +112,53 @@ pub(crate) fn authenticate<'a>(
     }
 }
 
+/// Whether `client` made the assertion, for us, and uses it for the first time; otherwise why not.
+fn check_assertion(
+    client: &ClientId,
+    keys: &ClientKeys,
+    assertion: &Secret,
+    terms: &AssertionTerms<'_>,
+) -> Result<(), String> {
+    let ClientKeys::Inline(keys) = keys else {
+        return Err(
+            "The client's keys are registered by their address (jwks_uri), which is not fetched; register \
+                    the keys themselves (jwks)."
+                .to_owned(),
+        );
+    };
+    let keys = JwkSet::of_client(keys).map_err(|error| format!("The client's registered keys: {error}."))?;
+    let expected = AssertionExpectations {
+        client_id: client.as_str(),
+        audiences: terms.audiences,
+        now: terms.now,
+        require_jti: true,
+    };
+    let verified = ClientAssertion::verify(assertion.expose(), &keys, &expected)
+        .map_err(|error| format!("Authentication failed: {error}."))?;
+    let jti = verified.jti.unwrap_or_default();
+    if terms.used.first_use(client.as_str(), &jti, verified.expires, terms.now) {
+        Ok(())
+    } else {
+        Err("The client assertion was used before; make one with another jti for each request.".to_owned())
+    }
+}
+
 impl Presented {
     fn read(headers: &HeaderMap, parameters: &Parameters) -> Result<Self, OAuthError> {
         let invalid = |description| OAuthError::new(ErrorCode::InvalidClient, description);
-        if parameters.optional("client_assertion")?.is_some() {
-            return Err(invalid("The authentication method private_key_jwt is not supported."));
-        }
         let client_id = parameters.optional("client_id")?;
         let secret = parameters.optional("client_secret")?;
+        let assertion_type = parameters.optional("client_assertion_type")?;
+        if let Some(assertion) = parameters.optional("client_assertion")? {
+            if secret.is_some() || basic_credentials(headers).is_some() {
+                let description = "The client uses more than one authentication method.";
+                return Err(OAuthError::invalid_request(description));
+            }
+            return Self::read_assertion(client_id, assertion_type, assertion);
+        }
+        if assertion_type.is_some() {
+            return Err(OAuthError::invalid_request("The parameter client_assertion is missing."));
+        }
         match (basic_credentials(headers), secret) {
             (Some(_), Some(_)) => {
                 Err(OAuthError::invalid_request("The client uses more than one authentication method."))
@@ -128,6 +189,28 @@ impl Presented {
     }
 }
 
+impl Presented {
+    /// RFC 7521 §4.2. The assertion is not checked yet, only read for whom it claims to speak.
+    fn read_assertion(
+        client_id: Option<&str>,
+        assertion_type: Option<&str>,
+        assertion: &str,
+    ) -> Result<Self, OAuthError> {
+        if assertion_type != Some(JWT_BEARER) {
+            let description = format!("The parameter client_assertion_type must be {JWT_BEARER}.");
+            return Err(OAuthError::invalid_request(description));
+        }
+        let subject = ClientAssertion::unverified_client_id(assertion).map_err(|error| {
+            OAuthError::new(ErrorCode::InvalidClient, format!("Authentication failed: {error}."))
+        })?;
+        if client_id.is_some_and(|client_id| client_id != subject) {
+            let description = "The parameter client_id is another than the client of the assertion.";
+            return Err(OAuthError::invalid_request(description));
+        }
+        Ok(Self { client_id: subject, proof: Proof::Assertion(Secret::new(assertion)) })
+    }
+}
+
 fn basic_credentials(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credentials) = value.split_once(' ')?;
@@ -144,132 +227,4 @@ fn decode_basic(encoded: &str) -> Option<(String, String)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use kubesso_ambient::SeededEntropy;
-    use kubesso_directory::{ApplicationId, ClientSecret, ClientSecretId, Label, SealingKey, Status};
-
-    use super::*;
-
-    const SECRET: &str = "s%c:ret +";
-
-    fn application(kind: &str) -> Application {
-        let entropy = SeededEntropy::new(1);
-        let id = ApplicationId::parse("web").unwrap();
-        let mut application =
-            Application::native(id, Label::parse("Web").unwrap(), Vec::new(), Timestamp::UNIX_EPOCH);
-        let secret = ClientSecret {
-            id: ClientSecretId::generate(&entropy),
-            hash: ClientSecretValue::presented(SECRET).hash(),
-            sealed: SealingKey::generate(&entropy).seal(ClientSecret::PURPOSE, SECRET.as_bytes(), &entropy),
-            status: Status::Active,
-            created: Timestamp::UNIX_EPOCH,
-        };
-        application.authentication = match kind {
-            "basic" => ClientAuthentication::ClientSecretBasic(vec![secret]),
-            "post" => ClientAuthentication::ClientSecretPost(vec![secret]),
-            _ => ClientAuthentication::None,
-        };
-        application
-    }
-
-    fn basic(id: &str, secret: &str) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
-    }
-
-    #[test]
-    fn a_client_proves_who_it_is_in_the_way_that_it_is_registered_for() {
-        let good = "s%25c%3Aret+%2B";
-        let ok = "";
-        let cases = [
-            ("none", None, "client_id=web", ok),
-            ("none", Some(basic("web", "")), "", ok),
-            (
-                "none",
-                None,
-                "client_id=web&client_secret=x",
-                "invalid_client: The client is registered without",
-            ),
-            ("none", None, "", "invalid_client: The parameter client_id is missing."),
-            ("none", None, "client_id=other", "invalid_client: There is no such client"),
-            (
-                "none",
-                None,
-                "client_id=web&client_id=web",
-                "invalid_request: The parameter client_id is given",
-            ),
-            (
-                "none",
-                None,
-                "client_id=web&client_assertion=x",
-                "invalid_client: The authentication method private",
-            ),
-            ("basic", Some(basic("web", good)), "", ok),
-            ("basic", Some(basic("web", good)), "client_id=web", ok),
-            (
-                "basic",
-                Some(basic("web", good)),
-                "client_id=other",
-                "invalid_request: The parameter client_id is another",
-            ),
-            (
-                "basic",
-                Some(basic("web", good)),
-                "client_secret=x",
-                "invalid_request: The client uses more than one",
-            ),
-            ("basic", Some(basic("web", "wrong")), "", "invalid_client: The client secret is wrong."),
-            ("basic", Some("Basic !".into()), "", "invalid_client: The Authorization header is malformed."),
-            (
-                "basic",
-                None,
-                "client_id=web",
-                "invalid_client: The client is registered for the authentication method",
-            ),
-            ("post", None, "client_id=web&client_secret=s%25c%3Aret+%2B", ok),
-            (
-                "post",
-                None,
-                "client_id=web&client_secret=wrong",
-                "invalid_client: The client secret is wrong.",
-            ),
-            (
-                "post",
-                Some(basic("web", good)),
-                "",
-                "invalid_client: The client is registered for the authentication method",
-            ),
-        ];
-        for (kind, authorization, form, expected) in cases {
-            let application = application(kind);
-            let mut headers = HeaderMap::new();
-            if let Some(value) = &authorization {
-                headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-            }
-            let result = authenticate(&headers, &Parameters::parse(form.as_bytes()), |id| {
-                (*id == application.client_id).then_some(&application)
-            });
-            match result {
-                Ok(_) => assert_eq!(expected, ok, "{kind} {authorization:?} {form}"),
-                Err(refused) => {
-                    let says = refused.to_string();
-                    assert!(!expected.is_empty() && says.starts_with(expected), "{kind} {form}: {says}");
-                    let asks = refused.into_response().headers().contains_key(header::WWW_AUTHENTICATE);
-                    assert_eq!(
-                        asks,
-                        authorization.is_some() && says.starts_with("invalid_client"),
-                        "{kind} {form}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_deactivated_client_is_no_client() {
-        let mut application = application("none");
-        application.status = Status::Inactive;
-        let parameters = Parameters::parse(b"client_id=web");
-        assert!(authenticate(&HeaderMap::new(), &parameters, |_| Some(&application)).is_err());
-    }
-}
+mod tests;

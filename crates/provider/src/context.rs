@@ -15,7 +15,7 @@ use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
     AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
 };
-use kubesso_token::SigningKey;
+use kubesso_token::{JtiMemory, SigningKey};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) hashing: HashingThreads,
     pub(crate) polls: Polls,
     pub(crate) spare_key: SpareKey,
+    /// The client assertions that were used, so that none is used twice.
+    pub(crate) used_assertions: JtiMemory,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -85,6 +87,7 @@ impl Context {
             hashing: HashingThreads::new(at_once),
             polls: Polls::default(),
             spare_key: SpareKey::default(),
+            used_assertions: JtiMemory::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

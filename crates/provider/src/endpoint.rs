@@ -25,7 +25,7 @@ use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use kubesso_directory::{Application, OneTimePurpose, Server};
 
-use crate::client_authentication::authenticate;
+use crate::client_authentication::{AssertionTerms, ClientRefused, authenticate};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
@@ -118,6 +118,7 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Parameters {
 
 /// Which client makes a request with a form (RFC 6749 §2.3), or the answer if it may not.
 fn client<'a>(
+    context: &Context,
     configuration: &'a Configuration,
     server: &Server,
     headers: &HeaderMap,
@@ -130,7 +131,7 @@ fn client<'a>(
     if let Some(repeated) = parameters.first_repeated() {
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
-    authenticate(headers, parameters, |id| configuration.snapshot.application(id)).map_err(|refused| {
+    authenticated(context, configuration, server, headers, parameters).map_err(|refused| {
         tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
         Box::new(refused.into_response())
     })
@@ -139,19 +140,39 @@ fn client<'a>(
 /// Which client asks about which token, at the endpoints where a client names one (RFC 7009 §2.1, RFC 7662 §2.1), or the
 /// answer if it may not.
 fn client_and_token<'a>(
+    context: &Context,
     configuration: &'a Configuration,
+    server: &Server,
     headers: &HeaderMap,
     parameters: &'a Parameters,
 ) -> Result<(&'a Application, &'a str), Box<Response>> {
     if let Some(repeated) = parameters.first_repeated() {
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
-    let application = authenticate(headers, parameters, |id| configuration.snapshot.application(id))
+    let application = authenticated(context, configuration, server, headers, parameters)
         .map_err(|refused| Box::new(refused.into_response()))?;
     let token = parameters.lenient("token").ok_or_else(|| {
         Box::new(OAuthError::invalid_request("The parameter token is missing.").into_response())
     })?;
     Ok((application, token))
+}
+
+/// The application that proves who it is to `server`.
+fn authenticated<'a>(
+    context: &Context,
+    configuration: &'a Configuration,
+    server: &Server,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<&'a Application, ClientRefused> {
+    let issuer = context.issuer(&server.server.id);
+    // RFC 7523 §3 rule 3: the issuer or the token endpoint; libraries also write the endpoint that they call.
+    let mut audiences: Vec<_> = ["token", "introspect", "revoke", "device/authorize"]
+        .map(|endpoint| format!("{issuer}/v1/{endpoint}"))
+        .into();
+    audiences.push(issuer);
+    let terms = AssertionTerms { audiences: &audiences, now: context.now(), used: &context.used_assertions };
+    authenticate(headers, parameters, &terms, |id| configuration.snapshot.application(id))
 }
 
 /// Whether the body is a form.

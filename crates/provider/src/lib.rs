@@ -2,10 +2,10 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), device authorization (RFC 8628), refresh tokens, where it is allowed
-//! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated
-//! logout; besides, `/healthz` and the pages, among them those at which a password is chosen by a link that works
-//! once. One file an endpoint, under `endpoint`.
+//! RFC 9207), device authorization (RFC 8628), refresh tokens, where they are allowed the client credentials and
+//! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides,
+//! `/healthz` and the pages, among them those at which a password is chosen by a link that works once. One file an
+//! endpoint, under `endpoint`.
 //!
 //! # What defends what
 //!
@@ -21,6 +21,8 @@
 //!   decision of somebody who has signed in (module `user_code` says what guessing is worth).
 //! - *Links* at which a password is chosen work once; looking at one, as mail scanners do, changes nothing, and
 //!   the log does not know them.
+//! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
+//!   process takes once.
 //! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
 //!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;

@@ -100,10 +100,11 @@ impl Provider {
         let Some(application) = application.filter(|_| token.client.as_str() == MANAGEMENT_CLIENT) else {
             return Ok(None);
         };
+        let Some(user) = token.user.as_ref() else { return Ok(None) };
         if !token.counts(context).await? {
             return Ok(None);
         }
-        let person = context.store.person(&token.user).await?;
+        let person = context.store.person(user).await?;
         let person = person
             .filter(|person| person.user.status.may_sign_in())
             .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some());

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// The claim of an access token that names the grant from which it came, so that it ends with it.
 pub(crate) const GRANT_CLAIM: &str = "grant_id";
+/// The claim of an access token that names its user, in Okta's words; a client's own token has none.
+pub(crate) const USER_CLAIM: &str = "uid";
 
 /// For whom tokens are, and why.
 #[derive(Clone, Copy)]
@@ -22,7 +24,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) server: &'a Server,
     pub(crate) application: &'a Application,
-    pub(crate) person: &'a Person,
+    /// `None`: the client itself (RFC 6749 §4.4). It has no ID token.
+    pub(crate) person: Option<&'a Person>,
     pub(crate) scopes: &'a [ScopeName],
     pub(crate) lifetimes: &'a Lifetimes,
     pub(crate) grant: &'a GrantId,
@@ -53,10 +56,12 @@ pub(crate) fn issue(
         ["AT.", "ID."].map(|prefix| format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy))));
     let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(&access_id, now))?;
     let id_token = subject
-        .scopes
-        .iter()
-        .any(|scope| scope.as_str() == "openid")
-        .then(|| key.sign("JWT", &subject.id_token(&id_token_id, &access_token, key.algorithm(), now)))
+        .person
+        .filter(|_| subject.scopes.iter().any(|scope| scope.as_str() == "openid"))
+        .map(|person| {
+            let claims = subject.id_token(person, &id_token_id, &access_token, key.algorithm(), now);
+            key.sign("JWT", &claims)
+        })
         .transpose()?;
     Ok(IssuedTokens {
         access_token,
@@ -71,6 +76,7 @@ impl Subject<'_> {
     /// booleans and whole numbers as such.
     fn id_token(
         &self,
+        person: &Person,
         id: &str,
         access_token: &str,
         algorithm: Algorithm,
@@ -78,7 +84,7 @@ impl Subject<'_> {
     ) -> Map<String, Value> {
         let own = json!({
             "iss": self.issuer,
-            "sub": self.person.user.id,
+            "sub": person.user.id,
             "aud": self.application.client_id,
             "iat": now.as_second(),
             "exp": end(now, self.lifetimes.id_token().duration()),
@@ -101,31 +107,42 @@ impl Subject<'_> {
             several => json!(several),
         };
         let scopes: Vec<_> = self.scopes.iter().map(ScopeName::as_str).collect();
-        let own = json!({
+        let mut own = json!({
             "iss": self.issuer,
-            "sub": self.person.user.id,
             "aud": audience,
             "iat": now.as_second(),
             "exp": end(now, self.lifetimes.access_token().duration()),
-            "auth_time": self.auth_time.as_second(),
             "jti": id,
             "client_id": self.application.client_id,
             "scope": scopes.join(" "),
             // Okta's names for the same, which resource servers written for it read.
             "cid": self.application.client_id,
-            "uid": self.person.user.id,
             "scp": scopes,
             GRANT_CLAIM: self.grant,
         });
-        self.configured(ClaimsFor::AccessToken, own)
+        if let Some(person) = self.person {
+            own["sub"] = person.user.id.as_str().into();
+            own[USER_CLAIM] = person.user.id.as_str().into();
+            own["auth_time"] = self.auth_time.as_second().into();
+            self.configured(ClaimsFor::AccessToken, own)
+        } else {
+            // RFC 9068 §2.2: the client, when it acts for nobody else.
+            own["sub"] = self.application.client_id.as_str().into();
+            let mut payload = self.configured(ClaimsFor::AccessToken, own);
+            // By its absence the token is known for a client's, whatever an administrator calls a claim.
+            payload.remove(USER_CLAIM);
+            payload
+        }
     }
 
-    /// What the server's configuration says of the person, and over it the protocol's own claims.
+    /// What the server's configuration says of the person (or, of a token that is nobody's, of the application), and over
+    /// it the protocol's own claims.
     fn configured(&self, wanted: ClaimsFor, own: Value) -> Map<String, Value> {
         let Claims { mut values, problems } =
-            claims(&self.server.claims, wanted, self.scopes, Some(self.person), self.application);
+            claims(&self.server.claims, wanted, self.scopes, self.person, self.application);
         for problem in problems {
-            tracing::warn!(%problem, user = %self.person.user.id, "a claim could not be computed");
+            let user = self.person.map(|person| person.user.id.as_str());
+            tracing::warn!(%problem, user, client = %self.application.client_id, "a claim could not be computed");
         }
         if let Value::Object(own) = own {
             values.extend(own);

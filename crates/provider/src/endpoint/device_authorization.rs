@@ -46,7 +46,7 @@ pub(crate) async fn authorize(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&configuration, server, &headers, &parameters) {
+    let application = match client(&context, &configuration, server, &headers, &parameters) {
         Ok(application) => application,
         Err(refused) => return *refused,
     };

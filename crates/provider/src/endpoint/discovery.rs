@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
+use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -32,7 +33,7 @@ pub(crate) fn no_server(id: &str) -> Response {
 fn document(context: &Context, server: &Server) -> Value {
     let issuer = context.issuer(&server.server.id);
     let endpoint = |name: &str| format!("{issuer}/v1/{name}");
-    let client_authentication = ["none", "client_secret_basic", "client_secret_post"];
+    let client_authentication = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     let scopes: Vec<_> = server
         .scopes
         .values()
@@ -57,8 +58,11 @@ fn document(context: &Context, server: &Server) -> Value {
         "scopes_supported": scopes,
         "claims_supported": claims(server),
         "token_endpoint_auth_methods_supported": client_authentication,
+        "token_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "introspection_endpoint_auth_methods_supported": client_authentication,
+        "introspection_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "revocation_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
@@ -68,14 +72,16 @@ fn document(context: &Context, server: &Server) -> Value {
     })
 }
 
-/// The password grant only where a rule allows it: it is nothing to invite clients to.
+/// The grants beside those of people's sign-ins only where a rule allows them: the password grant is nothing to invite
+/// clients to.
 fn grant_types(server: &Server) -> Vec<&'static str> {
     let mut supported = vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode];
-    let mut rules =
-        server.policies().filter(|(policy, _)| policy.status.is_active()).flat_map(|(_, rules)| rules);
-    if rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(&GrantType::Password)) {
-        supported.push(GrantType::Password);
-    }
+    let allowed = |grant_type: &GrantType| {
+        let policies = server.policies().filter(|(policy, _)| policy.status.is_active());
+        let mut rules = policies.flat_map(|(_, rules)| rules);
+        rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(grant_type))
+    };
+    supported.extend([GrantType::ClientCredentials, GrantType::Password].into_iter().filter(allowed));
     supported.into_iter().map(GrantType::as_str).collect()
 }
 

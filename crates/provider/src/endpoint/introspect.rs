@@ -26,7 +26,8 @@ pub(crate) async fn introspect(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let (application, token) = match client_and_token(&configuration, &headers, &parameters) {
+    let (application, token) = match client_and_token(&context, &configuration, server, &headers, &parameters)
+    {
         Ok(both) => both,
         Err(refused) => return *refused,
     };
@@ -69,7 +70,7 @@ async fn known_of(
             "scope": scopes.join(" "),
             "sub": family.user,
         });
-        (family.user, object(known))
+        (Some(family.user), object(known))
     } else {
         let token = AccessToken::read(context, configuration, server, token, now)
             .filter(|token| token.client == application.client_id);
@@ -81,9 +82,12 @@ async fn known_of(
         known.insert("token_type".to_owned(), "Bearer".into());
         (token.user, known)
     };
-    let Some(login) = login_of(context, configuration, application, &user).await? else { return Ok(None) };
+    if let Some(user) = user {
+        let login = login_of(context, configuration, application, &user).await?;
+        let Some(login) = login else { return Ok(None) };
+        known.insert("username".to_owned(), login.into());
+    }
     known.insert("active".to_owned(), true.into());
-    known.insert("username".to_owned(), login.into());
     Ok(Some(known))
 }
 

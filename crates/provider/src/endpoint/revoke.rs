@@ -9,7 +9,7 @@ use kubesso_directory::{Application, GrantId, RefreshToken, Server, StoreError};
 use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
 use crate::endpoint::{client_and_token, discovery, form};
-use crate::oauth_error::{OAuthError, never_stored};
+use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 
 /// Ends the grant of a token. A token that is unknown or another client's is answered like one that was
 /// revoked (§2.2): there is nothing that the client could do about it.
@@ -22,12 +22,19 @@ pub(crate) async fn revoke(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let (application, token) = match client_and_token(&configuration, &headers, &parameters) {
+    let (application, token) = match client_and_token(&context, &configuration, server, &headers, &parameters)
+    {
         Ok(both) => both,
         Err(refused) => return *refused,
     };
     let ended = match grant_of(&context, &configuration, server, application, token).await {
-        Ok(Some(grant)) => context.store.end_family(&grant, context.now()).await.map(|lived| (grant, lived)),
+        Ok(Some(Revocable::Never)) => {
+            let description = "A client's own access token cannot be revoked; it ends by itself.";
+            return OAuthError::new(ErrorCode::UnsupportedTokenType, description).into_response();
+        }
+        Ok(Some(Revocable::Grant(grant))) => {
+            context.store.end_family(&grant, context.now()).await.map(|lived| (grant, lived))
+        }
         Ok(None) => return done(),
         Err(error) => Err(error),
     };
@@ -43,7 +50,15 @@ pub(crate) async fn revoke(
     }
 }
 
-/// The grant that `token` came from, if it is a token of `application`. `token_type_hint` is not needed to
+/// What a token came from.
+enum Revocable {
+    /// A sign-in.
+    Grant(GrantId),
+    /// Nothing that is stored: the client itself (RFC 6749 §4.4, RFC 7009 §2.2.1).
+    Never,
+}
+
+/// What `token` came from, if it is a token of `application`. `token_type_hint` is not needed to
 /// tell which kind it is.
 async fn grant_of(
     context: &Context,
@@ -51,13 +66,17 @@ async fn grant_of(
     server: &Server,
     application: &Application,
     token: &str,
-) -> Result<Option<GrantId>, StoreError> {
+) -> Result<Option<Revocable>, StoreError> {
     if let Some(token) = RefreshToken::parse(token) {
         let family = context.store.refresh_family(&token).await?;
-        return Ok(family.filter(|family| family.client == application.client_id).map(|family| family.grant));
+        let family = family.filter(|family| family.client == application.client_id);
+        return Ok(family.map(|family| Revocable::Grant(family.grant)));
     }
     let token = AccessToken::read(context, configuration, server, token, context.now());
-    Ok(token.filter(|token| token.client == application.client_id).map(|token| token.grant))
+    Ok(token.filter(|token| token.client == application.client_id).map(|token| match token.user {
+        Some(_) => Revocable::Grant(token.grant),
+        None => Revocable::Never,
+    }))
 }
 
 fn done() -> Response {

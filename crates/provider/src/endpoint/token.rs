@@ -3,6 +3,7 @@
 //! Tokens are signed before the code or the refresh token is spent, so that a failure in between costs the
 //! client nothing but a second try. Person, groups, assignment and policy are read afresh each time.
 
+mod client_credentials;
 mod code;
 mod device;
 mod password;
@@ -27,8 +28,13 @@ use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
 use crate::tokens::{self, IssuedTokens, Subject};
 
-const SUPPORTED: [GrantType; 4] =
-    [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::Password, GrantType::RefreshToken];
+const SUPPORTED: [GrantType; 5] = [
+    GrantType::AuthorizationCode,
+    GrantType::ClientCredentials,
+    GrantType::DeviceCode,
+    GrantType::Password,
+    GrantType::RefreshToken,
+];
 
 /// Exchanges a grant for tokens.
 pub(crate) async fn token(
@@ -41,7 +47,7 @@ pub(crate) async fn token(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&configuration, server, &headers, &parameters) {
+    let application = match client(&context, &configuration, server, &headers, &parameters) {
         Ok(application) => application,
         Err(refused) => return *refused,
     };
@@ -117,6 +123,7 @@ impl TokenRequest<'_> {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
         }
         match grant_type {
+            GrantType::ClientCredentials => self.act_for_itself(parameters),
             GrantType::DeviceCode => self.poll(parameters).await,
             GrantType::Password => self.check_password(parameters).await,
             GrantType::RefreshToken => self.refresh(parameters).await,
@@ -149,7 +156,7 @@ impl TokenRequest<'_> {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
             application: self.application,
-            person,
+            person: Some(person),
             scopes,
             lifetimes,
             grant: &authorization.grant,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::context::{Configuration, Context};
 use crate::endpoint::{self, discovery};
 use crate::oauth_error::{OAuthError, never_stored};
-use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM};
+use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM, USER_CLAIM};
 
 /// The token in the `Authorization` header.
 pub(crate) async fn get(
@@ -43,7 +43,8 @@ pub(crate) async fn post(
 
 /// An access token that we signed and that has not ended.
 pub(crate) struct AccessToken {
-    pub(crate) user: UserId,
+    /// Whose it is; `None`: the client's own (RFC 6749 §4.4).
+    pub(crate) user: Option<UserId>,
     pub(crate) client: ClientId,
     pub(crate) grant: GrantId,
     pub(crate) scopes: Vec<ScopeName>,
@@ -72,8 +73,12 @@ impl AccessToken {
         if !is_ours {
             return None;
         }
+        let user = match verified.payload.get(USER_CLAIM) {
+            Some(_) => Some(UserId::parse(text("sub")?).ok()?),
+            None => None,
+        };
         Some(Self {
-            user: UserId::parse(text("sub")?).ok()?,
+            user,
             client: ClientId::parse(text("client_id")?).ok()?,
             grant: GrantId::parse(text(GRANT_CLAIM)?).ok()?,
             scopes: parse_scopes(text("scope")?).ok()?,
@@ -167,7 +172,8 @@ async fn userinfo(
     let application = configuration.snapshot.application(&token.client);
     let application =
         application.filter(|application| application.status.is_active()).ok_or(Refused::InvalidToken)?;
-    let person = context.store.person(&token.user).await.map_err(internal)?;
+    let user = token.user.as_ref().ok_or(Refused::InvalidToken)?;
+    let person = context.store.person(user).await.map_err(internal)?;
     let person = person
         .filter(|person| person.user.status.may_sign_in())
         .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some())

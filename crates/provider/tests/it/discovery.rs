@@ -50,7 +50,19 @@ async fn the_discovery_document_is_this() {
       "introspection_endpoint_auth_methods_supported": [
         "none",
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "introspection_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
       ],
       "issuer": "https://localhost:8443/oauth2/k8s-auth",
       "jwks_uri": "https://localhost:8443/oauth2/k8s-auth/v1/keys",
@@ -72,7 +84,19 @@ async fn the_discovery_document_is_this() {
       "revocation_endpoint_auth_methods_supported": [
         "none",
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "revocation_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
       ],
       "scopes_supported": [
         "address",
@@ -89,7 +113,19 @@ async fn the_discovery_document_is_this() {
       "token_endpoint_auth_methods_supported": [
         "none",
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "token_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
       ],
       "userinfo_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/userinfo"
     }

@@ -5,6 +5,8 @@ mod authorize;
 #[cfg(test)]
 mod choose_password;
 #[cfg(test)]
+mod client_credentials;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod discovery;
@@ -25,6 +27,8 @@ mod logs;
 #[cfg(test)]
 mod management;
 mod password;
+#[cfg(test)]
+mod private_key_jwt;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl TokenRequest<'_> {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
             application: self.application,
-            person: &person,
+            person: Some(&person),
             scopes: &scopes,
             lifetimes: grant.lifetimes(),
             grant: &family.grant,
