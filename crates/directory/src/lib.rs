@@ -94,7 +94,7 @@ pub use id::{
 };
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
 pub use one_time_token::{OneTimePurpose, OneTimeToken};
-pub use password::PasswordHash;
+pub use password::{ImportedHash, ImportedHashError, PasswordHash};
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
     Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings, rule_warnings,

@@ -1,4 +1,6 @@
 //! Passwords: Argon2id (RFC 9106), stored as PHC strings that carry their own parameters.
+//!
+//! Hashes that another provider made can be imported ([`ImportedHash`]); the first sign-in replaces them.
 
 use std::fmt;
 
@@ -10,6 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::name::Login;
 use crate::secret::Secret;
+
+mod imported;
+
+pub use imported::{ImportedHash, ImportedHashError};
 
 /// The longest password that is looked at, in bytes. Longer ones are refused before any work is done.
 const LONGEST: usize = 1024;
@@ -88,13 +94,17 @@ pub enum PasswordRuleError {
     ContainsName,
 }
 
-/// A hash as it is stored: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
+/// A hash as it is stored: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`, or one that was imported
+/// (`$2b$12$…`, `$pbkdf2-sha256$…`, `$kubesso-sha512$…`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Secret);
 
 impl PasswordHash {
-    /// Reads a stored hash; `None` if it is no Argon2id PHC string.
+    /// Reads a stored hash; `None` if it is neither an Argon2id PHC string nor an imported one.
     pub fn parse(text: &str) -> Option<Self> {
+        if ImportedHash::parse(text).is_some() {
+            return Some(Self(Secret::new(text)));
+        }
         let parsed = phc::PasswordHash::new(text).ok()?;
         let complete =
             parsed.algorithm == argon2::ARGON2ID_IDENT && parsed.salt.is_some() && parsed.hash.is_some();
@@ -118,7 +128,7 @@ impl fmt::Debug for PasswordHash {
 pub enum Verification {
     /// It is the one.
     Right,
-    /// It is the one, but was hashed with other parameters than are in force: hash it again and store that.
+    /// It is the one, but was hashed in another way than is in force: hash it again and store that.
     RightButOutdated,
     /// It is not, or there is none.
     Wrong,
@@ -171,15 +181,23 @@ impl PasswordHasher {
     }
 
     /// Checks `password` against what is stored. With nothing stored (no such user, no password) it does the
-    /// same work and says [`Verification::Wrong`], so that the time does not tell which logins exist.
+    /// same work and says [`Verification::Wrong`], so that the time does not tell which logins exist. An imported hash
+    /// takes its own time on top of that: nothing to speak of for SHA, more for bcrypt and PBKDF2 until it is replaced.
     pub fn verify(&self, password: &Password, stored: Option<&PasswordHash>) -> Verification {
         if password.expose().len() > LONGEST {
             return Verification::Wrong;
         }
+        if let Some(imported) = stored.and_then(|stored| ImportedHash::parse(stored.expose())) {
+            // Nobody can choose the empty password, and it could not be hashed again.
+            if !password.expose().is_empty() && imported.verifies(password) {
+                return Verification::RightButOutdated;
+            }
+            self.waste(password);
+            return Verification::Wrong;
+        }
         let parsed = stored.and_then(|stored| phc::PasswordHash::new(stored.expose()).ok());
         let Some(parsed) = parsed else {
-            // The result is thrown away; black_box keeps the work from being thrown away with it.
-            let _ = std::hint::black_box(self.hash_with_salt(password, &[0; 16]));
+            self.waste(password);
             return Verification::Wrong;
         };
         if self.argon2().verify_password(password.expose().as_bytes(), &parsed).is_err() {
@@ -190,6 +208,12 @@ impl PasswordHasher {
             parts(&params) == parts(&self.params)
         });
         if same { Verification::Right } else { Verification::RightButOutdated }
+    }
+
+    /// The work of a verification, for nothing.
+    fn waste(&self, password: &Password) {
+        // The result is thrown away; black_box keeps the work from being thrown away with it.
+        let _ = std::hint::black_box(self.hash_with_salt(password, &[0; 16]));
     }
 
     fn hash_with_salt(

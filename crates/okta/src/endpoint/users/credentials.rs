@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::StatusCode;
 use kubesso_directory::password::{Password, PasswordHash, Verification};
+use kubesso_directory::{ImportedHash, ImportedHashError};
 use kubesso_directory::{Access, Attempt, Change, Login, Resource, ThrottleKey, ThrottleRule, User, UserStatus};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,12 @@ pub(super) fn routes() -> Router<Context> {
 
 /// A password that a request sets.
 #[derive(Debug)]
-pub(super) struct NewPassword(Password);
+pub(super) enum NewPassword {
+    /// In clear.
+    Clear(Password),
+    /// As the hash that another system keeps of it; taken over at the next sign-in.
+    Hashed(PasswordHash),
+}
 
 impl NewPassword {
     /// Reads `credentials`; what of it is not offered is refused.
@@ -58,19 +64,32 @@ impl NewPassword {
             ));
         }
         if password.has("hash") {
-            return Err(ApiError::unsupported("Hashes are not taken over"));
+            if password.has("value") {
+                return Err(password.refuse("value", "send either the password or a hash of it"));
+            }
+            let hash = password.object("hash")?;
+            let at = |error: ImportedHashError| password.refuse("hash", error);
+            return ImportedHash::read(&hash.rest()).map(|hash| Some(Self::Hashed(hash))).map_err(at);
         }
-        Ok(password.text("value")?.map(|text| Self(Password::new(text))))
+        Ok(password.text("value")?.map(|text| Self::Clear(Password::new(text))))
     }
 
-    /// Its hash, if it keeps the rule.
+    /// What is stored: the hash of a password that keeps the rule, or a hash as it came.
     pub(super) async fn hash(&self, context: &Context, login: &Login) -> Result<PasswordHash, ApiError> {
-        hash(context, &self.0, login).await
+        match self {
+            Self::Clear(password) => hash(context, password, login).await,
+            Self::Hashed(hash) => Ok(hash.clone()),
+        }
     }
 
     /// Whether it is the user's already: setting it again changes nothing.
     pub(super) async fn is_that_of(&self, context: &Context, user: &User) -> Result<bool, ApiError> {
-        is_password_of(context, &self.0, user).await
+        match self {
+            Self::Clear(password) => is_password_of(context, password, user).await,
+            Self::Hashed(hash) => {
+                Ok(context.store.password_hash(&user.id).await?.is_some_and(|stored| stored == *hash))
+            }
+        }
     }
 }
 
