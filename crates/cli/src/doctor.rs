@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kubesso_directory::Store as _;
+use kubesso_directory::{AdminRole, ApiToken, Store as _, server_warnings};
 
 use crate::args::Doctor;
 use crate::environment;
@@ -13,8 +13,8 @@ use crate::up::installation;
 /// Something to say.
 #[derive(Debug, serde::Serialize)]
 struct Finding {
-    /// Which authorization server it is about.
-    authorization_server: String,
+    /// What it is about.
+    about: String,
     /// What, and what to do.
     finding: String,
 }
@@ -24,17 +24,34 @@ pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     let store = installation::open_existing_directory(&environment::data_dir(&command.data)?).await?;
     let snapshot =
         store.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
+    let tokens =
+        store.api_tokens().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
     store.close().await;
-    let findings: Vec<Finding> = Vec::new();
-    let _ = &snapshot;
+    let mut findings = Vec::new();
+    for server in snapshot.servers().filter(|server| server.server.status.is_active()) {
+        findings.extend(server_warnings(server, &snapshot).into_iter().map(|warning| Finding {
+            about: format!("authorization server {} ({})", server.server.name, server.server.id),
+            finding: warning.to_string(),
+        }));
+    }
+    findings.extend(tokens.iter().filter(|token| is_almighty(token)).map(|token| Finding {
+        about: format!("API token {} ({})", token.name, token.id),
+        finding: "it may do everything, and never ends: revoke it, and make one with --expires, or with the roles that \
+                  its user needs"
+            .to_owned(),
+    }));
     output::print(command.output.format, &findings, || screen(&findings))?;
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn is_almighty(token: &ApiToken) -> bool {
+    token.roles.contains(&AdminRole::SuperAdmin) && token.expires.is_none()
 }
 
 fn screen(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "nothing to say: every setting can do what it says".to_owned();
     }
-    let lines = findings.iter().map(|found| format!("{}: {}", found.authorization_server, found.finding));
+    let lines = findings.iter().map(|found| format!("{}: {}", found.about, found.finding));
     lines.collect::<Vec<_>>().join("\n\n")
 }

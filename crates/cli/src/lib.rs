@@ -24,6 +24,7 @@ mod environment;
 mod error;
 mod keys;
 mod logging;
+mod management;
 mod management_client;
 mod output;
 mod provider_server;

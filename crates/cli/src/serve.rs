@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
-use kubesso_directory::Store;
-use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
+use kubesso_https::{
+    ClientAuthentication, Identity, Limits, ServerTls, serve, serve_dangerously_without_tls,
+};
 use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use url::Url;
 use crate::args::Serve;
 use crate::data_directory::DataDirectory;
 use crate::error::CommandError;
+use crate::management;
 use crate::provider_server;
 use crate::up::{installation, interrupted, people};
 
@@ -38,6 +40,24 @@ struct Config {
     tls: Tls,
     /// Where the directory is.
     data_dir: PathBuf,
+    /// The name by which Terraform's Okta provider and Okta's SDKs reach the management API, if it is another than the
+    /// base URL.
+    organization: Option<Organization>,
+    /// Where the management API is answered without TLS. Loopback only.
+    danger_plain_http: Option<SocketAddr>,
+}
+
+/// Another name for the same, with its own certificate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Organization {
+    /// Scheme https, no path.
+    url: Url,
+    /// Addresses to listen on; empty: those of the base URL, whose certificate must be for this name too.
+    #[serde(default)]
+    listen: Vec<SocketAddr>,
+    /// Needed if it listens.
+    tls: Option<Tls>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,12 +80,19 @@ impl Config {
                 "base_url must begin with https://, because kube-apiserver takes no other issuer".to_owned()
             );
         }
-        let plain = config.base_url.path() == "/"
-            && config.base_url.query().is_none()
-            && config.base_url.fragment().is_none()
-            && config.base_url.username().is_empty();
-        if !plain {
+        if !is_origin(&config.base_url) {
             return Err("base_url must be only https://host or https://host:port".to_owned());
+        }
+        if let Some(organization) = &config.organization {
+            if organization.url.scheme() != "https" || !is_origin(&organization.url) {
+                return Err("organization.url must be only https://host or https://host:port".to_owned());
+            }
+            if organization.listen.is_empty() == organization.tls.is_some() {
+                return Err("organization needs both listen and tls, or neither".to_owned());
+            }
+        }
+        if let Some(address) = config.danger_plain_http.filter(|address| !address.ip().is_loopback()) {
+            return Err(format!("danger_plain_http is for loopback addresses only, and {address} is none"));
         }
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
@@ -74,45 +101,73 @@ impl Config {
     }
 }
 
+/// Whether there is nothing in it but scheme, host and port.
+fn is_origin(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+}
+
 /// Runs `kubesso serve …` until it is told to end.
 pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     let config = read(&command.config)?;
     let directory = DataDirectory::open(&config.data_dir).map_err(|e| CommandError::new(e.to_string()))?;
     let tls = ServerTls::new(&config.tls.read()?, ClientAuthentication::None)
         .map_err(|e| CommandError::because("TLS cannot be set up", &e))?;
-    let mut listeners = Vec::new();
-    for address in &config.listen {
-        let listener = TcpListener::bind(address).await;
-        listeners
-            .push(listener.map_err(|e| CommandError::because(format!("cannot listen on {address}"), &e))?);
-    }
+    let listeners = listen(&config.listen).await?;
+    let organization = match &config.organization {
+        Some(Organization { listen: addresses, tls: Some(files), .. }) => {
+            let tls = ServerTls::new(&files.read()?, ClientAuthentication::None)
+                .map_err(|e| CommandError::because("TLS for the organization cannot be set up", &e))?;
+            Some((listen(addresses).await?, tls))
+        }
+        _ => None,
+    };
+    let plain_http = listen(config.danger_plain_http.as_slice()).await?;
     let (database, sealing_key) = installation::open_directory(directory.root()).await?;
     create_registration(&database).await?;
-    let provider = Provider::new(ProviderConfig {
+    let (provider, api) = management::start(management::Parts {
         base_url: config.base_url.clone(),
+        other_origins: config.other_origins(),
         store: Arc::new(database.clone()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
     })
-    .await
-    .map_err(|e| CommandError::because("the provider cannot start", &e))?;
+    .await?;
 
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let router = provider_server::router(&provider);
+    let router = provider_server::router(&provider, &api);
     for listener in listeners {
         tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
+    }
+    if let Some((listeners, tls)) = organization {
+        for listener in listeners {
+            tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
+        }
+        if let Some(files) = config.organization.and_then(|organization| organization.tls) {
+            tasks.spawn(show_renewed_certificates(files, tls, shutdown.clone()));
+        }
+    }
+    for listener in plain_http {
+        eprintln!(
+            "DANGER: the management API is also answered without TLS: whoever can read this machine's loopback"
+        );
+        eprintln!("traffic gets the API tokens.");
+        let router = provider_server::management_router(&api);
+        tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
     }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
     eprintln!("kubesso serves {} on {}", config.base_url, addresses(&config.listen));
     let snapshot =
         database.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
-    for server in snapshot.servers().filter(|server| server.server.status.is_active()) {
+    let is_ours = |id: &str| id == MANAGEMENT_SERVER || id == MANAGEMENT_CLIENT;
+    let servers = snapshot.servers().filter(|server| server.server.status.is_active());
+    for server in servers.filter(|server| !is_ours(server.server.id.as_str())) {
         eprintln!("  issuer  {}  ({})", provider.issuer(&server.server.id), server.server.name);
     }
-    for application in snapshot.applications().filter(|application| application.status.is_active()) {
+    let applications = snapshot.applications().filter(|application| application.status.is_active());
+    for application in applications.filter(|application| !is_ours(application.client_id.as_str())) {
         eprintln!("  client  {}  ({})", application.client_id, application.label);
     }
     interrupted().await;
@@ -122,6 +177,26 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     tasks.wait().await;
     database.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Config {
+    /// Where the management API is reached besides the base URL.
+    fn other_origins(&self) -> Vec<String> {
+        let organization =
+            self.organization.iter().map(|one| one.url.as_str().trim_end_matches('/').to_owned());
+        let plain = self.danger_plain_http.iter().flat_map(|one| management::plain_http_origins(one.port()));
+        organization.chain(plain).collect()
+    }
+}
+
+async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, CommandError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners
+            .push(listener.map_err(|e| CommandError::because(format!("cannot listen on {address}"), &e))?);
+    }
+    Ok(listeners)
 }
 
 /// An empty directory gets what a cluster needs to be pointed at: the tutorial's groups, application and authorization
@@ -203,6 +278,21 @@ mod tests {
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(config.base_url.as_str(), "https://sso.example.com/");
         assert_eq!(addresses(&config.listen), "127.0.0.1:8443");
+        assert!(config.other_origins().is_empty());
+    }
+
+    #[test]
+    fn the_organization_may_have_a_name_of_its_own_and_loopback_may_do_without_tls() {
+        let more = "organization: {url: 'https://acme.example.com'}\ndanger_plain_http: 127.0.0.1:8480\n";
+        let config = Config::parse(&format!("{GOOD}{more}")).unwrap();
+        let expected = [
+            "https://acme.example.com",
+            "http://127.0.0.1:8480",
+            "http://127.0.0.1",
+            "http://localhost:8480",
+            "http://localhost",
+        ];
+        assert_eq!(config.other_origins(), expected);
     }
 
     #[test]
@@ -213,6 +303,9 @@ mod tests {
             ("['127.0.0.1:8443']", "[]", "listen names no address"),
             ("data_dir:", "data_directory:", "data_directory"),
             ("127.0.0.1:8443", "localhost", "socket address"),
+            ("data_dir:", "danger_plain_http: 10.0.0.1:80\ndata_dir:", "loopback addresses only"),
+            ("data_dir:", "organization: {url: 'https://a/b'}\ndata_dir:", "organization.url"),
+            ("data_dir:", "organization: {url: 'https://a', listen: ['0.0.0.0:443']}\ndata_dir:", "or neither"),
         ] {
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(expected), "{from} → {to}: {error}");

@@ -4,6 +4,7 @@ mod facts;
 pub(crate) mod installation;
 mod kubeconfig;
 mod late_authenticator;
+mod organization;
 pub(crate) mod people;
 mod ports;
 mod start;
@@ -12,6 +13,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use facts::{Colour, Facts, Person};
+pub use organization::Organization;
 pub use ports::PortChoice;
 pub use start::{Options, Running, start};
 
@@ -26,6 +28,8 @@ pub(crate) async fn run(command: Up) -> Result<ExitCode, CommandError> {
     let mut options = Options::new(environment::data_dir(&command.data)?);
     options.provider_port = command.provider_port.map(choice);
     options.cluster_port = command.cluster_port.map(choice);
+    options.listens_for_organization = !command.tour;
+    options.danger_plain_http_port = command.danger_plain_http_port;
     // Ctrl-C from here on, also while things start.
     let interrupted = interrupted();
     tokio::pin!(interrupted);

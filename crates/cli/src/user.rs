@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
 use kubesso_directory::password::{Password, PasswordHash, PasswordHasher};
 use kubesso_directory::{
-    AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, Login, Outcome, Page, Store,
+    AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, GroupType, Login, Outcome, Page, Store,
     StoreError, User, UserId, UserProfile,
 };
 use serde::Serialize;
@@ -103,8 +103,11 @@ impl People {
             after = Some(last.id.clone());
             for user in users {
                 let person = self.store.person(&user.id).await.map_err(|e| unreadable(&e))?;
-                let mut groups: Vec<_> =
-                    person.iter().flat_map(|p| &p.groups).map(|group| group.name.to_string()).collect();
+                let groups = person.iter().flat_map(|person| &person.groups);
+                let mut groups: Vec<_> = groups
+                    .filter(|group| group.group_type != GroupType::BuiltIn)
+                    .map(|group| group.name.to_string())
+                    .collect();
                 groups.sort();
                 listed.push(Listed {
                     login: user.profile.login.to_string(),

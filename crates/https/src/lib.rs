@@ -26,7 +26,7 @@ mod tls;
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
 };
-pub use server::{ClientCertificates, Limits, PeerAddress, serve};
+pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 
 /// Makes aws-lc-rs the process' crypto provider. Call it first thing in `main`; further calls do nothing.

@@ -80,6 +80,15 @@ impl ServerNames {
         )
     }
 
+    /// And this address.
+    #[must_use]
+    pub fn and(mut self, address: IpAddr) -> Self {
+        if !self.addresses.contains(&address) {
+            self.addresses.push(address);
+        }
+        self
+    }
+
     fn subject_alternative_names(&self) -> Result<Vec<SanType>, PkiError> {
         let dns = self.dns.iter().map(|name| Ok(SanType::DnsName(name.as_str().try_into()?)));
         let addresses = self.addresses.iter().map(|address| Ok(SanType::IpAddress(*address)));

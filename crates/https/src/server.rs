@@ -12,6 +12,7 @@ use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -68,6 +69,35 @@ pub async fn serve(
     limits: Limits,
 ) {
     let acceptor = TlsAcceptor::from(tls.config);
+    let accept = move |stream, peer, router, shutdown| {
+        serve_connection(stream, peer, acceptor.clone(), router, shutdown, limits)
+    };
+    accept_until(listener, router, shutdown, limits, accept).await;
+}
+
+/// As [`serve`], in plain http: whoever can read the traffic sees every token in it. For the loopback interface, where
+/// nothing else works.
+pub async fn serve_dangerously_without_tls(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: Limits,
+) {
+    let accept = move |stream: TcpStream, peer, router, shutdown| async move {
+        let _ = stream.set_nodelay(true);
+        serve_requests(stream, peer, ClientCertificates::default(), router, shutdown, limits).await;
+    };
+    accept_until(listener, router, shutdown, limits, accept).await;
+}
+
+/// Gives every connection to `serve_one`, until `shutdown` is cancelled.
+async fn accept_until<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: Limits,
+    serve_one: impl Fn(TcpStream, SocketAddr, Router, CancellationToken) -> F,
+) {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     // Cancelled when the time for draining is over.
@@ -88,11 +118,10 @@ pub async fn serve(
                 continue;
             }
         };
-        let (acceptor, router) = (acceptor.clone(), router.clone());
-        let (shutdown, cut) = (shutdown.clone(), cut.clone());
+        let (served, cut) = (serve_one(stream, peer, router.clone(), shutdown.clone()), cut.clone());
         connections.spawn(async move {
             tokio::select! {
-                () = serve_connection(stream, peer, acceptor, router, shutdown, limits) => {}
+                () = served => {}
                 () = cut.cancelled() => debug!(%peer, "cut at shutdown"),
             }
             drop(permit);
@@ -127,7 +156,17 @@ async fn serve_connection(
         .peer_certificates()
         .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
         .unwrap_or_default();
-    let certificates = ClientCertificates(shown);
+    serve_requests(stream, peer, ClientCertificates(shown), router, shutdown, limits).await;
+}
+
+async fn serve_requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    certificates: ClientCertificates,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: Limits,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
@@ -199,6 +238,22 @@ mod tests {
         let answer = trusting(&running).get(&running.url).send().await.unwrap();
         assert_eq!(answer.version(), reqwest::Version::HTTP_2);
         assert_eq!(answer.text().await.unwrap(), "hello");
+    }
+
+    #[tokio::test]
+    async fn without_tls_a_request_is_answered_too_and_shows_no_certificate() {
+        async fn count(Extension(shown): Extension<ClientCertificates>) -> String {
+            shown.0.len().to_string()
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", get(count));
+        let served = serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default());
+        let ended = tokio::spawn(served);
+        assert_eq!(reqwest::get(&url).await.unwrap().text().await.unwrap(), "0");
+        shutdown.cancel();
+        ended.await.unwrap();
     }
 
     #[tokio::test]

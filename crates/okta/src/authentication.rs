@@ -135,6 +135,9 @@ pub(crate) async fn authenticate(
     response
 }
 
+/// The scheme of API tokens.
+const SSWS: &str = "SSWS";
+
 /// A request without its body.
 struct Sent {
     method: Method,
@@ -152,7 +155,11 @@ async fn caller(context: &Context, sent: &Sent, address: Option<IpAddr>) -> Resu
     };
     let value =
         value.to_str().map_err(|_| ApiError::unauthenticated("The header Authorization is not ASCII"))?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    let (scheme, token) = match value.split_at_checked(SSWS.len()) {
+        // Okta takes `SSWS<token>` too, which is what its SDK for Python sends.
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(SSWS) => (scheme, token),
+        _ => value.split_once(' ').unwrap_or((value, "")),
+    };
     let token = token.trim();
     let (principal, authority) = match scheme.to_ascii_lowercase().as_str() {
         "ssws" => by_api_token(context, token).await?,

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("directory", &["ambient"]),
     ("store-sqlite", &["ambient", "directory"]),
     ("provider", &["ambient", "directory", "token"]),
+    ("okta", &["ambient", "directory", "token"]),
     ("token-cache", &["ambient"]),
     ("kubectl-oidc_login", &["ambient", "token-cache"]),
     ("signin", &["ambient", "https", "k8s-types", "keyring", "kubeconfig", "token", "token-cache"]),

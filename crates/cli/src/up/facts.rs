@@ -8,6 +8,8 @@ use kubesso_signin::shell_quote;
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 
+use crate::up::organization::Organization;
+
 /// Where things are, and who can sign in.
 #[derive(Debug)]
 pub struct Facts {
@@ -27,6 +29,8 @@ pub struct Facts {
     pub data_dir: PathBuf,
     /// What goes into `PATH`, so that kubectl finds the plugin.
     pub plugin_dir: PathBuf,
+    /// How Terraform's Okta provider finds the management API; `None` where port 443 cannot be used.
+    pub organization: Option<Organization>,
     /// The four people.
     pub users: Vec<Person>,
     /// What is not as the person might expect, e.g. another port.
@@ -49,7 +53,7 @@ pub struct Person {
 /// For scripts. The one place where passwords are serialised: this is their only showing.
 impl Serialize for Facts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut facts = serializer.serialize_struct("Facts", 10)?;
+        let mut facts = serializer.serialize_struct("Facts", 11)?;
         facts.serialize_field("issuer", &self.issuer)?;
         facts.serialize_field("client_id", &self.client_id)?;
         facts.serialize_field("ca", &self.ca)?;
@@ -58,6 +62,7 @@ impl Serialize for Facts {
         facts.serialize_field("cluster", &self.cluster)?;
         facts.serialize_field("data_dir", &self.data_dir)?;
         facts.serialize_field("plugin_dir", &self.plugin_dir)?;
+        facts.serialize_field("organization", &self.organization)?;
         facts.serialize_field("users", &self.users)?;
         facts.serialize_field("notices", &self.notices)?;
         facts.end()
@@ -136,6 +141,8 @@ impl Facts {
         }
         self.write_people(&mut screen, colour, default_data_dir);
         self.write_next_steps(&mut screen, colour);
+        self.write_terraform(&mut screen, colour, default_data_dir);
+        self.write_farewell(&mut screen, colour);
         screen
     }
 
@@ -179,6 +186,31 @@ impl Facts {
         ] {
             let _ = writeln!(screen, "  {line}");
         }
+    }
+
+    fn write_terraform(&self, screen: &mut String, colour: Colour, default_data_dir: Option<&Path>) {
+        let Some(organization) = &self.organization else { return };
+        let quote = |path: &Path| shell_quote(&path.display().to_string());
+        let place = if default_data_dir == Some(&self.data_dir) {
+            String::new()
+        } else {
+            format!(" --data-dir {}", quote(&self.data_dir))
+        };
+        let _ = writeln!(screen, "\n  {}\n", colour.bold("Or set up access by Terraform, with Okta's provider"));
+        for line in [
+            format!(
+                "export OKTA_ORG_NAME={} OKTA_BASE_URL={} \\",
+                organization.org_name, organization.base_url
+            ),
+            format!("  SSL_CERT_FILE={}", quote(&organization.ssl_cert_file)),
+            format!("export OKTA_API_TOKEN=$(kubesso api-token create --name terraform{place} \\"),
+            "  -o json | jq -r .token)".to_owned(),
+        ] {
+            let _ = writeln!(screen, "  {line}");
+        }
+    }
+
+    fn write_farewell(&self, screen: &mut String, colour: Colour) {
         let _ = writeln!(
             screen,
             "\n  {}",
@@ -213,6 +245,11 @@ mod tests {
             cluster: "https://localhost:6444".to_owned(),
             data_dir: "/home/jo/.local/share/kubesso".into(),
             plugin_dir: "/home/jo/my files/bin".into(),
+            organization: Some(Organization {
+                org_name: "127".to_owned(),
+                base_url: "0.0.77".to_owned(),
+                ssl_cert_file: "/home/jo/.local/share/kubesso/trust.pem".into(),
+            }),
             users: vec![
                 person("admin@example.com", "may do everything"),
                 person("dev@example.com", "may read"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{Password, PasswordError, PasswordHash, PasswordHasher};
-use kubesso_directory::{FirstWorld, Login, Page, Secret, Seeded, Store, StoreError, seed};
+use kubesso_directory::{FirstWorld, GroupType, Login, Page, Secret, Seeded, Store, StoreError, seed};
 
 use crate::error::CommandError;
 use crate::up::facts::Person;
@@ -82,7 +82,12 @@ pub(crate) async fn present(
     let mut people = Vec::new();
     for user in &seeded.users {
         let Some(person) = store.person(&user.id).await.map_err(|e| unreadable(&e))? else { continue };
-        let mut groups: Vec<_> = person.groups.iter().map(|group| group.name.to_string()).collect();
+        let mut groups: Vec<_> = person
+            .groups
+            .iter()
+            .filter(|group| group.group_type != GroupType::BuiltIn)
+            .map(|group| group.name.to_string())
+            .collect();
         groups.sort();
         let email = user.profile.email.to_string();
         let password = passwords

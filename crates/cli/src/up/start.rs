@@ -7,8 +7,10 @@ use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
 use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthenticator, X509Authenticator};
 use kubesso_directory::{SealingKey, Store};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
-use kubesso_https::{ClientAuthentication, Identity, Limits, ServerTls, serve};
-use kubesso_provider::{Provider, ProviderConfig, adopt_key};
+use kubesso_https::{
+    ClientAuthentication, Identity, Limits, ServerTls, serve, serve_dangerously_without_tls,
+};
+use kubesso_provider::adopt_key;
 use kubesso_sandbox::{Sandbox, SandboxConfig};
 use kubesso_store_sqlite::SqliteStore;
 use kubesso_token::{Algorithm, SigningKey, TokenError};
@@ -21,12 +23,13 @@ use url::Url;
 use crate::authority;
 use crate::data_directory::{DataDirectory, Mode, Ports};
 use crate::error::CommandError;
+use crate::management;
 use crate::provider_server;
 use crate::up::facts::Facts;
 use crate::up::kubeconfig::{self, ClusterFacts, SignIn};
 use crate::up::late_authenticator::LateAuthenticator;
 use crate::up::ports::{Listening, PortChoice, listen};
-use crate::up::{installation, people};
+use crate::up::{installation, organization, people};
 
 const PROVIDER_PORT: u16 = 8443;
 const CLUSTER_PORT: u16 = 6443;
@@ -47,6 +50,10 @@ pub struct Options {
     pub provider_port: Option<PortChoice>,
     /// The cluster's port; by default that of the last start or 6443, or a free one if that is taken.
     pub cluster_port: Option<PortChoice>,
+    /// Whether the management API is also reached at port 443 of an address of its own, as Okta's clients need it.
+    pub listens_for_organization: bool,
+    /// The port at which the management API is reached without TLS.
+    pub danger_plain_http_port: Option<u16>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for keys, passwords and ids.
@@ -62,6 +69,8 @@ impl Options {
             data_dir: data_dir.into(),
             provider_port: None,
             cluster_port: None,
+            listens_for_organization: false,
+            danger_plain_http_port: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             program: None,
@@ -157,7 +166,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         database,
         sealing_key,
     } = foundation;
-    let Options { cluster_port, clock, entropy, program, .. } = options;
+    let Options { cluster_port, listens_for_organization, danger_plain_http_port, clock, entropy, program, .. } =
+        options;
     let now = clock.now();
     let store: Arc<dyn Store> = Arc::new(database.clone());
     let world = people::first_world()?;
@@ -171,15 +181,34 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         let key = key.await.map_err(|e| no_key(&e))?.map_err(|e| no_key(&e))?;
         adopt_key(&*store, &sealing_key, &*entropy, &server.id, key, now).await.map_err(|e| no_key(&e))?;
     }
-    let provider = Provider::new(ProviderConfig {
+    let mut notices = notices(&cluster_listening, cluster_port, ports);
+    let organization_listening = if listens_for_organization {
+        organization::listen().await.map_err(|notice| notices.push(notice)).ok()
+    } else {
+        None
+    };
+    let plain_http = match danger_plain_http_port {
+        Some(port) => Some(listen_for("danger-plain-http", PortChoice::Exactly(port)).await?),
+        None => None,
+    };
+    let mut other_origins: Vec<String> = organization_listening.iter().map(|one| one.origin()).collect();
+    if let Some(listening) = &plain_http {
+        other_origins.extend(management::plain_http_origins(listening.port));
+        notices.push(format!(
+            "DANGER: the management API is also at http://127.0.0.1:{}, without TLS: whoever can read this machine's \
+             loopback traffic gets the API tokens",
+            listening.port
+        ));
+    }
+    let (provider, api) = management::start(management::Parts {
         base_url: loopback_url(provider_listening.port)?,
+        other_origins,
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing_key,
     })
-    .await
-    .map_err(|e| CommandError::because("the provider cannot start", &e))?;
+    .await?;
     let (Some(application), Some(server)) = (&seeded.application, &seeded.server) else {
         let missing =
             CommandError::new("the first application or authorization server is not there any more");
@@ -214,7 +243,11 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         installation::create_objects(&sandbox).await?;
     }
 
-    let identity = issue_server(&authority, now)?;
+    let names = match &organization_listening {
+        Some(listening) => ServerNames::loopback().and(listening.address.into()),
+        None => ServerNames::loopback(),
+    };
+    let identity = issue_server(&authority, &names, now)?;
     let provider_tls = server_tls(&identity, ClientAuthentication::None)?;
     let cluster_tls = server_tls(&identity, ClientAuthentication::Requested)?;
     let facts = Facts {
@@ -226,7 +259,11 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         data_dir: directory.root().to_owned(),
         plugin_dir: directory.path(PLUGIN_DIRECTORY),
         users: people::present(&*store, &seeded, &passwords).await?,
-        notices: notices(&cluster_listening, cluster_port, ports),
+        organization: match &organization_listening {
+            Some(listening) => Some(listening.organization(&directory, authority.certificate_pem())?),
+            None => None,
+        },
+        notices,
         issuer,
     };
     write_files(&directory, &facts, &authority, &clock, program)?;
@@ -238,14 +275,22 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let tokens = token_authenticator(oidc, &clock)?;
     authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
+    let router = provider_server::router(&provider, &api);
+    let organization_listeners = organization_listening.into_iter().map(|listening| listening.listener).collect();
     let servers = [
-        (provider_listening, provider_tls.clone(), provider_server::router(&provider)),
-        (cluster_listening, cluster_tls.clone(), sandbox.router()),
+        (provider_listening.listeners, provider_tls.clone(), router.clone()),
+        (organization_listeners, provider_tls.clone(), router),
+        (cluster_listening.listeners, cluster_tls.clone(), sandbox.router()),
     ];
-    for (listening, tls, router) in servers {
-        for listener in listening.listeners {
+    for (listeners, tls, router) in servers {
+        for listener in listeners {
             tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
         }
+    }
+    for listener in plain_http.into_iter().flat_map(|listening| listening.listeners) {
+        let router = provider_server::management_router(&api);
+        let limits = Limits::default();
+        tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), limits));
     }
     provider_server::maintain(provider, &tasks, shutdown.clone());
     // Ready means that a token is taken, and for that the cluster must know the provider's keys. Should that fail, it is
@@ -256,7 +301,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let authority_pem = authority.certificate_pem().to_owned();
     tasks.spawn(authority::renew(
         Arc::new(authority),
-        ServerNames::loopback(),
+        names,
         vec![provider_tls, cluster_tls],
         clock,
         shutdown.clone(),
@@ -335,9 +380,13 @@ fn request_authenticator(
     Ok(authenticator.with_certificates(certificates).with_tokens(tokens))
 }
 
-fn issue_server(authority: &CertificateAuthority, now: jiff::Timestamp) -> Result<Identity, CommandError> {
+fn issue_server(
+    authority: &CertificateAuthority,
+    names: &ServerNames,
+    now: jiff::Timestamp,
+) -> Result<Identity, CommandError> {
     authority
-        .issue_server(&ServerNames::loopback(), now)
+        .issue_server(names, now)
         .map_err(|e| CommandError::because("no server certificate can be issued", &e))
 }
 
