@@ -118,6 +118,10 @@ pub(crate) struct Up {
     /// The sandbox cluster's port; 0 takes a free one [default: 6443, or a free one if that is taken].
     #[arg(long, value_name = "PORT")]
     pub cluster_port: Option<u16>,
+    /// Begin with the people only: Terraform makes the groups, the application `k8s OIDC` and the authorization server
+    /// `k8s-auth` (examples/terraform-okta), and the cluster trusts them as soon as they are there.
+    #[arg(long, conflicts_with = "tour")]
+    pub for_terraform: bool,
     /// Answer the management API without TLS too, at http://127.0.0.1:PORT: whoever can read this machine's loopback
     /// traffic gets the API tokens. For Terraform's `http_proxy` setting, where port 443 cannot be used.
     #[arg(long, value_name = "PORT")]

@@ -139,7 +139,8 @@ fn screen(running: &Running, journeys: &[Journey], colour: Colour) -> String {
     if differences.is_empty() {
         let checks = journeys.iter().map(|journey| 1 + journey.answers.len()).sum::<usize>();
         let verdict = format!("all {checks} as they should be");
-        lines.push(format!("  {}  {}", colour.good(&verdict), colour.faint(&running.facts().issuer)));
+        let issuer = running.facts().registration.as_ref().map_or("", |one| one.issuer.as_str());
+        lines.push(format!("  {}  {}", colour.good(&verdict), colour.faint(issuer)));
     } else {
         lines.push(format!("  {}", colour.bad("not as it should be")));
         lines.extend(differences);

@@ -7,6 +7,7 @@ mod late_authenticator;
 mod organization;
 pub(crate) mod people;
 mod ports;
+mod registration;
 mod start;
 
 use std::io::Write as _;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 pub use facts::{Colour, Facts, Person};
 pub use organization::Organization;
 pub use ports::PortChoice;
+pub use registration::Registration;
 pub use start::{Options, Running, start};
 
 use crate::args::{OutputFormat, Up};
@@ -28,6 +30,7 @@ pub(crate) async fn run(command: Up) -> Result<ExitCode, CommandError> {
     let mut options = Options::new(environment::data_dir(&command.data)?);
     options.provider_port = command.provider_port.map(choice);
     options.cluster_port = command.cluster_port.map(choice);
+    options.people_only = command.for_terraform;
     options.listens_for_organization = !command.tour;
     options.danger_plain_http_port = command.danger_plain_http_port;
     // Ctrl-C from here on, also while things start.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 
 use crate::admin::{AdminRole, RoleAssignment, RoleHolder};
@@ -46,7 +47,7 @@ pub struct FirstUser {
 }
 
 /// What a new directory begins with: people and groups, one native application, one authorization server with
-/// a `groups` claim in its ID tokens, one policy for that application with one rule.
+/// a `groups` claim in its ID tokens, one policy for that application with one rule. Or the people only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstWorld {
     /// Groups.
@@ -69,6 +70,8 @@ pub struct FirstWorld {
     pub rule: Label,
     /// The rule's lifetimes.
     pub lifetimes: Lifetimes,
+    /// Whether it begins with the people only: groups, application and authorization server come from elsewhere.
+    pub people_only: bool,
 }
 
 /// Why there is no first world.
@@ -149,12 +152,19 @@ impl FirstWorld {
             policy: Label::parse("k8s_policy")?,
             rule: Label::parse("AuthCode + PKCE")?,
             lifetimes: Lifetimes::default(),
+            people_only: false,
         })
     }
 
     fn changes(&self, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Vec<Change>, SeedError> {
         let now = clock.now();
-        let mut changes = Vec::new();
+        let mut changes = vec![Change::PutGroup(Group::everyone(entropy, now)?)];
+        if self.people_only {
+            for first in &self.users {
+                self.add_person(first, &[], &mut changes, entropy, now)?;
+            }
+            return Ok(changes);
+        }
         let server = AuthorizationServer::new(
             AuthorizationServerId::generate(entropy),
             self.server.clone(),
@@ -184,7 +194,6 @@ impl FirstWorld {
         }));
         changes.push(Change::PutApplication(application.clone()));
 
-        changes.push(Change::PutGroup(Group::everyone(entropy, now)?));
         let mut groups = Vec::new();
         for (first, priority) in self.groups.iter().zip(0_u32..) {
             let group =
@@ -201,28 +210,9 @@ impl FirstWorld {
             groups.push(group);
         }
         for first in &self.users {
-            let user = User::new(UserId::generate(entropy), first.profile.clone(), now);
-            let user = user.clone().activate(now).unwrap_or(user);
-            changes.push(Change::PutUser(user.clone()));
-            if let Some(hash) = &first.password {
-                changes.push(Change::SetPassword(user.id.clone(), hash.clone()));
-            }
-            for name in &first.groups {
-                let group = groups.iter().find(|group| group.name == *name).ok_or_else(|| {
-                    SeedError::UnknownGroup { user: first.profile.login.clone(), group: name.clone() }
-                })?;
-                changes.push(Change::AddMember(group.id.clone(), user.id.clone()));
-            }
-            if let Some(role) = first.role {
-                changes.push(Change::AssignRole(RoleAssignment {
-                    id: RoleAssignmentId::generate(entropy),
-                    holder: RoleHolder::User(user.id.clone()),
-                    role,
-                    created: now,
-                }));
-            }
+            let user = self.add_person(first, &groups, &mut changes, entropy, now)?;
             if first.assigned {
-                changes.push(Change::AssignUser(UserAssignment::new(application.id.clone(), user.id, now)));
+                changes.push(Change::AssignUser(UserAssignment::new(application.id.clone(), user, now)));
             }
         }
         let policy = Policy {
@@ -253,6 +243,38 @@ impl FirstWorld {
         };
         changes.extend([Change::PutPolicy(policy), Change::PutRule(rule)]);
         Ok(changes)
+    }
+
+    /// A person in those of `groups` that it should be in. Without any groups, the person is in none.
+    fn add_person(
+        &self,
+        first: &FirstUser,
+        groups: &[Group],
+        changes: &mut Vec<Change>,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+    ) -> Result<UserId, SeedError> {
+        let user = User::new(UserId::generate(entropy), first.profile.clone(), now);
+        let user = user.clone().activate(now).unwrap_or(user);
+        changes.push(Change::PutUser(user.clone()));
+        if let Some(hash) = &first.password {
+            changes.push(Change::SetPassword(user.id.clone(), hash.clone()));
+        }
+        for name in first.groups.iter().filter(|_| !self.people_only) {
+            let group = groups.iter().find(|group| group.name == *name).ok_or_else(|| {
+                SeedError::UnknownGroup { user: first.profile.login.clone(), group: name.clone() }
+            })?;
+            changes.push(Change::AddMember(group.id.clone(), user.id.clone()));
+        }
+        if let Some(role) = first.role {
+            changes.push(Change::AssignRole(RoleAssignment {
+                id: RoleAssignmentId::generate(entropy),
+                holder: RoleHolder::User(user.id.clone()),
+                role,
+                created: now,
+            }));
+        }
+        Ok(user.id)
     }
 }
 

@@ -91,6 +91,11 @@ impl Provider {
         endpoint::routes(self.context.clone())
     }
 
+    /// What issuers begin with, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        self.context.origin()
+    }
+
     /// The issuer of an authorization server: `<base URL>/oauth2/<id>`.
     pub fn issuer(&self, server: &AuthorizationServerId) -> String {
         self.context.issuer(server)

@@ -34,11 +34,12 @@ pub(super) async fn through_the_plugin(
     credentials: &Credentials,
 ) -> Result<SignIn, CommandError> {
     let facts = running.facts();
+    let registration = facts.registration()?;
     let arguments = [
         "kubectl-oidc_login".to_owned(),
         "get-token".to_owned(),
-        format!("--oidc-issuer-url={}", facts.issuer),
-        format!("--oidc-client-id={}", facts.client_id),
+        format!("--oidc-issuer-url={}", registration.issuer),
+        format!("--oidc-client-id={}", registration.client_id),
         "--oidc-extra-scope=email offline_access profile openid".to_owned(),
         format!("--certificate-authority={}", facts.ca.display()),
         "--listen-address=127.0.0.1:0".to_owned(),

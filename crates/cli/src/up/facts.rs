@@ -8,15 +8,15 @@ use kubesso_signin::shell_quote;
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 
+use crate::error::CommandError;
 use crate::up::organization::Organization;
+use crate::up::registration::Registration;
 
 /// Where things are, and who can sign in.
 #[derive(Debug)]
 pub struct Facts {
-    /// The provider's issuer: what goes into `--oidc-issuer-url`.
-    pub issuer: String,
-    /// The application kubectl signs in to.
-    pub client_id: String,
+    /// What a cluster is told, once it is there.
+    pub registration: Option<Registration>,
     /// The certificate authority that signed the provider's and the cluster's certificates.
     pub ca: PathBuf,
     /// For people: the user `oidc-user` signs in with the browser.
@@ -54,8 +54,9 @@ pub struct Person {
 impl Serialize for Facts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut facts = serializer.serialize_struct("Facts", 11)?;
-        facts.serialize_field("issuer", &self.issuer)?;
-        facts.serialize_field("client_id", &self.client_id)?;
+        let registration = self.registration.as_ref();
+        facts.serialize_field("issuer", &registration.map(|one| &one.issuer))?;
+        facts.serialize_field("client_id", &registration.map(|one| &one.client_id))?;
         facts.serialize_field("ca", &self.ca)?;
         facts.serialize_field("kubeconfig", &self.kubeconfig)?;
         facts.serialize_field("admin_kubeconfig", &self.admin_kubeconfig)?;
@@ -121,14 +122,33 @@ impl Colour {
 }
 
 impl Facts {
+    /// What a cluster is told.
+    ///
+    /// # Errors
+    /// It is not there (any more).
+    pub fn registration(&self) -> Result<&Registration, CommandError> {
+        self.registration.as_ref().ok_or_else(|| {
+            CommandError::new("there is no application `k8s OIDC`, or no authorization server `k8s-auth`")
+                .mend("make them with examples/terraform-okta, or start with another --data-dir")
+        })
+    }
+
     /// One screen: where things are, the people, what to type next.
     ///
     /// `default_data_dir` is where `kubesso` looks without being told: commands for another directory name it.
     pub fn screen(&self, colour: Colour, default_data_dir: Option<&Path>) -> String {
         let mut screen = format!("\n  {}\n\n", colour.bold("kubesso is up"));
+        let (issuer, client, label) = match &self.registration {
+            Some(registration) => (registration.issuer.as_str(), registration.client_id.as_str(), "k8s OIDC"),
+            None => (
+                "not yet: Terraform makes the authorization server `k8s-auth`",
+                "not yet: Terraform makes the application `k8s OIDC`",
+                "",
+            ),
+        };
         for (name, value, remark) in [
-            ("issuer", self.issuer.as_str(), ""),
-            ("client", &self.client_id, "k8s OIDC"),
+            ("issuer", issuer, ""),
+            ("client", client, label),
             ("cluster", &self.cluster, "a sandbox: it stores objects and runs no containers"),
             ("data", &self.data_dir.display().to_string(), ""),
         ] {
@@ -140,7 +160,9 @@ impl Facts {
             let _ = writeln!(screen, "  {}  {notice}", colour.bold("note    "));
         }
         self.write_people(&mut screen, colour, default_data_dir);
-        self.write_next_steps(&mut screen, colour);
+        if let Some(registration) = &self.registration {
+            self.write_next_steps(registration, &mut screen, colour);
+        }
         self.write_terraform(&mut screen, colour, default_data_dir);
         self.write_farewell(&mut screen, colour);
         screen
@@ -170,7 +192,7 @@ impl Facts {
         let _ = writeln!(screen, "  {}", colour.faint(&remark));
     }
 
-    fn write_next_steps(&self, screen: &mut String, colour: Colour) {
+    fn write_next_steps(&self, registration: &Registration, screen: &mut String, colour: Colour) {
         let quote = |path: &PathBuf| shell_quote(&path.display().to_string());
         let _ = writeln!(screen, "\n  {}\n", colour.bold("Type next, in another terminal"));
         for line in [
@@ -179,8 +201,8 @@ impl Facts {
                 quote(&self.kubeconfig),
                 quote(&self.plugin_dir)
             ),
-            format!("kubectl oidc-login setup --oidc-issuer-url={} \\", self.issuer),
-            format!("  --oidc-client-id={} --certificate-authority={}", self.client_id, quote(&self.ca)),
+            format!("kubectl oidc-login setup --oidc-issuer-url={} \\", registration.issuer),
+            format!("  --oidc-client-id={} --certificate-authority={}", registration.client_id, quote(&self.ca)),
             "kubectl get pods --user=oidc-user -n default".to_owned(),
             "kubectl get secrets --user=oidc-user".to_owned(),
         ] {
@@ -196,7 +218,19 @@ impl Facts {
         } else {
             format!(" --data-dir {}", quote(&self.data_dir))
         };
-        let _ = writeln!(screen, "\n  {}\n", colour.bold("Or set up access by Terraform, with Okta's provider"));
+        let heading = match &self.registration {
+            Some(_) => "Or use Okta's Terraform provider and SDKs",
+            None => "Set up access with Okta's Terraform provider (examples/terraform-okta), in another terminal",
+        };
+        let _ = writeln!(screen, "\n  {}\n", colour.bold(heading));
+        if self.registration.is_none() {
+            let _ = writeln!(
+                screen,
+                "  export KUBECONFIG={} PATH={}:\"$PATH\"",
+                quote(&self.kubeconfig),
+                quote(&self.plugin_dir)
+            );
+        }
         for line in [
             format!(
                 "export OKTA_ORG_NAME={} OKTA_BASE_URL={} \\",
@@ -211,15 +245,19 @@ impl Facts {
     }
 
     fn write_farewell(&self, screen: &mut String, colour: Colour) {
+        let sign_out = self.registration.as_ref().map_or_else(String::new, |registration| {
+            format!(
+                "To be somebody else: kubectl oidc-login clean, and sign out at\n  {}/v1/logout. ",
+                registration.issuer
+            )
+        });
         let _ = writeln!(
             screen,
             "\n  {}",
             colour.faint(&format!(
                 "The browser does not know this installation's certificate authority: let it through, or import\n  {}. \
-                 To be somebody else: kubectl oidc-login clean, and sign out at\n  {}/v1/logout. \
-                 Ctrl-C ends kubesso; everything is kept.",
+                 {sign_out}Ctrl-C ends kubesso; everything is kept.",
                 self.ca.display(),
-                self.issuer
             ))
         );
     }
@@ -237,8 +275,10 @@ mod tests {
             password: password.map(Secret::new),
         };
         Facts {
-            issuer: "https://localhost:8443/oauth2/aus0000000000000000".to_owned(),
-            client_id: "0oa00000000000000000".to_owned(),
+            registration: Some(Registration {
+                issuer: "https://localhost:8443/oauth2/aus0000000000000000".to_owned(),
+                client_id: "0oa00000000000000000".to_owned(),
+            }),
             ca: "/home/jo/.local/share/kubesso/ca.crt".into(),
             kubeconfig: "/home/jo/.local/share/kubesso/kubeconfig".into(),
             admin_kubeconfig: "/home/jo/.local/share/kubesso/admin.kubeconfig".into(),
@@ -268,6 +308,13 @@ mod tests {
         insta::assert_snapshot!(
             facts(None).screen(Colour::Off, Some(Path::new("/home/jo/.local/share/kubesso")))
         );
+    }
+
+    #[test]
+    fn before_terraform_was_there_the_screen_says_what_it_is_for() {
+        let facts = Facts { registration: None, ..facts(Some("tulip-anchor-violet")) };
+        insta::assert_snapshot!(facts.screen(Colour::Off, None));
+        assert!(facts.registration().unwrap_err().to_string().contains("k8s OIDC"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kubesso_ambient::OsEntropy;
 use kubesso_directory::SealingKey;
-use kubesso_k8s_types::kubeconfig::Config;
+use kubesso_k8s_types::kubeconfig::{Config, User};
 use kubesso_sandbox::Sandbox;
 use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
@@ -85,11 +85,13 @@ fn make_link(program: &Path, link: &Path) -> io::Result<()> {
 }
 
 /// The kubeconfig for people, as it should be now: the cluster and the context are ours and follow the port; a user
-/// that somebody changed (`kubectl config set-credentials`), and whatever else they added, stays theirs.
+/// that somebody changed (`kubectl config set-credentials`), and whatever else they added, stays theirs, unless
+/// `is_outdated` says that nobody can sign in by it any more.
 pub(crate) fn merge_kubeconfig(
     directory: &DataDirectory,
     name: &str,
     current: Config,
+    is_outdated: impl Fn(&User) -> bool,
 ) -> Result<Config, CommandError> {
     let Some(text) = directory.read(name).map_err(|e| CommandError::new(e.to_string()))? else {
         return Ok(current);
@@ -103,13 +105,18 @@ pub(crate) fn merge_kubeconfig(
     for cluster in &current.clusters {
         kept.set_cluster(&cluster.name, cluster.cluster.clone());
     }
+    for user in &current.users {
+        if kept.user(&user.name).is_some_and(&is_outdated) {
+            kept.set_user(&user.name, user.user.clone());
+        }
+    }
     kept.merge(current);
     Ok(kept)
 }
 
 #[cfg(test)]
 mod tests {
-    use kubesso_k8s_types::kubeconfig::{Cluster, User};
+    use kubesso_k8s_types::kubeconfig::Cluster;
 
     use super::*;
 
@@ -149,9 +156,13 @@ mod tests {
         theirs.set_user("mine", User::default());
         let text = serde_saphyr::to_string(&theirs).unwrap();
         directory.write("kubeconfig", text.as_bytes(), crate::data_directory::Mode::Private).unwrap();
-        let merged = merge_kubeconfig(&directory, "kubeconfig", config("https://new", "ours")).unwrap();
+        let merged = merge_kubeconfig(&directory, "kubeconfig", config("https://new", "ours"), |_| false).unwrap();
         assert_eq!(merged.cluster("k").unwrap().server, "https://new");
         assert_eq!(merged.user("u").unwrap().token.expose(), "theirs");
         assert!(merged.user("mine").is_some());
+        let outdated = merge_kubeconfig(&directory, "kubeconfig", config("https://new", "ours"), |user| {
+            user.token.expose() == "theirs"
+        });
+        assert_eq!(outdated.unwrap().user("u").unwrap().token.expose(), "ours");
     }
 }

@@ -48,6 +48,14 @@ pub(super) fn for_people(cluster: ClusterFacts<'_>, sign_in: SignIn<'_>) -> Conf
     config(cluster, OIDC_USER, user)
 }
 
+/// Whether `user` signs in at an authorization server under `base_url` that is none of `issuers`, the ones that there are.
+pub(super) fn names_another_issuer_of(base_url: &str, user: &User, issuers: &[String]) -> bool {
+    let servers = format!("{base_url}/oauth2/");
+    let arguments = user.exec.iter().flat_map(|exec| &exec.args);
+    let mut named = arguments.filter_map(|argument| argument.strip_prefix("--oidc-issuer-url="));
+    named.any(|issuer| issuer.starts_with(&servers) && !issuers.iter().any(|known| known == issuer))
+}
+
 /// For the one who has to get in when nobody can sign in: a client certificate of `system:masters`.
 pub(super) fn for_break_glass(cluster: ClusterFacts<'_>, administrator: &Identity) -> Config {
     let user = User {
@@ -85,6 +93,24 @@ pub(crate) fn yaml(config: &Config) -> Result<String, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_server_of_ours_that_is_gone_is_another_issuer() {
+        let user = |issuer: &str| {
+            let arguments = vec!["get-token".to_owned(), format!("--oidc-issuer-url={issuer}")];
+            User { exec: Some(ExecConfig::new("plugin".to_owned(), arguments)), ..User::default() }
+        };
+        let base = "https://localhost:8443";
+        let known = [format!("{base}/oauth2/aus1")];
+        for (issuer, expected) in [
+            ("https://localhost:8443/oauth2/aus1", false),
+            ("https://localhost:8443/oauth2/aus0", true),
+            ("https://elsewhere.example/oauth2/aus0", false),
+        ] {
+            assert_eq!(names_another_issuer_of(base, &user(issuer), &known), expected, "{issuer}");
+        }
+        assert!(!names_another_issuer_of(base, &User::default(), &known));
+    }
 
     #[test]
     fn the_kubeconfig_for_people_holds_no_secret_and_names_the_plugin_absolutely() {

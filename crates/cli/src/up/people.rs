@@ -94,7 +94,11 @@ pub(crate) async fn present(
             .iter()
             .find(|(login, ..)| seeded.created && *login == user.profile.login)
             .map(|(_, password, _)| Secret::new(password.expose()));
-        let remark = REMARKS.iter().find(|(of, _)| *of == email).map_or("", |(_, remark)| remark);
+        // Without the world's application nobody is assigned to it, and who will be in which group, somebody else says.
+        let remark = match &seeded.application {
+            Some(_) => REMARKS.iter().find(|(of, _)| *of == email).map_or("", |(_, remark)| remark),
+            None => "",
+        };
         people.push(Person { email, groups, remark, password });
     }
     Ok(people)

@@ -4,20 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
-use kubesso_authn::{OidcAuthenticator, OidcConfig, OidcOptions, RequestAuthenticator, X509Authenticator};
-use kubesso_directory::{SealingKey, Store};
+use kubesso_authn::{RequestAuthenticator, X509Authenticator};
+use kubesso_directory::{FirstWorld, SealingKey, Snapshot, Store, StoreError};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{
     ClientAuthentication, Identity, Limits, ServerTls, serve, serve_dangerously_without_tls,
 };
-use kubesso_provider::adopt_key;
+use kubesso_k8s_types::kubeconfig::Config;
+use kubesso_provider::{Provider, adopt_key};
 use kubesso_sandbox::{Sandbox, SandboxConfig};
 use kubesso_store_sqlite::SqliteStore;
 use kubesso_token::{Algorithm, SigningKey, TokenError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 use url::Url;
 
 use crate::authority;
@@ -29,6 +29,7 @@ use crate::up::facts::Facts;
 use crate::up::kubeconfig::{self, ClusterFacts, SignIn};
 use crate::up::late_authenticator::LateAuthenticator;
 use crate::up::ports::{Listening, PortChoice, listen};
+use crate::up::registration::{Following, RegisteredTokens, Registration};
 use crate::up::{installation, organization, people};
 
 const PROVIDER_PORT: u16 = 8443;
@@ -50,6 +51,8 @@ pub struct Options {
     pub provider_port: Option<PortChoice>,
     /// The cluster's port; by default that of the last start or 6443, or a free one if that is taken.
     pub cluster_port: Option<PortChoice>,
+    /// Whether a new directory begins with the people only, for somebody else to set up access.
+    pub people_only: bool,
     /// Whether the management API is also reached at port 443 of an address of its own, as Okta's clients need it.
     pub listens_for_organization: bool,
     /// The port at which the management API is reached without TLS.
@@ -69,6 +72,7 @@ impl Options {
             data_dir: data_dir.into(),
             provider_port: None,
             cluster_port: None,
+            people_only: false,
             listens_for_organization: false,
             danger_plain_http_port: None,
             clock: Arc::new(SystemClock),
@@ -87,7 +91,7 @@ pub struct Running {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     /// In use by this process until it is dropped.
-    _directory: DataDirectory,
+    _directory: Arc<DataDirectory>,
 }
 
 impl Running {
@@ -119,7 +123,7 @@ impl Running {
 pub async fn start(options: Options) -> Result<Running, CommandError> {
     let now = options.clock.now();
     let directory = DataDirectory::open(&options.data_dir).map_err(|e| CommandError::new(e.to_string()))?;
-    let first_key = first_key(&directory);
+    let first_key = if options.people_only { None } else { first_key(&directory) };
     let authority = authority::open(&directory, now)?;
     let ports = directory.ports().map_err(|e| CommandError::new(e.to_string()))?;
     let provider_listening = listen_for_provider(options.provider_port, ports).await?;
@@ -166,17 +170,25 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         database,
         sealing_key,
     } = foundation;
-    let Options { cluster_port, listens_for_organization, danger_plain_http_port, clock, entropy, program, .. } =
-        options;
+    let Options {
+        cluster_port,
+        people_only,
+        listens_for_organization,
+        danger_plain_http_port,
+        clock,
+        entropy,
+        program,
+        ..
+    } = options;
     let now = clock.now();
     let store: Arc<dyn Store> = Arc::new(database.clone());
-    let world = people::first_world()?;
+    let world = FirstWorld { people_only, ..people::first_world()? };
     let passwords = if people::is_empty(&*store).await? {
         people::passwords(&world, &entropy).await?
     } else {
         Vec::new()
     };
-    let seeded = people::create_or_find(&*store, world, &passwords, &*clock, &*entropy).await?;
+    let seeded = people::create_or_find(&*store, world.clone(), &passwords, &*clock, &*entropy).await?;
     if let (Some(key), Some(server)) = (first_key, &seeded.server) {
         let key = key.await.map_err(|e| no_key(&e))?.map_err(|e| no_key(&e))?;
         adopt_key(&*store, &sealing_key, &*entropy, &server.id, key, now).await.map_err(|e| no_key(&e))?;
@@ -209,22 +221,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         sealing_key,
     })
     .await?;
-    let (Some(application), Some(server)) = (&seeded.application, &seeded.server) else {
-        let missing =
-            CommandError::new("the first application or authorization server is not there any more");
-        return Err(missing.mend("create it again under its old name, or start with another --data-dir"));
-    };
-    let client_id = application.client_id.to_string();
-    let issuer = provider.issuer(&server.id);
-
-    let oidc = OidcOptions {
-        issuer_url: issuer.clone(),
-        client_id: client_id.clone(),
-        ca_pem: Some(authority.certificate_pem().to_owned()),
-        username_claim: "email".to_owned(),
-        groups_claim: Some("groups".to_owned()),
-        ..OidcOptions::default()
-    };
+    let snapshot = store.snapshot().await.map_err(|e| unreadable(&e))?;
+    let registration = Registration::find(&provider, &snapshot, &world);
     let shutdown = CancellationToken::new();
     let authenticator = LateAuthenticator::default();
     let cluster_dir = directory.path("sandbox");
@@ -251,7 +249,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let provider_tls = server_tls(&identity, ClientAuthentication::None)?;
     let cluster_tls = server_tls(&identity, ClientAuthentication::Requested)?;
     let facts = Facts {
-        client_id,
+        registration,
         ca: directory.path("ca.crt"),
         kubeconfig: directory.path(KUBECONFIG),
         admin_kubeconfig: directory.path(ADMIN_KUBECONFIG),
@@ -264,15 +262,18 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
             None => None,
         },
         notices,
-        issuer,
     };
-    write_files(&directory, &facts, &authority, &clock, program)?;
+    let files = Files::prepare(&directory, &facts, &authority, program)?;
+    files.write_for_break_glass(&directory, &authority, &clock)?;
+    if let Some(registration) = &facts.registration {
+        files.write_for_people(&directory, registration, &provider, &snapshot)?;
+    }
     let kept = Ports { provider: Some(provider_listening.port), cluster: Some(cluster_listening.port) };
     if kept != ports {
         directory.keep_ports(kept).map_err(|e| CommandError::new(e.to_string()))?;
     }
 
-    let tokens = token_authenticator(oidc, &clock)?;
+    let tokens = Arc::new(RegisteredTokens::default());
     authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
     let router = provider_server::router(&provider, &api);
@@ -292,12 +293,26 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         let limits = Limits::default();
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), limits));
     }
-    provider_server::maintain(provider, &tasks, shutdown.clone());
+    provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
+    let directory = Arc::new(directory);
+    let following = Following {
+        tokens,
+        provider: provider.clone(),
+        store,
+        world,
+        authority_pem: authority.certificate_pem().to_owned(),
+        clock: clock.clone(),
+    };
     // Ready means that a token is taken, and for that the cluster must know the provider's keys. Should that fail, it is
     // tried again in the background, and the log says why.
-    if let Err(problem) = tokens.first_attempt().await {
-        warn!(problem, "the cluster does not know the provider yet");
+    if let Some(registration) = &facts.registration {
+        following.trust(registration).await?;
     }
+    let written = directory.clone();
+    let changed = move |registration: &Registration, snapshot: &Snapshot| {
+        files.write_for_people(&written, registration, &provider, snapshot)
+    };
+    tasks.spawn(following.follow(facts.registration.clone(), changed, shutdown.clone()));
     let authority_pem = authority.certificate_pem().to_owned();
     tasks.spawn(authority::renew(
         Arc::new(authority),
@@ -358,18 +373,8 @@ fn loopback_url(port: u16) -> Result<Url, CommandError> {
         .map_err(|e| CommandError::because("no URL can be made", &e))
 }
 
-fn token_authenticator(
-    options: OidcOptions,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<OidcAuthenticator>, CommandError> {
-    let refused =
-        |e: &dyn std::error::Error| CommandError::because("the cluster cannot trust the provider", e);
-    let config = OidcConfig::new(options).map_err(|e| refused(&e))?;
-    OidcAuthenticator::start(config, clock.clone()).map(Arc::new).map_err(|e| refused(&e))
-}
-
 fn request_authenticator(
-    tokens: Arc<OidcAuthenticator>,
+    tokens: Arc<RegisteredTokens>,
     authority: &CertificateAuthority,
     clock: &Arc<dyn Clock>,
     entropy: &dyn Entropy,
@@ -394,37 +399,77 @@ fn server_tls(identity: &Identity, clients: ClientAuthentication) -> Result<Serv
     ServerTls::new(identity, clients).map_err(|e| CommandError::because("TLS cannot be set up", &e))
 }
 
-fn write_files(
-    directory: &DataDirectory,
-    facts: &Facts,
-    authority: &CertificateAuthority,
-    clock: &Arc<dyn Clock>,
-    program: Option<PathBuf>,
-) -> Result<(), CommandError> {
-    let plugin = installation::link(&facts.plugin_dir, PLUGIN, program.clone())?;
-    installation::link(&facts.plugin_dir, PROGRAM, program)?;
-    let cluster = ClusterFacts { server: &facts.cluster, authority_pem: authority.certificate_pem() };
-    let sign_in = SignIn {
-        plugin: &plugin,
-        issuer: &facts.issuer,
-        client_id: &facts.client_id,
-        authority_file: &facts.ca,
-    };
-    let administrator = authority
-        .issue_client("kubesso:break-glass", "system:masters", clock.now())
-        .map_err(|e| CommandError::because("no administrator's certificate can be issued", &e))?;
-    let files = [
-        (ADMIN_KUBECONFIG, kubeconfig::for_break_glass(cluster, &administrator)),
-        (
-            KUBECONFIG,
-            installation::merge_kubeconfig(directory, KUBECONFIG, kubeconfig::for_people(cluster, sign_in))?,
-        ),
-    ];
-    for (name, config) in files {
-        let content = kubeconfig::yaml(&config)?;
-        directory
-            .write(name, content.as_bytes(), Mode::Private)
-            .map_err(|e| CommandError::new(e.to_string()))?;
+/// What the kubeconfigs are made of.
+struct Files {
+    plugin: PathBuf,
+    cluster: String,
+    authority_pem: String,
+    authority_file: PathBuf,
+}
+
+impl Files {
+    fn prepare(
+        directory: &DataDirectory,
+        facts: &Facts,
+        authority: &CertificateAuthority,
+        program: Option<PathBuf>,
+    ) -> Result<Self, CommandError> {
+        let plugin = installation::link(&facts.plugin_dir, PLUGIN, program.clone())?;
+        installation::link(&facts.plugin_dir, PROGRAM, program)?;
+        Ok(Self {
+            plugin,
+            cluster: facts.cluster.clone(),
+            authority_pem: authority.certificate_pem().to_owned(),
+            authority_file: directory.path("ca.crt"),
+        })
     }
-    Ok(())
+
+    fn cluster(&self) -> ClusterFacts<'_> {
+        ClusterFacts { server: &self.cluster, authority_pem: &self.authority_pem }
+    }
+
+    fn write_for_break_glass(
+        &self,
+        directory: &DataDirectory,
+        authority: &CertificateAuthority,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), CommandError> {
+        let administrator = authority
+            .issue_client("kubesso:break-glass", "system:masters", clock.now())
+            .map_err(|e| CommandError::because("no administrator's certificate can be issued", &e))?;
+        write(directory, ADMIN_KUBECONFIG, &kubeconfig::for_break_glass(self.cluster(), &administrator))
+    }
+
+    fn write_for_people(
+        &self,
+        directory: &DataDirectory,
+        registration: &Registration,
+        provider: &Provider,
+        snapshot: &Snapshot,
+    ) -> Result<(), CommandError> {
+        let sign_in = SignIn {
+            plugin: &self.plugin,
+            issuer: &registration.issuer,
+            client_id: &registration.client_id,
+            authority_file: &self.authority_file,
+        };
+        let issuers: Vec<String> =
+            snapshot.servers().map(|server| provider.issuer(&server.server.id)).collect();
+        let current = kubeconfig::for_people(self.cluster(), sign_in);
+        let merged = installation::merge_kubeconfig(directory, KUBECONFIG, current, |user| {
+            kubeconfig::names_another_issuer_of(provider.base_url(), user, &issuers)
+        })?;
+        write(directory, KUBECONFIG, &merged)
+    }
+}
+
+fn write(directory: &DataDirectory, name: &str, config: &Config) -> Result<(), CommandError> {
+    let content = kubeconfig::yaml(config)?;
+    directory
+        .write(name, content.as_bytes(), Mode::Private)
+        .map_err(|e| CommandError::new(e.to_string()))
+}
+
+fn unreadable(error: &StoreError) -> CommandError {
+    CommandError::because("the directory cannot be read", error)
 }
