@@ -68,7 +68,8 @@ func (o *organization) checkPeople(found *summary) error {
 	if err != nil {
 		return told("get the person", err)
 	}
-	fine := user.GetStatus() == "ACTIVE" && user.Profile.GetLogin() == o.login && user.Credentials.Password.GetValue() == ""
+	fine := user.GetStatus() == "ACTIVE" && user.Profile.GetLogin() == o.login &&
+		user.Credentials.Password.GetValue() == ""
 	if err := expect("the person", fine, user); err != nil {
 		return err
 	}

@@ -20,11 +20,12 @@ func (o *organization) destroy() (*summary, error) {
 		doing string
 		do    func() (*okta.APIResponse, error)
 	}
+	servers := o.AuthorizationServerAPI
 	steps := []step{
 		{"deactivate the application", o.ApplicationAPI.DeactivateApplication(o.context(), found.AppID).Execute},
 		{"delete the application", o.ApplicationAPI.DeleteApplication(o.context(), found.AppID).Execute},
-		{"deactivate the server", o.AuthorizationServerAPI.DeactivateAuthorizationServer(o.context(), found.ServerID).Execute},
-		{"delete the server", o.AuthorizationServerAPI.DeleteAuthorizationServer(o.context(), found.ServerID).Execute},
+		{"deactivate the server", servers.DeactivateAuthorizationServer(o.context(), found.ServerID).Execute},
+		{"delete the server", servers.DeleteAuthorizationServer(o.context(), found.ServerID).Execute},
 	}
 	for _, group := range found.GroupIDs {
 		steps = append(steps, step{"delete a group", o.GroupAPI.DeleteGroup(o.context(), group).Execute})
@@ -43,7 +44,7 @@ func (o *organization) destroy() (*summary, error) {
 	if err := gone("the application", answer, err); err != nil {
 		return nil, err
 	}
-	_, answer, err = o.AuthorizationServerAPI.GetAuthorizationServer(o.context(), found.ServerID).Execute()
+	_, answer, err = servers.GetAuthorizationServer(o.context(), found.ServerID).Execute()
 	if err := gone("the server", answer, err); err != nil {
 		return nil, err
 	}

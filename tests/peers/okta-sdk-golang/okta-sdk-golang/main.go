@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/okta/okta-sdk-golang/v5/okta"
 )
@@ -104,7 +105,9 @@ func connect() (*organization, error) {
 		okta.WithToken(os.Getenv("OKTA_API_TOKEN")),
 		okta.WithTestingDisableHttpsCheck(true),
 		okta.WithCache(false),
-		okta.WithHttpClientPtr(&http.Client{Transport: transport}),
+		// Without a limit it asks for ever where a server hangs up.
+		okta.WithRateLimitMaxRetries(2),
+		okta.WithHttpClientPtr(&http.Client{Transport: transport, Timeout: 30 * time.Second}),
 	)
 	if err != nil {
 		return nil, err
