@@ -14,9 +14,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::environment::{cache, target, variable};
 use crate::tools;
@@ -153,6 +153,15 @@ fn with_names(files: &[PathBuf]) -> Result<Vec<u8>> {
         all.extend(content);
     }
     Ok(all)
+}
+
+/// Installs what the lock file in `place` names, by its hashes; `package` is what it is for.
+fn npm_ci(place: &Path, package: &str) -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.arg("--prefix").arg(place).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    tools::succeed("npm-ci", &mut npm)?;
+    ensure!(place.join("node_modules").join(package).is_dir(), "npm ci installed no {package}");
+    Ok(())
 }
 
 fn replace_link(program: &Path, link: &Path) -> Result<()> {

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::{files_in, with_names};
+use super::{files_in, npm_ci, with_names};
 use crate::environment::workspace;
 use crate::tools;
 
@@ -30,9 +29,5 @@ pub(super) fn make(place: &Path) -> Result<()> {
     for file in sources()? {
         fs::copy(&file, place.join(file.file_name().unwrap_or_default()))?;
     }
-    let mut npm = Command::new("npm");
-    npm.arg("--prefix").arg(place).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    tools::succeed("npm-ci", &mut npm)?;
-    ensure!(place.join("node_modules/oidc-provider").is_dir(), "npm ci installed no oidc-provider");
-    Ok(())
+    npm_ci(place, "oidc-provider")
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{files_in, with_names};
+use super::{files_in, npm_ci, with_names};
 use crate::environment::{find_program, workspace};
 use crate::tools;
 
@@ -14,15 +14,17 @@ use crate::tools;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
     Python,
+    Node,
 }
 
 impl Language {
-    pub(super) const ALL: [Self; 1] = [Self::Python];
+    pub(super) const ALL: [Self; 2] = [Self::Python, Self::Node];
 
     /// The peer's name, and the folder of its sources.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Python => "okta-sdk-python",
+            Self::Node => "okta-sdk-nodejs",
         }
     }
 
@@ -34,14 +36,16 @@ impl Language {
     pub(super) fn require(self) -> Result<()> {
         match self {
             Self::Python => tools::debian(self.name(), &["python3"], &["python3", "python3-venv"]),
+            Self::Node => tools::debian(self.name(), &["node", "npm"], &["nodejs", "npm"]),
         }
     }
 
-    /// What it is made of: our program, and for what it is installed.
+    /// What it is made of: our program, and what it is installed for.
     pub(super) fn ingredients(self) -> Result<Vec<u8>> {
         let mut ingredients = with_names(&self.sources()?)?;
         match self {
             Self::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
+            Self::Node => {}
         }
         Ok(ingredients)
     }
@@ -54,6 +58,7 @@ impl Language {
         }
         match self {
             Self::Python => with_pip(place),
+            Self::Node => npm_ci(place, "@okta/okta-sdk-nodejs"),
         }
     }
 }
