@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{files_in, npm_ci, with_names};
 use crate::environment::{find_program, workspace};
@@ -15,16 +15,18 @@ use crate::tools;
 pub(super) enum Language {
     Python,
     Node,
+    Java,
 }
 
 impl Language {
-    pub(super) const ALL: [Self; 2] = [Self::Python, Self::Node];
+    pub(super) const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Java];
 
     /// The peer's name, and the folder of its sources.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Python => "okta-sdk-python",
             Self::Node => "okta-sdk-nodejs",
+            Self::Java => "okta-sdk-java",
         }
     }
 
@@ -37,6 +39,10 @@ impl Language {
         match self {
             Self::Python => tools::debian(self.name(), &["python3"], &["python3", "python3-venv"]),
             Self::Node => tools::debian(self.name(), &["node", "npm"], &["nodejs", "npm"]),
+            Self::Java => {
+                let programs = ["java", "javac", "mvn"];
+                tools::debian(self.name(), &programs, &["default-jdk-headless", "maven"])
+            }
         }
     }
 
@@ -46,11 +52,12 @@ impl Language {
         match self {
             Self::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
             Self::Node => {}
+            Self::Java => ingredients.extend(tools::version(&javac()?, &["-version"])?.into_bytes()),
         }
         Ok(ingredients)
     }
 
-    /// Copies our program and puts beside it what its lock file names, by its hashes.
+    /// Copies our program and puts beside it what its lock file names, checked by its hashes.
     pub(super) fn make(self, place: &Path) -> Result<()> {
         fs::create_dir_all(place)?;
         for file in self.sources()? {
@@ -59,6 +66,7 @@ impl Language {
         match self {
             Self::Python => with_pip(place),
             Self::Node => npm_ci(place, "@okta/okta-sdk-nodejs"),
+            Self::Java => with_maven(place),
         }
     }
 }
@@ -77,4 +85,29 @@ fn with_pip(place: &Path) -> Result<()> {
     tools::succeed("pip-install", pip.arg(place.join("requirements.txt")))?;
     let mut import = Command::new(environment.join("bin/python"));
     tools::succeed("okta-sdk-python-import", import.args(["-c", "import okta.client"]))
+}
+
+fn javac() -> Result<PathBuf> {
+    find_program("javac").context("javac is missing")
+}
+
+/// The libraries as Maven finds them, all of them known by their hashes, and our program compiled.
+fn with_maven(place: &Path) -> Result<()> {
+    let libraries = place.join("libraries");
+    let mut maven = Command::new("mvn");
+    maven.args(["--batch-mode", "--quiet", "--strict-checksums", "--file"]).arg(place.join("pom.xml"));
+    maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+    maven.arg(format!("-DoutputDirectory={}", libraries.display()));
+    tools::succeed("okta-sdk-java-fetch", &mut maven)?;
+    let known = fs::read_to_string(place.join("libraries.sha256"))?;
+    ensure!(
+        known.lines().count() == files_in(&libraries)?.len(),
+        "Maven brought other libraries than libraries.sha256 names"
+    );
+    let mut check = Command::new("sh");
+    check.args(["-c", "cd \"$1\" && sha256sum --check --quiet ../libraries.sha256", "sh"]).arg(&libraries);
+    tools::succeed("okta-sdk-java-check", &mut check)?;
+    let mut compile = Command::new(javac()?);
+    compile.arg("-cp").arg(libraries.join("*")).arg("-d").arg(place.join("classes")).arg(place.join("Peer.java"));
+    tools::succeed("okta-sdk-java-compile", &mut compile)
 }
