@@ -108,6 +108,11 @@ fn with_maven(place: &Path) -> Result<()> {
     check.args(["-c", "cd \"$1\" && sha256sum --check --quiet ../libraries.sha256", "sh"]).arg(&libraries);
     tools::succeed("okta-sdk-java-check", &mut check)?;
     let mut compile = Command::new(javac()?);
-    compile.arg("-cp").arg(libraries.join("*")).arg("-d").arg(place.join("classes")).arg(place.join("Peer.java"));
+    compile
+        .arg("-cp")
+        .arg(libraries.join("*"))
+        .arg("-d")
+        .arg(place.join("classes"))
+        .arg(place.join("Peer.java"));
     tools::succeed("okta-sdk-java-compile", &mut compile)
 }
