@@ -84,15 +84,17 @@ import java.util.function.Function;
  * changes and checks them; {@code destroy} removes them. Each prints one JSON line about them. What goes wrong is told
  * on standard error, and the exit code is 1.
  *
- * <p>Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD.
+ * <p>Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD; GROUP_PREFIX is
+ * what the names of the groups begin with (k8s-).
  */
 public final class Peer {
-    private static final String ADMINS = "k8s-admins";
-    private static final String RESTRICTED = "k8s-restricted-users";
-    private static final String GROUP_PREFIX = "k8s-";
+    /** With a prefix of its own, a peer works in an organization that has groups for a cluster already. */
+    private static final String GROUP_PREFIX = System.getenv().getOrDefault("GROUP_PREFIX", "k8s-");
+    private static final String ADMINS = GROUP_PREFIX + "admins";
+    private static final String RESTRICTED = GROUP_PREFIX + "restricted-users";
     private static final String APP_LABEL = "Kubernetes";
     private static final String REDIRECT_URI = "http://localhost:8000";
-    private static final String SERVER_NAME = "k8s-auth";
+    private static final String SERVER_NAME = GROUP_PREFIX + "auth";
     private static final String CLAIM_NAME = "groups";
     private static final String POLICY_NAME = "k8s_policy";
     private static final String RULE_NAME = "AuthCode + PKCE";

@@ -6,18 +6,20 @@
 // checks them; `destroy` removes them. Each prints one JSON line about them. What goes wrong is told on standard error,
 // and the exit code is 1.
 //
-// Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD.
+// Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD;
+// GROUP_PREFIX is what the names of the groups begin with (k8s-).
 
 import { isDeepStrictEqual } from 'node:util';
 
 import okta from '@okta/okta-sdk-nodejs';
 
-const ADMINS = 'k8s-admins';
-const RESTRICTED = 'k8s-restricted-users';
-const GROUP_PREFIX = 'k8s-';
+// With a prefix of its own, a peer works in an organization that has groups for a cluster already.
+const GROUP_PREFIX = process.env.GROUP_PREFIX || 'k8s-';
+const ADMINS = `${GROUP_PREFIX}admins`;
+const RESTRICTED = `${GROUP_PREFIX}restricted-users`;
 const APP_LABEL = 'Kubernetes';
 const REDIRECT_URI = 'http://localhost:8000';
-const SERVER_NAME = 'k8s-auth';
+const SERVER_NAME = `${GROUP_PREFIX}auth`;
 const CLAIM_NAME = 'groups';
 const POLICY_NAME = 'k8s_policy';
 const RULE_NAME = 'AuthCode + PKCE';

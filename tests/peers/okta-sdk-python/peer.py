@@ -6,7 +6,8 @@
 checks them; `destroy` removes them. Each prints one JSON line about them. What goes wrong is told on standard error,
 and the exit code is 1.
 
-Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD.
+Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted), USER_LOGIN, USER_PASSWORD; GROUP_PREFIX is what
+the names of the groups begin with (k8s-).
 """
 
 import asyncio
@@ -25,12 +26,13 @@ from okta import models
 from okta.client import Client
 from okta.pagination import PaginationHelper, paginate_all
 
-ADMINS = "k8s-admins"
-RESTRICTED = "k8s-restricted-users"
-GROUP_PREFIX = "k8s-"
+# With a prefix of its own, a peer works in an organization that has groups for a cluster already.
+GROUP_PREFIX = os.environ.get("GROUP_PREFIX") or "k8s-"
+ADMINS = GROUP_PREFIX + "admins"
+RESTRICTED = GROUP_PREFIX + "restricted-users"
 APP_LABEL = "Kubernetes"
 REDIRECT_URI = "http://localhost:8000"
-SERVER_NAME = "k8s-auth"
+SERVER_NAME = GROUP_PREFIX + "auth"
 CLAIM_NAME = "groups"
 POLICY_NAME = "k8s_policy"
 RULE_NAME = "AuthCode + PKCE"

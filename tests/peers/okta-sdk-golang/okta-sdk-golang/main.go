@@ -6,12 +6,14 @@
 // checks them; `destroy` removes them. Each prints one JSON line about them. What goes wrong is told on standard error,
 // and the exit code is 1.
 //
-// Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted beside the system's), USER_LOGIN, USER_PASSWORD.
+// Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted beside the system's), USER_LOGIN, USER_PASSWORD;
+// GROUP_PREFIX is what the names of the groups begin with (k8s-).
 //
 // It uses version 5 of the SDK, the newest that the registry of Go modules serves.
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -27,17 +29,21 @@ import (
 
 // The names of what is made.
 const (
-	adminsName     = "k8s-admins"
-	restrictedName = "k8s-restricted-users"
-	groupPrefix    = "k8s-"
-	appLabel       = "Kubernetes"
-	redirectURI    = "http://localhost:8000"
-	serverName     = "k8s-auth"
-	claimName      = "groups"
-	policyName     = "k8s_policy"
-	ruleName       = "AuthCode + PKCE"
+	appLabel    = "Kubernetes"
+	redirectURI = "http://localhost:8000"
+	claimName   = "groups"
+	policyName  = "k8s_policy"
+	ruleName    = "AuthCode + PKCE"
 	// mark is in the profile of a person that `setup` made: `destroy` removes no other.
 	mark = "okta-sdk-golang"
+)
+
+// With a prefix of its own, a peer works in an organization that has groups for a cluster already.
+var (
+	groupPrefix    = cmp.Or(os.Getenv("GROUP_PREFIX"), "k8s-")
+	adminsName     = groupPrefix + "admins"
+	restrictedName = groupPrefix + "restricted-users"
+	serverName     = groupPrefix + "auth"
 )
 
 // summary is what each command prints.
