@@ -9,7 +9,7 @@
 // Environment: OKTA_ORG_URL, OKTA_API_TOKEN, CA_FILE (PEM, trusted beside the system's), USER_LOGIN, USER_PASSWORD;
 // GROUP_PREFIX is what the names of the groups begin with (k8s-).
 //
-// It uses version 5 of the SDK, the newest that the registry of Go modules serves.
+// It uses version 5 of the SDK, the newest that could be had when it was written.
 package main
 
 import (
