@@ -8,14 +8,15 @@
 mod go;
 mod keycloak;
 mod oidc_provider;
+mod okta_sdk;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::environment::{cache, target, variable};
 use crate::tools;
@@ -26,6 +27,7 @@ enum Peer {
     Go(go::Program),
     Keycloak,
     OidcProvider,
+    OktaSdk(okta_sdk::Language),
 }
 
 impl Peer {
@@ -34,6 +36,7 @@ impl Peer {
             Self::Go(program) => &program.name,
             Self::Keycloak => "keycloak",
             Self::OidcProvider => "oidc-provider",
+            Self::OktaSdk(language) => language.name(),
         }
     }
 
@@ -43,6 +46,7 @@ impl Peer {
             Self::Go(_) => Ok(()),
             Self::Keycloak => keycloak::require(),
             Self::OidcProvider => oidc_provider::require(),
+            Self::OktaSdk(language) => language.require(),
         }
     }
 
@@ -51,6 +55,7 @@ impl Peer {
             Self::Go(program) => program.ingredients(&tools::version(&tools::go()?, &["version"])?),
             Self::Keycloak => keycloak::ingredients(),
             Self::OidcProvider => oidc_provider::ingredients(),
+            Self::OktaSdk(language) => language.ingredients(),
         }
     }
 
@@ -59,6 +64,7 @@ impl Peer {
             Self::Go(program) => program.make(place),
             Self::Keycloak => keycloak::make(place),
             Self::OidcProvider => oidc_provider::make(place),
+            Self::OktaSdk(language) => language.make(place),
         }
     }
 }
@@ -100,7 +106,8 @@ pub(crate) fn count() -> Result<u32> {
 
 fn all() -> Result<Vec<Peer>> {
     let programs = go::all()?.into_iter().map(Peer::Go);
-    Ok(programs.chain([Peer::Keycloak, Peer::OidcProvider]).collect())
+    let sdks = okta_sdk::Language::ALL.into_iter().map(Peer::OktaSdk);
+    Ok(programs.chain([Peer::Keycloak, Peer::OidcProvider]).chain(sdks).collect())
 }
 
 /// The finished peer in the cache. It gets its name only when it is whole, so a name is never half a peer.
@@ -129,6 +136,32 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
+}
+
+/// The files right in a folder; beside them may be a developer's `node_modules` and the like.
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(sorted(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
+/// The content of files, each after its name and length.
+fn with_names(files: &[PathBuf]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for file in files {
+        let content = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        all.extend(format!("{name} {}\n", content.len()).into_bytes());
+        all.extend(content);
+    }
+    Ok(all)
+}
+
+/// Installs what the lock file in `place` names, by its hashes; `package` is what it is for.
+fn npm_ci(place: &Path, package: &str) -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.arg("--prefix").arg(place).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    tools::succeed("npm-ci", &mut npm)?;
+    ensure!(place.join("node_modules").join(package).is_dir(), "npm ci installed no {package}");
+    Ok(())
 }
 
 fn replace_link(program: &Path, link: &Path) -> Result<()> {
@@ -167,7 +200,8 @@ mod tests {
     #[test]
     fn each_peer_has_a_name_of_its_own_and_is_made_of_something() {
         let mut names = std::collections::BTreeSet::new();
-        for peer in [Peer::Keycloak, Peer::OidcProvider] {
+        let sdks = okta_sdk::Language::ALL.map(Peer::OktaSdk);
+        for peer in [Peer::Keycloak, Peer::OidcProvider].into_iter().chain(sdks) {
             assert!(!peer.ingredients().unwrap().is_empty(), "{peer:?}");
         }
         for peer in all().unwrap() {

@@ -32,8 +32,8 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver, etcd, kubelogin, and every folder of `tests/peers/kubernetes` and `tests/peers/kubelogin` that holds a
-/// Go program (the oracles).
+/// kube-apiserver, etcd, kubelogin, and every folder of `tests/peers/kubernetes`, `tests/peers/kubelogin` and
+/// `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's SDK).
 pub(super) fn all() -> Result<Vec<Program>> {
     let peers = workspace().join("tests/peers");
     let (kubernetes, kubelogin) = (peers.join("kubernetes"), peers.join("kubelogin"));
@@ -48,7 +48,7 @@ pub(super) fn all() -> Result<Vec<Program>> {
         program("kube-apiserver", &kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
         program("kubelogin", &kubelogin, "github.com/int128/kubelogin"),
     ];
-    for module in [kubernetes, kubelogin] {
+    for module in [kubernetes, kubelogin, peers.join("okta-sdk-golang")] {
         for sources in sorted(&module)? {
             let name = sources.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if sources.join("main.go").is_file() {
@@ -142,5 +142,6 @@ mod tests {
     fn the_programs_of_this_checkout_are_found() {
         let names: Vec<_> = all().unwrap().into_iter().map(|program| program.name).collect();
         assert!(names.starts_with(&["etcd".to_owned(), "kube-apiserver".to_owned()]), "{names:?}");
+        assert!(names.contains(&"okta-sdk-golang".to_owned()), "{names:?}");
     }
 }

@@ -2,18 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use super::sorted;
+use super::{files_in, npm_ci, with_names};
 use crate::environment::workspace;
 use crate::tools;
 
-/// The program; beside it may be a developer's `node_modules`.
 fn sources() -> Result<Vec<PathBuf>> {
-    let all = sorted(&workspace().join("tests/peers/oidc-provider"))?;
-    Ok(all.into_iter().filter(|file| file.is_file()).collect())
+    files_in(&workspace().join("tests/peers/oidc-provider"))
 }
 
 /// Node and npm.
@@ -23,14 +20,7 @@ pub(super) fn require() -> Result<()> {
 
 /// What it is made of.
 pub(super) fn ingredients() -> Result<Vec<u8>> {
-    let mut ingredients = Vec::new();
-    for file in sources()? {
-        let content = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        ingredients.extend(format!("{name} {}\n", content.len()).into_bytes());
-        ingredients.extend(content);
-    }
-    Ok(ingredients)
+    with_names(&sources()?)
 }
 
 /// Copies our program and installs what its lock file names, by its hashes.
@@ -39,9 +29,5 @@ pub(super) fn make(place: &Path) -> Result<()> {
     for file in sources()? {
         fs::copy(&file, place.join(file.file_name().unwrap_or_default()))?;
     }
-    let mut npm = Command::new("npm");
-    npm.arg("--prefix").arg(place).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    tools::succeed("npm-ci", &mut npm)?;
-    ensure!(place.join("node_modules/oidc-provider").is_dir(), "npm ci installed no oidc-provider");
-    Ok(())
+    npm_ci(place, "oidc-provider")
 }

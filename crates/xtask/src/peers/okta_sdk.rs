@@ -1,0 +1,118 @@
+//! Okta's own SDKs, each in a small program of ours. The one in Go is among the Go programs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{files_in, npm_ci, with_names};
+use crate::environment::{find_program, workspace};
+use crate::tools;
+
+/// The language of an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Python,
+    Node,
+    Java,
+}
+
+impl Language {
+    pub(super) const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Java];
+
+    /// The peer's name, and the folder of its sources.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Python => "okta-sdk-python",
+            Self::Node => "okta-sdk-nodejs",
+            Self::Java => "okta-sdk-java",
+        }
+    }
+
+    fn sources(self) -> Result<Vec<PathBuf>> {
+        files_in(&workspace().join("tests/peers").join(self.name()))
+    }
+
+    /// What fetches and runs it.
+    pub(super) fn require(self) -> Result<()> {
+        match self {
+            Self::Python => tools::debian(self.name(), &["python3"], &["python3", "python3-venv"]),
+            Self::Node => tools::debian(self.name(), &["node", "npm"], &["nodejs", "npm"]),
+            Self::Java => {
+                let programs = ["java", "javac", "mvn"];
+                tools::debian(self.name(), &programs, &["default-jdk-headless", "maven"])
+            }
+        }
+    }
+
+    /// What it is made of: our program, and what it is installed for.
+    pub(super) fn ingredients(self) -> Result<Vec<u8>> {
+        let mut ingredients = with_names(&self.sources()?)?;
+        match self {
+            Self::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
+            Self::Node => {}
+            Self::Java => ingredients.extend(tools::version(&javac()?, &["-version"])?.into_bytes()),
+        }
+        Ok(ingredients)
+    }
+
+    /// Copies our program and puts beside it what its lock file names, checked by its hashes.
+    pub(super) fn make(self, place: &Path) -> Result<()> {
+        fs::create_dir_all(place)?;
+        for file in self.sources()? {
+            fs::copy(&file, place.join(file.file_name().unwrap_or_default()))?;
+        }
+        match self {
+            Self::Python => with_pip(place),
+            Self::Node => npm_ci(place, "@okta/okta-sdk-nodejs"),
+            Self::Java => with_maven(place),
+        }
+    }
+}
+
+fn python() -> Result<PathBuf> {
+    find_program("python3").context("python3 is missing")
+}
+
+/// A virtual environment, of which only the interpreter is started: its scripts would not outlive the move of the
+/// finished peer to its place.
+fn with_pip(place: &Path) -> Result<()> {
+    let environment = place.join("python");
+    tools::succeed("python-venv", Command::new(python()?).args(["-m", "venv"]).arg(&environment))?;
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement"]);
+    tools::succeed("pip-install", pip.arg(place.join("requirements.txt")))?;
+    let mut import = Command::new(environment.join("bin/python"));
+    tools::succeed("okta-sdk-python-import", import.args(["-c", "import okta.client"]))
+}
+
+fn javac() -> Result<PathBuf> {
+    find_program("javac").context("javac is missing")
+}
+
+/// The libraries as Maven finds them, all of them known by their hashes, and our program compiled.
+fn with_maven(place: &Path) -> Result<()> {
+    let libraries = place.join("libraries");
+    let mut maven = Command::new("mvn");
+    maven.args(["--batch-mode", "--quiet", "--strict-checksums", "--file"]).arg(place.join("pom.xml"));
+    maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+    maven.arg(format!("-DoutputDirectory={}", libraries.display()));
+    tools::succeed("okta-sdk-java-fetch", &mut maven)?;
+    let known = fs::read_to_string(place.join("libraries.sha256"))?;
+    ensure!(
+        known.lines().count() == files_in(&libraries)?.len(),
+        "Maven brought other libraries than libraries.sha256 names"
+    );
+    let mut check = Command::new("sh");
+    check.args(["-c", "cd \"$1\" && sha256sum --check --quiet ../libraries.sha256", "sh"]).arg(&libraries);
+    tools::succeed("okta-sdk-java-check", &mut check)?;
+    let mut compile = Command::new(javac()?);
+    compile
+        .arg("-cp")
+        .arg(libraries.join("*"))
+        .arg("-d")
+        .arg(place.join("classes"))
+        .arg(place.join("Peer.java"));
+    tools::succeed("okta-sdk-java-compile", &mut compile)
+}
