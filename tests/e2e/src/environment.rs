@@ -15,6 +15,11 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The search path of programs.
+pub fn path() -> OsString {
+    variable("PATH").unwrap_or_default()
+}
+
 /// The root of the checkout.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
@@ -29,8 +34,7 @@ fn target() -> PathBuf {
 /// # Errors
 /// Names the program that is missing.
 pub fn program(name: &str) -> Result<PathBuf> {
-    let path = variable("PATH").unwrap_or_default();
-    env::split_paths(&path)
+    env::split_paths(&path())
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
         .with_context(|| {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{GrantType, testkit};
 use kubesso_store_sqlite::SqliteStore;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tempfile::TempDir;
 
 use crate::deadline::eventually;
@@ -34,10 +34,16 @@ pub struct Kubesso {
 /// The one line of `kubesso up -o json`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Ready {
-    /// The provider's issuer.
+    /// The provider's issuer; empty as long as nobody has made an authorization server.
+    #[serde(deserialize_with = "or_empty")]
     pub issuer: String,
-    /// The application of the tutorial.
+    /// The application of the tutorial; empty as long as nobody has made it.
+    #[serde(deserialize_with = "or_empty")]
     pub client_id: String,
+    /// Where Okta's clients find the management API.
+    pub organization: Option<Organization>,
+    /// What is not as one might expect.
+    pub notices: Vec<String>,
     /// The file with the certificate authority of provider and cluster.
     pub ca: PathBuf,
     /// The kubeconfig for people.
@@ -46,6 +52,19 @@ pub struct Ready {
     pub cluster: String,
     /// The first people.
     pub users: Vec<Person>,
+}
+
+/// How Okta's clients make the address of the management API.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Organization {
+    /// The first part.
+    pub org_name: String,
+    /// The rest.
+    pub base_url: String,
+}
+
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Somebody of the first world.
@@ -76,7 +95,17 @@ impl Kubesso {
     pub async fn up() -> Result<Self> {
         let folder = environment::scratch("kubesso")?;
         let path = folder.path().to_owned();
-        Self::start(&path, Some(folder)).await
+        Self::start(&path, Some(folder), &[]).await
+    }
+
+    /// Starts on a new data directory with people only, for somebody to set up access by the management API.
+    ///
+    /// # Errors
+    /// As [`up`](Self::up).
+    pub async fn up_for_terraform() -> Result<Self> {
+        let folder = environment::scratch("kubesso")?;
+        let path = folder.path().to_owned();
+        Self::start(&path, Some(folder), &["--for-terraform"]).await
     }
 
     /// Starts with `<folder>/data`, which may be there from an earlier start.
@@ -84,15 +113,15 @@ impl Kubesso {
     /// # Errors
     /// As [`up`](Self::up).
     pub async fn up_in(folder: &Path) -> Result<Self> {
-        Self::start(folder, None).await
+        Self::start(folder, None, &[]).await
     }
 
-    async fn start(folder: &Path, owned: Option<TempDir>) -> Result<Self> {
+    async fn start(folder: &Path, owned: Option<TempDir>, flags: &[&str]) -> Result<Self> {
         let (data_dir, home) = (folder.join("data"), folder.join("home"));
         fs::create_dir_all(&home)?;
         let mut command = tied(environment::kubesso()?);
         hermetic(&mut command, &home);
-        command.args(["up", "-o", "json", "--data-dir"]).arg(&data_dir);
+        command.args(["up", "-o", "json", "--data-dir"]).arg(&data_dir).args(flags);
         if !data_dir.join("settings.json").exists() {
             command.args(["--provider-port", "0", "--cluster-port", "0"]);
         }
@@ -126,6 +155,26 @@ impl Kubesso {
         let email = email(who);
         let person = self.ready.users.iter().find(|person| person.email == email);
         person.and_then(|person| person.password.clone()).with_context(|| format!("no password for {email}"))
+    }
+
+    /// Where Okta's clients find the management API.
+    ///
+    /// # Errors
+    /// It is not to be had on this machine; with the reason.
+    pub fn organization_url(&self) -> Result<String> {
+        let Some(organization) = &self.ready.organization else { bail!("{}", self.ready.notices.join("; ")) };
+        Ok(format!("https://{}.{}", organization.org_name, organization.base_url))
+    }
+
+    /// Makes an API token with which Terraform could set up access.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub async fn api_token(&self, name: &str) -> Result<String> {
+        let done = self.command(&["api-token", "create", "--name", name, "-o", "json"]).await?;
+        ensure!(done.code == Some(0), "{}", done.stderr);
+        let made: serde_json::Value = serde_json::from_str(&done.stdout)?;
+        made["token"].as_str().map(str::to_owned).context("no token")
     }
 
     /// Runs another command of the binary on the same data directory to its end.

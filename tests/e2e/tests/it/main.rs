@@ -6,6 +6,7 @@ mod forged_tokens;
 mod grants;
 mod kubectl_verbs;
 mod late_provider;
+mod managed;
 mod moved_clock;
 mod normalise;
 mod rotation;
