@@ -118,7 +118,7 @@ impl Wanted {
 }
 
 impl Role {
-    fn admin_role(self) -> AdminRole {
+    pub(crate) fn admin_role(self) -> AdminRole {
         match self {
             Self::SuperAdmin => AdminRole::SuperAdmin,
             Self::OrgAdmin => AdminRole::OrgAdmin,

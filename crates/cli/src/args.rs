@@ -95,7 +95,12 @@ Example:
   base_url: https://sso.example.com
   listen: [\"0.0.0.0:443\"]
   tls: {certificate: /etc/kubesso/tls.crt, key: /etc/kubesso/tls.key}
-  data_dir: /var/lib/kubesso";
+  data_dir: /var/lib/kubesso
+  begin_with: nothing            # or `tutorial`, the default: groups, application and authorization server
+  organization:                  # another name for the management API, if Terraform needs one
+    url: https://acme.sso.example.com
+    listen: [\"10.0.0.2:443\"]
+    tls: {certificate: /etc/kubesso/acme.crt, key: /etc/kubesso/acme.key}";
 
 const API_TOKEN_EXAMPLES: &str = "\
 Examples:
@@ -227,6 +232,26 @@ pub(crate) enum User {
         login: String,
         /// The group's name.
         group: String,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Make a person an administrator, who may sign in to `kubesso api-token … --server` and to what else manages kubesso.
+    GrantRole {
+        /// The person's login.
+        login: String,
+        /// The role.
+        #[arg(value_enum, ignore_case = true)]
+        role: Role,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Take an administrator's role away. API tokens of that person can do no more than the person, at once.
+    RevokeRole {
+        /// The person's login.
+        login: String,
+        /// The role.
+        #[arg(value_enum, ignore_case = true)]
+        role: Role,
         #[command(flatten)]
         data: DataDir,
     },

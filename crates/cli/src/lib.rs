@@ -9,7 +9,7 @@
 //! use kubesso_cli::up;
 //!
 //! let running = up::start(up::Options::new("./data")).await?;
-//! println!("{}", running.facts().issuer);
+//! println!("{}", running.facts().registration()?.issuer);
 //! running.stop().await;
 //! # Ok(())
 //! # }

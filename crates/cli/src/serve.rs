@@ -40,11 +40,25 @@ struct Config {
     tls: Tls,
     /// Where the directory is.
     data_dir: PathBuf,
+    /// What an empty directory gets.
+    #[serde(default)]
+    begin_with: BeginWith,
     /// The name by which Terraform's Okta provider and Okta's SDKs reach the management API, if it is another than the
     /// base URL.
     organization: Option<Organization>,
     /// Where the management API is answered without TLS. Loopback only.
     danger_plain_http: Option<SocketAddr>,
+}
+
+/// What an empty directory gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BeginWith {
+    /// The tutorial's groups, application and authorization server.
+    #[default]
+    Tutorial,
+    /// Nothing: Terraform makes them, say.
+    Nothing,
 }
 
 /// Another name for the same, with its own certificate.
@@ -123,7 +137,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     };
     let plain_http = listen(config.danger_plain_http.as_slice()).await?;
     let (database, sealing_key) = installation::open_directory(directory.root()).await?;
-    create_registration(&database).await?;
+    if config.begin_with == BeginWith::Tutorial {
+        create_registration(&database).await?;
+    }
     let (provider, api) = management::start(management::Parts {
         base_url: config.base_url.clone(),
         other_origins: config.other_origins(),
@@ -279,6 +295,9 @@ mod tests {
         assert_eq!(config.base_url.as_str(), "https://sso.example.com/");
         assert_eq!(addresses(&config.listen), "127.0.0.1:8443");
         assert!(config.other_origins().is_empty());
+        assert_eq!(config.begin_with, BeginWith::Tutorial);
+        let empty = Config::parse(&format!("{GOOD}begin_with: nothing\n")).unwrap();
+        assert_eq!(empty.begin_with, BeginWith::Nothing);
     }
 
     #[test]

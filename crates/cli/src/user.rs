@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
 use kubesso_directory::password::{Password, PasswordHash, PasswordHasher};
 use kubesso_directory::{
-    AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, GroupType, Login, Outcome, Page, Store,
+    AdminRole, AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, GroupType, Login, Outcome, Page, RoleAssignment, RoleAssignmentId, RoleHolder, Store,
     StoreError, User, UserId, UserProfile,
 };
 use serde::Serialize;
@@ -39,6 +39,14 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
             People::open(&data).await?.change_group(&login, &group, Membership::Added).await?;
             println!("{login} is in {group}: seen at the next sign-in or refresh");
         }
+        Command::GrantRole { login, role, data } => {
+            People::open(&data).await?.grant(&login, role.admin_role()).await?;
+            println!("{login} is a {} now", role.admin_role().label());
+        }
+        Command::RevokeRole { login, role, data } => {
+            People::open(&data).await?.revoke(&login, role.admin_role()).await?;
+            println!("{login} is no {} any more", role.admin_role().label());
+        }
         Command::RemoveFromGroup { login, group, data } => {
             People::open(&data).await?.change_group(&login, &group, Membership::Removed).await?;
             println!("{login} is not in {group}: seen at the next sign-in or refresh");
@@ -53,6 +61,7 @@ struct Listed {
     login: String,
     status: String,
     groups: Vec<String>,
+    roles: Vec<&'static str>,
     last_sign_in: Option<Timestamp>,
 }
 
@@ -95,6 +104,7 @@ impl People {
 
     async fn list(&self) -> Result<Vec<Listed>, CommandError> {
         let mut listed = Vec::new();
+        let all_roles = self.store.roles().await.map_err(|e| unreadable(&e))?;
         let mut after: Option<UserId> = None;
         loop {
             let page = Page { after: after.as_ref(), limit: 200 };
@@ -109,10 +119,20 @@ impl People {
                     .map(|group| group.name.to_string())
                     .collect();
                 groups.sort();
+                let is_held = |assignment: &&RoleAssignment| match &assignment.holder {
+                    RoleHolder::User(holder) => *holder == user.id,
+                    RoleHolder::Group(group) => person.as_ref().is_some_and(|person| person.is_in(group)),
+                    RoleHolder::Client(_) => false,
+                };
+                let mut roles: Vec<_> =
+                    all_roles.iter().filter(is_held).map(|assignment| assignment.role.as_str()).collect();
+                roles.sort_unstable();
+                roles.dedup();
                 listed.push(Listed {
                     login: user.profile.login.to_string(),
                     status: user.status.as_str().to_owned(),
                     groups,
+                    roles,
                     last_sign_in: user.last_login,
                 });
             }
@@ -198,6 +218,31 @@ impl People {
         self.commit(vec![change, audit]).await
     }
 
+    async fn grant(&self, login: &str, role: AdminRole) -> Result<(), CommandError> {
+        let user = self.user(login).await?;
+        let assignment = RoleAssignment {
+            id: RoleAssignmentId::generate(&self.entropy),
+            holder: RoleHolder::User(user.id.clone()),
+            role,
+            created: self.now,
+        };
+        let message = format!("{login} was made {} by `kubesso user`", role.as_str());
+        let audit = self.audit("user.account.privilege.grant", &user.id, message);
+        self.commit(vec![Change::AssignRole(assignment), audit]).await
+    }
+
+    async fn revoke(&self, login: &str, role: AdminRole) -> Result<(), CommandError> {
+        let user = self.user(login).await?;
+        let held = self.store.roles_of(&RoleHolder::User(user.id.clone())).await.map_err(|e| unreadable(&e))?;
+        let Some(assignment) = held.iter().find(|assignment| assignment.role == role) else {
+            return Err(CommandError::new(format!("{login} has no role {} by itself", role.as_str()))
+                .mend("see `kubesso user list`; a role may come by a group"));
+        };
+        let message = format!("{login} is no {} any more by `kubesso user`", role.as_str());
+        let audit = self.audit("user.account.privilege.revoke", &user.id, message);
+        self.commit(vec![Change::UnassignRole(assignment.id.clone()), audit]).await
+    }
+
     async fn user(&self, login: &str) -> Result<User, CommandError> {
         let parsed = Login::parse(login).map_err(|e| CommandError::usage(e.to_string()))?;
         self.store.user_by_login(&parsed).await.map_err(|e| unreadable(&e))?.ok_or_else(|| {
@@ -250,10 +295,10 @@ fn unreadable(error: &StoreError) -> CommandError {
 
 fn table(people: &[Listed]) -> String {
     output::table(
-        &["LOGIN", "STATUS", "GROUPS", "LAST SIGN-IN"],
+        &["LOGIN", "STATUS", "GROUPS", "ROLES", "LAST SIGN-IN"],
         people.iter().map(|person| {
             let last = person.last_sign_in.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            vec![person.login.clone(), person.status.clone(), person.groups.join(", "), last]
+            vec![person.login.clone(), person.status.clone(), person.groups.join(", "), person.roles.join(", "), last]
         }),
     )
 }
