@@ -1,7 +1,7 @@
 variable "prefix" {
   description = "What the names of this cluster's groups begin with. The groups claim names these groups and no others, so that each cluster has a prefix of its own."
   type        = string
-  default     = "k8s-team-"
+  default     = "k8s-"
 
   validation {
     condition     = can(regex("^[a-z0-9-]+-$", var.prefix))
