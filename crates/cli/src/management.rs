@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubesso_ambient::{Clock, Entropy};
-use kubesso_directory::{AuthorizationServerId, SealingKey, SigningKeyRecord, Store, UserId, management_login};
+use kubesso_directory::{
+    AuthorizationServerId, SealingKey, SigningKeyRecord, Store, UserId, management_login,
+};
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_provider::{Provider, ProviderConfig};
 use url::Url;

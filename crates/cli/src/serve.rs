@@ -324,7 +324,11 @@ mod tests {
             ("127.0.0.1:8443", "localhost", "socket address"),
             ("data_dir:", "danger_plain_http: 10.0.0.1:80\ndata_dir:", "loopback addresses only"),
             ("data_dir:", "organization: {url: 'https://a/b'}\ndata_dir:", "organization.url"),
-            ("data_dir:", "organization: {url: 'https://a', listen: ['0.0.0.0:443']}\ndata_dir:", "or neither"),
+            (
+                "data_dir:",
+                "organization: {url: 'https://a', listen: ['0.0.0.0:443']}\ndata_dir:",
+                "or neither",
+            ),
         ] {
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(expected), "{from} → {to}: {error}");

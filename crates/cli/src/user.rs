@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy, OsEntropy, SystemClock};
 use kubesso_directory::password::{Password, PasswordHash, PasswordHasher};
 use kubesso_directory::{
-    AdminRole, AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, GroupType, Login, Outcome, Page, RoleAssignment, RoleAssignmentId, RoleHolder, Store,
-    StoreError, User, UserId, UserProfile,
+    AdminRole, AuditEvent, AuditEventId, Batch, Change, Email, Group, GroupName, GroupType, Login, Outcome,
+    Page, RoleAssignment, RoleAssignmentId, RoleHolder, Store, StoreError, User, UserId, UserProfile,
 };
 use serde::Serialize;
 
@@ -233,7 +233,8 @@ impl People {
 
     async fn revoke(&self, login: &str, role: AdminRole) -> Result<(), CommandError> {
         let user = self.user(login).await?;
-        let held = self.store.roles_of(&RoleHolder::User(user.id.clone())).await.map_err(|e| unreadable(&e))?;
+        let held =
+            self.store.roles_of(&RoleHolder::User(user.id.clone())).await.map_err(|e| unreadable(&e))?;
         let Some(assignment) = held.iter().find(|assignment| assignment.role == role) else {
             return Err(CommandError::new(format!("{login} has no role {} by itself", role.as_str()))
                 .mend("see `kubesso user list`; a role may come by a group"));
@@ -298,7 +299,13 @@ fn table(people: &[Listed]) -> String {
         &["LOGIN", "STATUS", "GROUPS", "ROLES", "LAST SIGN-IN"],
         people.iter().map(|person| {
             let last = person.last_sign_in.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            vec![person.login.clone(), person.status.clone(), person.groups.join(", "), person.roles.join(", "), last]
+            vec![
+                person.login.clone(),
+                person.status.clone(),
+                person.groups.join(", "),
+                person.roles.join(", "),
+                last,
+            ]
         }),
     )
 }

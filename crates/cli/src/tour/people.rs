@@ -80,7 +80,8 @@ pub(super) async fn travellers(running: &Running) -> Result<Travellers, CommandE
     let mut stand_ins = Vec::new();
     let mut changes = Vec::new();
     for role in ROLES {
-        let (traveller, user, made) = stand_in(&*store, role, &running.facts().registration()?.client_id, now).await?;
+        let (traveller, user, made) =
+            stand_in(&*store, role, &running.facts().registration()?.client_id, now).await?;
         all.push(traveller);
         stand_ins.push(user);
         changes.extend(made);

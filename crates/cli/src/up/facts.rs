@@ -202,7 +202,11 @@ impl Facts {
                 quote(&self.plugin_dir)
             ),
             format!("kubectl oidc-login setup --oidc-issuer-url={} \\", registration.issuer),
-            format!("  --oidc-client-id={} --certificate-authority={}", registration.client_id, quote(&self.ca)),
+            format!(
+                "  --oidc-client-id={} --certificate-authority={}",
+                registration.client_id,
+                quote(&self.ca)
+            ),
             "kubectl get pods --user=oidc-user -n default".to_owned(),
             "kubectl get secrets --user=oidc-user".to_owned(),
         ] {
@@ -220,7 +224,9 @@ impl Facts {
         };
         let heading = match &self.registration {
             Some(_) => "Or use Okta's Terraform provider and SDKs",
-            None => "Set up access with Okta's Terraform provider (examples/terraform-okta), in another terminal",
+            None => {
+                "Set up access with Okta's Terraform provider (examples/terraform-okta), in another terminal"
+            }
         };
         let _ = writeln!(screen, "\n  {}\n", colour.bold(heading));
         if self.registration.is_none() {

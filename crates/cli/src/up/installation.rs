@@ -156,7 +156,8 @@ mod tests {
         theirs.set_user("mine", User::default());
         let text = serde_saphyr::to_string(&theirs).unwrap();
         directory.write("kubeconfig", text.as_bytes(), crate::data_directory::Mode::Private).unwrap();
-        let merged = merge_kubeconfig(&directory, "kubeconfig", config("https://new", "ours"), |_| false).unwrap();
+        let merged =
+            merge_kubeconfig(&directory, "kubeconfig", config("https://new", "ours"), |_| false).unwrap();
         assert_eq!(merged.cluster("k").unwrap().server, "https://new");
         assert_eq!(merged.user("u").unwrap().token.expose(), "theirs");
         assert!(merged.user("mine").is_some());

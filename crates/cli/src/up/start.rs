@@ -277,7 +277,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
     let router = provider_server::router(&provider, &api);
-    let organization_listeners = organization_listening.into_iter().map(|listening| listening.listener).collect();
+    let organization_listeners =
+        organization_listening.into_iter().map(|listening| listening.listener).collect();
     let servers = [
         (provider_listening.listeners, provider_tls.clone(), router.clone()),
         (organization_listeners, provider_tls.clone(), router),
@@ -465,9 +466,7 @@ impl Files {
 
 fn write(directory: &DataDirectory, name: &str, config: &Config) -> Result<(), CommandError> {
     let content = kubeconfig::yaml(config)?;
-    directory
-        .write(name, content.as_bytes(), Mode::Private)
-        .map_err(|e| CommandError::new(e.to_string()))
+    directory.write(name, content.as_bytes(), Mode::Private).map_err(|e| CommandError::new(e.to_string()))
 }
 
 fn unreadable(error: &StoreError) -> CommandError {

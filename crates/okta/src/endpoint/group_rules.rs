@@ -158,7 +158,10 @@ async fn replace(
     require_over(&context, &caller, &before).await?;
     let wanted = Wanted::read(&context, &caller, body).await?;
     if before.status.is_active() {
-        return Err(ApiError::invalid("status", "The rule is active: deactivate it, change it, activate it again"));
+        return Err(ApiError::invalid(
+            "status",
+            "The rule is active: deactivate it, change it, activate it again",
+        ));
     }
     if wanted.groups != before.groups {
         return Err(ApiError::invalid(
@@ -202,7 +205,9 @@ async fn remove(
     if parameters.flag("removeUsers", false)? {
         let memberships = members(&context, &rule.id).await?;
         changes.extend(
-            memberships.into_iter().map(|(user, group)| Change::RemoveRuleMember(rule.id.clone(), group, user)),
+            memberships
+                .into_iter()
+                .map(|(user, group)| Change::RemoveRuleMember(rule.id.clone(), group, user)),
         );
     }
     let entry = entry(&context, &caller, "group.rule.delete", "Delete group rule", &rule);
@@ -345,7 +350,8 @@ fn name_taken(error: StoreError) -> ApiError {
 
 fn view(context: &Context, rule: &GroupRule) -> Value {
     let url = |rest: &str| context.url(&format!("/api/v1/groups/rules/{}{rest}", rule.id));
-    let (name, verb) = if rule.status.is_active() { ("deactivate", "deactivate") } else { ("activate", "activate") };
+    let (name, verb) =
+        if rule.status.is_active() { ("deactivate", "deactivate") } else { ("activate", "activate") };
     let mut links = json!({ "self": { "href": url("") } });
     links[name] = json!({ "href": url(&format!("/lifecycle/{verb}")), "hints": { "allow": ["POST"] } });
     json!({

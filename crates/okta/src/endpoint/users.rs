@@ -346,10 +346,9 @@ fn entry(context: &Context, caller: &Caller, event_type: &str, message: &str, us
 
 fn login_taken(error: StoreError) -> ApiError {
     match error {
-        StoreError::Conflict { .. } => ApiError::invalid(
-            "login",
-            "An object with this field already exists in the current organization",
-        ),
+        StoreError::Conflict { .. } => {
+            ApiError::invalid("login", "An object with this field already exists in the current organization")
+        }
         error => error.into(),
     }
 }

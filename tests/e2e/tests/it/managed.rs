@@ -24,8 +24,7 @@ async fn begin() -> Result<(Kubesso, String)> {
 async fn call(kubesso: &Kubesso, token: &str, method: Method, path: &str) -> Result<StatusCode> {
     let client: Client = kubesso_e2e::form::client(&kubesso.ca_pem()?)?;
     let url = format!("{}{path}", kubesso.organization_url()?);
-    let answer =
-        client.request(method, url).header("Authorization", format!("SSWS {token}")).send().await?;
+    let answer = client.request(method, url).header("Authorization", format!("SSWS {token}")).send().await?;
     Ok(answer.status())
 }
 
@@ -82,8 +81,7 @@ async fn the_whole_tutorial_set_up_by_oktas_sdk_for_go_with_a_real_api_server() 
     // A change is in force at the next token.
     sdk.run("again").await?;
     let mut form = FormClient::new(&kubesso.ca_pem()?)?;
-    let tokens =
-        form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await?;
+    let tokens = form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await?;
     assert_eq!(lifetime(&claims(&tokens.access_token)?), Some(30 * 60), "the rule's lifetime");
     assert_eq!(lifetime(&claims(&tokens.id_token)?), Some(30 * 60), "and kubectl's token obeys it too");
 
@@ -103,8 +101,7 @@ async fn the_whole_tutorial_set_up_by_oktas_sdk_for_go_with_a_real_api_server() 
     let refresh_token = tokens.refresh_token.context("offline_access")?;
     let mut form = FormClient::new(&kubesso.ca_pem()?)?;
     assert!(form.refresh(&made.issuer, &made.client_id, &refresh_token).await.is_err());
-    let refused =
-        form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await;
+    let refused = form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await;
     assert!(refused.is_err());
     Ok(())
 }
@@ -115,15 +112,13 @@ async fn with_the_sdk_for(language: &str) -> Result<()> {
     let sdk = OktaSdk::new(language, &kubesso, &token, "dev")?;
     let made: Made = sdk.run("setup").await.with_context(|| kubesso.log())?;
     let mut form = FormClient::new(&kubesso.ca_pem()?)?;
-    let tokens =
-        form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await?;
+    let tokens = form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await?;
     let said = claims(&tokens.id_token)?;
     assert_eq!((&said["email"], &said["groups"]), (&json!("dev@example.com"), &json!(["k8s-admins"])));
     let again = sdk.run("again").await.with_context(|| kubesso.log())?;
     assert_eq!(again, made, "the same objects");
     sdk.run("destroy").await.with_context(|| kubesso.log())?;
-    let refused =
-        form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await;
+    let refused = form.tokens(&made.issuer, &made.client_id, &email("dev"), &kubesso.password("dev")?).await;
     assert!(refused.is_err(), "the authorization server is gone");
     Ok(())
 }
