@@ -112,18 +112,18 @@ fn subject(change: &Change) -> (&'static str, String) {
         Change::EndSession(id) => ("session", id.to_string()),
         Change::EndGrant(id) => ("grant", id.to_string()),
         Change::EndClientGrants(id) => ("client", id.to_string()),
-        Change::EndServerGrants(id) => ("authorization server", id.to_string()),
+        Change::EndServerGrants(id) | Change::RemoveAuthorizationServer(id) => {
+            ("authorization server", id.to_string())
+        }
         Change::PutOneTimeToken(token) => ("link", token.user.to_string()),
         Change::PutGroup(group) => ("group", group.name.to_string()),
         Change::RemoveGroup(id) => ("group", id.to_string()),
-        Change::AddMember(group, user) | Change::RemoveMember(group, user) => {
-            ("membership", format!("{user} in {group}"))
-        }
+        Change::AddMember(group, user)
+        | Change::RemoveMember(group, user)
+        | Change::AddRuleMember(_, group, user)
+        | Change::RemoveRuleMember(_, group, user) => ("membership", format!("{user} in {group}")),
         Change::PutGroupRule(rule) => ("group rule", rule.name.to_string()),
         Change::RemoveGroupRule(id) => ("group rule", id.to_string()),
-        Change::AddRuleMember(_, group, user) | Change::RemoveRuleMember(_, group, user) => {
-            ("membership", format!("{user} in {group}"))
-        }
         Change::PutApiToken(token) => ("API token", token.name.to_string()),
         Change::RemoveApiToken(id) => ("API token", id.to_string()),
         Change::AssignRole(assignment) => ("role assignment", assignment.role.as_str().to_owned()),
@@ -139,7 +139,6 @@ fn subject(change: &Change) -> (&'static str, String) {
         }
         Change::UnassignUser(application, user) => ("assignment", format!("{application} to {user}")),
         Change::PutAuthorizationServer(server) => ("authorization server", server.name.to_string()),
-        Change::RemoveAuthorizationServer(id) => ("authorization server", id.to_string()),
         Change::PutScope(scope) => ("scope", scope.name.to_string()),
         Change::RemoveScope(id) => ("scope", id.to_string()),
         Change::PutClaim(claim) => ("claim", claim.name.to_string()),
