@@ -1,11 +1,11 @@
 variable "prefix" {
   description = "What the names of this cluster's groups begin with. The groups claim names these groups and no others, so that each cluster has a prefix of its own."
   type        = string
-  default     = "k8s-team-"
+  default     = "k8s-"
 
   validation {
     condition     = can(regex("^[a-z0-9-]+-$", var.prefix))
-    error_message = "Use small letters, digits and hyphens, and a hyphen at the end: k8s-team-"
+    error_message = "Use small letters, digits and hyphens, and a hyphen at the end: k8s-shop-"
   }
 }
 
@@ -45,7 +45,7 @@ variable "sign_in_again_after_idle_minutes" {
 }
 
 variable "oidc_prefix" {
-  description = "What the cluster puts before the names of people and groups, against collisions with its own. Must be the prefix in kubernetes/ too."
+  description = "What the cluster puts before the names of people and groups, against collisions with its own. Must be the one in kubernetes/ too."
   type        = string
   default     = "oidc:"
 }
