@@ -5,7 +5,7 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[a-z0-9-]+-$", var.prefix))
-    error_message = "Use small letters, digits and hyphens, and a hyphen at the end: k8s-team-"
+    error_message = "Use small letters, digits and hyphens, and a hyphen at the end: k8s-shop-"
   }
 }
 
@@ -45,7 +45,7 @@ variable "sign_in_again_after_idle_minutes" {
 }
 
 variable "oidc_prefix" {
-  description = "What the cluster puts before the names of people and groups, against collisions with its own. Must be the prefix in kubernetes/ too."
+  description = "What the cluster puts before the names of people and groups, against collisions with its own. Must be the one in kubernetes/ too."
   type        = string
   default     = "oidc:"
 }

@@ -13,7 +13,7 @@ variable "context" {
 variable "prefix" {
   description = "The same as in the folder above: what the names of this cluster's groups begin with."
   type        = string
-  default     = "k8s-team-"
+  default     = "k8s-"
 }
 
 variable "oidc_prefix" {
