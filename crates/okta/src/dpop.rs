@@ -80,8 +80,7 @@ pub(crate) fn check(
     let now = context.now();
     let window = now.as_second().div_euclid(WINDOW);
     let nonces = [nonce_of(context, window), nonce_of(context, window - 1)];
-    let urls: Vec<String> =
-        context.origins.iter().map(|origin| format!("{origin}{}", uri.path())).collect();
+    let urls: Vec<String> = context.origins.iter().map(|origin| format!("{origin}{}", uri.path())).collect();
     Ok(DpopProof::verify(
         proof,
         &DpopExpectations {

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use jiff::Timestamp;
 use kubesso_directory::{
-    Access, AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Change, Expectation, Label, Resource,
+    Access, AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Change, Expectation, Label, Resource, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -63,7 +63,9 @@ async fn create(
         return Err(body.refuse("expiresAt", "this moment is over"));
     }
     let roles = body
-        .all_parsed("roles", |text| AdminRole::parse(text).ok_or_else(|| format!("there is no role `{text}`")))?
+        .all_parsed("roles", |text| {
+            AdminRole::parse(text).ok_or_else(|| format!("there is no role `{text}`"))
+        })?
         .filter(|roles| !roles.is_empty())
         .ok_or_else(|| body.refuse("roles", "name at least one"))?;
     for role in &roles {
@@ -76,7 +78,9 @@ async fn create(
     }
     let taken = context.store.api_tokens().await?;
     if taken.iter().any(|token| token.name == name && token.is_alive(context.now())) {
-        return Err(body.refuse("name", "An object with this field already exists in the current organization"));
+        return Err(
+            body.refuse("name", "An object with this field already exists in the current organization")
+        );
     }
     let value = ApiTokenValue::generate(&*context.entropy);
     let token = ApiToken {
@@ -166,7 +170,7 @@ fn view(context: &Context, token: &ApiToken) -> Value {
     json!({
         "id": token.id.as_str(),
         "name": token.name.as_str(),
-        "userId": token.user.as_ref().map(|user| user.as_str()),
+        "userId": token.user.as_ref().map(UserId::as_str),
         "clientName": "kubesso",
         "roles": roles,
         "tokenWindow": null,

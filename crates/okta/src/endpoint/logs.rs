@@ -6,9 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
-use kubesso_directory::{
-    Access, AuditEvent, AuditEventId, AuditQuery, Filter, Outcome, Resource, SortOrder,
-};
+use kubesso_directory::{Access, AuditEvent, AuditEventId, AuditQuery, Filter, Outcome, Resource, SortOrder};
 use serde_json::{Value, json};
 
 use crate::authentication::Caller;
@@ -90,9 +88,7 @@ fn later(from: Timestamp, by: SignedDuration) -> Timestamp {
 
 fn moment(parameters: &Parameters, name: &str) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = parameters.get(name) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        ApiError::invalid(name, "use a moment as in 2026-11-22T05:41:50.000Z")
-    })
+    text.parse().map(Some).map_err(|_| ApiError::invalid(name, "use a moment as in 2026-11-22T05:41:50.000Z"))
 }
 
 /// An event as a place in the log.

@@ -84,9 +84,10 @@ impl Parameters {
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Ok(value),
             (None, _) => Err(OauthError::new("invalid_request", format!("the parameter {name} is missing"))),
-            (Some(_), Some(_)) => {
-                Err(OauthError::new("invalid_request", format!("the parameter {name} is given more than once")))
-            }
+            (Some(_), Some(_)) => Err(OauthError::new(
+                "invalid_request",
+                format!("the parameter {name} is given more than once"),
+            )),
         }
     }
 }
@@ -135,7 +136,9 @@ pub(crate) async fn token(
         "scope": scope,
     }))
     .into_response();
-    if token.jkt.is_some() && let Ok(nonce) = HeaderValue::try_from(dpop::nonce(&context)) {
+    if token.jkt.is_some()
+        && let Ok(nonce) = HeaderValue::try_from(dpop::nonce(&context))
+    {
         response.headers_mut().insert(dpop::NONCE_HEADER, nonce);
     }
     Ok(response)
@@ -162,7 +165,9 @@ fn authenticate<'a>(
         .ok()
         .and_then(|id| snapshot.application(&id))
         .filter(|application| application.status.is_active())
-        .ok_or_else(|| wrong("there is no active application of the client id in the assertion".to_owned()))?;
+        .ok_or_else(|| {
+            wrong("there is no active application of the client id in the assertion".to_owned())
+        })?;
     let ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(keys)) = &client.authentication else {
         return Err(wrong(format!(
             "the application authenticates by {}: set token_endpoint_auth_method to private_key_jwt, with its public \
@@ -251,7 +256,10 @@ fn note_uses(
     if let Some(jti) = &assertion.jti
         && !context.used.first_use(&owner, jti, assertion.expires, context.now())
     {
-        return Err(OauthError::new("invalid_client", "the assertion's jti was used before: make a new assertion"));
+        return Err(OauthError::new(
+            "invalid_client",
+            "the assertion's jti was used before: make a new assertion",
+        ));
     }
     Ok(())
 }

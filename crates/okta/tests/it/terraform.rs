@@ -140,8 +140,7 @@ fn is_decoration(at: &str) -> bool {
 /// Times, keys, secrets and the organization's own name.
 fn is_of_the_moment(at: &str, text: &str) -> bool {
     let name = at.rsplit('.').next().unwrap_or_default();
-    ["kid", "client_secret", "issuer", "client_id"].contains(&name)
-        || text.parse::<jiff::Timestamp>().is_ok()
+    ["kid", "client_secret", "issuer", "client_id"].contains(&name) || text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// Where kubesso differs from the recorded server, and why no client minds.
@@ -166,7 +165,8 @@ async fn replay(version: &str) -> Vec<String> {
     for (login, first_name, last_name) in
         [("admin@example.test", "Ann", "Admin"), ("dev@example.test", "Dan", "Dev")]
     {
-        let profile = json!({ "login": login, "email": login, "firstName": first_name, "lastName": last_name });
+        let profile =
+            json!({ "login": login, "email": login, "firstName": first_name, "lastName": last_name });
         let password = json!({ "password": { "value": "correct-horse-battery" } });
         let user = json!({ "profile": profile, "credentials": password });
         org.post("/api/v1/users", user).await.expect(200);
@@ -184,7 +184,8 @@ async fn replay(version: &str) -> Vec<String> {
         let answer = org.call(&recorded.method, &path, body).await;
         let place = format!("{number} {} {} {path}", recorded.step, recorded.method);
         if answer.status.as_u16() != recorded.status {
-            faults.push(format!("{place}: {} instead of {}: {}", answer.status, recorded.status, answer.body));
+            faults
+                .push(format!("{place}: {} instead of {}: {}", answer.status, recorded.status, answer.body));
         } else if let Some(expected) = &recorded.answer {
             let mut found = Vec::new();
             names.compare("", expected, &answer.body, &mut found);

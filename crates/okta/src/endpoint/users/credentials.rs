@@ -7,8 +7,10 @@ use axum::response::Response;
 use axum::routing::post;
 use http::StatusCode;
 use kubesso_directory::password::{Password, PasswordHash, Verification};
+use kubesso_directory::{
+    Access, Attempt, Change, Login, Resource, ThrottleKey, ThrottleRule, User, UserStatus,
+};
 use kubesso_directory::{ImportedHash, ImportedHashError};
-use kubesso_directory::{Access, Attempt, Change, Login, Resource, ThrottleKey, ThrottleRule, User, UserStatus};
 use serde_json::{Map, Value, json};
 
 use super::links::{self, OneTimeLink};
@@ -122,8 +124,7 @@ pub(super) async fn hash(
 async fn is_password_of(context: &Context, password: &Password, user: &User) -> Result<bool, ApiError> {
     let stored = context.store.password_hash(&user.id).await?;
     let (hasher, password) = (context.password_hasher.clone(), password.clone());
-    let verified =
-        on_a_hashing_thread(context, move || hasher.verify(&password, stored.as_ref())).await?;
+    let verified = on_a_hashing_thread(context, move || hasher.verify(&password, stored.as_ref())).await?;
     Ok(matches!(verified, Verification::Right | Verification::RightButOutdated))
 }
 
@@ -166,10 +167,7 @@ async fn change_password(
     }
     let hash = hash(&context, &new, &user.profile.login).await?;
     let user = change(&context, &caller, &user.id, |before| {
-        if !matches!(
-            before.status,
-            UserStatus::Active | UserStatus::PasswordExpired | UserStatus::Staged
-        ) {
+        if !matches!(before.status, UserStatus::Active | UserStatus::PasswordExpired | UserStatus::Staged) {
             return Err(super::lifecycle::not_allowed(before));
         }
         let after = before.clone().password_chosen(context.now()).unwrap_or_else(|_| before.clone());

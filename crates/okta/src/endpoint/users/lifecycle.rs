@@ -7,9 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::StatusCode;
 use kubesso_directory::password::Password;
-use kubesso_directory::{
-    Access, Change, Resource, ThrottleKey, TransitionError, User, UserId, UserStatus,
-};
+use kubesso_directory::{Access, Change, Resource, ThrottleKey, TransitionError, User, UserId, UserStatus};
 use serde_json::{Value, json};
 
 use super::links::{self, OneTimeLink};
@@ -53,10 +51,17 @@ async fn activate(
         let after = if has_password { before.clone().activate(now) } else { before.clone().provision(now) };
         let after = after.map_err(|_| {
             let cause = match before.status {
-                UserStatus::Provisioned => "The user is PROVISIONED: use lifecycle/reactivate for another link",
+                UserStatus::Provisioned => {
+                    "The user is PROVISIONED: use lifecycle/reactivate for another link"
+                }
                 _ => "Activation failed because the user is already active",
             };
-            ApiError::state(StatusCode::FORBIDDEN, "E0000016", "Activation failed because the user is already active", cause)
+            ApiError::state(
+                StatusCode::FORBIDDEN,
+                "E0000016",
+                "Activation failed because the user is already active",
+                cause,
+            )
         })?;
         let mut more = vec![entry(&context, &caller, "user.lifecycle.activate", "Activate user", &after)];
         if !has_password {
@@ -113,11 +118,7 @@ async fn deactivate(
 }
 
 /// Deactivates; for whoever is deactivated already, nothing happens.
-pub(super) async fn deactivate_user(
-    context: &Context,
-    caller: &Caller,
-    id: &UserId,
-) -> Result<(), ApiError> {
+pub(super) async fn deactivate_user(context: &Context, caller: &Caller, id: &UserId) -> Result<(), ApiError> {
     change(context, caller, id, |before| {
         if before.status == UserStatus::Deprovisioned {
             return Ok((before.clone(), Vec::new()));
