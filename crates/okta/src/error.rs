@@ -19,7 +19,7 @@ pub(crate) struct ApiError {
     /// Seconds after which to try again.
     retry_after: Option<u32>,
     /// For `WWW-Authenticate`: scheme, error, description (RFC 6750 §3).
-    challenge: Option<(&'static str, &'static str, String)>,
+    challenge: Option<Box<(&'static str, &'static str, String)>>,
 }
 
 /// Stands for a response's error until its id is known; read by the layer that writes the id in.
@@ -59,7 +59,10 @@ impl ApiError {
     /// Okta's clients look for it.
     pub(crate) fn invalid_token(scheme: &'static str, cause: impl Into<String>) -> Self {
         let cause = cause.into();
-        Self { challenge: Some((scheme, "invalid_token", cause.clone())), ..Self::unauthenticated(cause) }
+        Self {
+            challenge: Some(Box::new((scheme, "invalid_token", cause.clone()))),
+            ..Self::unauthenticated(cause)
+        }
     }
 
     /// Known, but not allowed: E0000006.
@@ -71,7 +74,10 @@ impl ApiError {
     /// A scope is missing: E0000006 with the header that RFC 6750 §3.1 asks for.
     pub(crate) fn insufficient_scope(scheme: &'static str, cause: impl Into<String>) -> Self {
         let cause = cause.into();
-        Self { challenge: Some((scheme, "insufficient_scope", cause.clone())), ..Self::forbidden(cause) }
+        Self {
+            challenge: Some(Box::new((scheme, "insufficient_scope", cause.clone()))),
+            ..Self::forbidden(cause)
+        }
     }
 
     /// No object of that id: E0000007. `kind` is Okta's name of the type: `UserGroup`, `AppInstance` …
@@ -144,7 +150,7 @@ impl ApiError {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some((scheme, error, description)) = &self.challenge {
+        if let Some((scheme, error, description)) = self.challenge.as_deref() {
             let description = description.replace(['"', '\\'], "'");
             let challenge = format!("{scheme} error=\"{error}\", error_description=\"{description}\"");
             if let Ok(challenge) = HeaderValue::try_from(challenge) {

@@ -65,8 +65,10 @@ impl Paging {
     ) -> Response {
         let mut rest = all;
         if let Some(after) = self.parameters.get("after") {
-            let start =
-                rest.iter().position(|element| cursor(element) == after).map_or(0, |position| position + 1);
+            let Some(start) = place_after(&rest, after, &cursor) else {
+                let cause = "the last element of the page before is gone: begin anew, without `after`";
+                return ApiError::invalid("after", cause).into_response();
+            };
             rest.drain(..start);
         }
         rest.truncate(usize::try_from(self.to_read()).unwrap_or(usize::MAX));
@@ -99,6 +101,17 @@ impl Paging {
     }
 }
 
+/// Where the elements behind a cursor begin. If its element is gone, the place is known still where the list is in the
+/// order of its cursors; elsewhere nobody knows.
+fn place_after<T>(all: &[T], after: &str, cursor: impl Fn(&T) -> String) -> Option<usize> {
+    let cursors: Vec<String> = all.iter().map(cursor).collect();
+    match cursors.iter().position(|cursor| cursor == after) {
+        Some(position) => Some(position + 1),
+        None if cursors.is_sorted() => Some(cursors.partition_point(|cursor| cursor.as_str() < after)),
+        None => None,
+    }
+}
+
 fn link(context: &Context, path: &str, query: Vec<(&str, &str)>, relation: &str) -> String {
     let mut url = context.url(path);
     if !query.is_empty() {
@@ -107,4 +120,24 @@ fn link(context: &Context, path: &str, query: Vec<(&str, &str)>, relation: &str)
         url.push_str(&query);
     }
     format!("<{url}>; rel=\"{relation}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_behind_its_cursor_even_if_its_element_is_gone() {
+        let cases: [(&[&str], &str, Option<usize>); 6] = [
+            (&["a", "b", "c"], "b", Some(2)),
+            (&["a", "c"], "b", Some(1)),
+            (&["a"], "z", Some(1)),
+            (&[], "z", Some(0)),
+            (&["c", "a"], "a", Some(2)),
+            (&["c", "a"], "b", None),
+        ];
+        for (all, after, expected) in cases {
+            assert_eq!(place_after(all, after, ToString::to_string), expected, "{all:?} {after}");
+        }
+    }
 }

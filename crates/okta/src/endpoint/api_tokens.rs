@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use jiff::Timestamp;
 use kubesso_directory::{
-    Access, AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Change, Expectation, Label, Resource,
+    Access, AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Change, Expectation, Label, Resource, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -170,7 +170,7 @@ fn view(context: &Context, token: &ApiToken) -> Value {
     json!({
         "id": token.id.as_str(),
         "name": token.name.as_str(),
-        "userId": token.user.as_ref().map(|user| user.as_str()),
+        "userId": token.user.as_ref().map(UserId::as_str),
         "clientName": "kubesso",
         "roles": roles,
         "tokenWindow": null,

@@ -219,8 +219,8 @@ async fn replace(
                 other,
                 ..before.clone()
             };
-            if after == *before {
-                return Ok((Vec::new(), after));
+            if is_same(&context, before, &after) {
+                return Ok((Vec::new(), before.clone()));
             }
             let after = Application { last_updated: context.now(), ..after };
             let entry =
@@ -229,6 +229,14 @@ async fn replace(
         })
         .await?;
     Ok(Json(view::application(&context, &application, Secrets::Shown)))
+}
+
+/// Whether a replacement changes nothing: neither what decides, nor what is shown. Clients that echo a whole answer send
+/// defaults along which were never stored.
+fn is_same(context: &Context, before: &Application, after: &Application) -> bool {
+    let decisive = |application: &Application| Application { other: Map::new(), ..application.clone() };
+    let shown = |application: &Application| view::application(context, application, Secrets::Hidden);
+    before == after || (decisive(before) == decisive(after) && shown(before) == shown(after))
 }
 
 /// `DELETE /api/v1/apps/{id}`: only of an inactive one.

@@ -312,8 +312,8 @@ fn server_url(context: &Context, server: &AuthorizationServerId, rest: &str) -> 
 }
 
 /// A link with the methods that it takes.
-fn link(href: String, allow: &[&str]) -> Value {
-    json!({ "href": href, "hints": { "allow": allow } })
+fn link(href: impl Into<String>, allow: &[&str]) -> Value {
+    json!({ "href": href.into(), "hints": { "allow": allow } })
 }
 
 fn shown(context: &Context, server: &Server) -> Value {

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::{self, Target};
 use crate::authentication::Caller;
+use crate::authority::{Authority, require_over_group};
 use crate::body::Body;
 use crate::context::Context;
 use crate::endpoint::{groups, users};
@@ -252,11 +253,11 @@ async fn activate(
         // Active first: whoever changes from here on is judged by that change, and everybody else below.
         context.change_people(Expectation::Any, vec![Change::PutGroupRule(after), entry]).await?;
     }
-    apply_to_everybody(&context).await?;
+    apply_to_everybody(&context, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn apply_to_everybody(context: &Context) -> Result<(), ApiError> {
+async fn apply_to_everybody(context: &Context, caller: &Caller) -> Result<(), ApiError> {
     let mut after: Option<UserId> = None;
     loop {
         let users = context.store.users(Page { after: after.as_ref(), limit: STEP }).await?;
@@ -265,7 +266,7 @@ async fn apply_to_everybody(context: &Context) -> Result<(), ApiError> {
         let mut changes = Vec::new();
         for user in &users {
             let Some(person) = context.store.person(&user.id).await? else { continue };
-            changes.extend(changes_for(context, &person).await?);
+            changes.extend(changes_for(context, caller.authority(), &person).await?);
         }
         context.change_people(Expectation::Any, changes).await?;
     }
@@ -290,8 +291,13 @@ async fn deactivate(
 
 /// What the active rules change for a person, as it is about to be.
 ///
-/// A membership that a rule made goes when the person does not fit any more; one that an administrator made stays.
-pub(crate) async fn changes_for(context: &Context, person: &Person) -> Result<Vec<Change>, ApiError> {
+/// A membership that a rule made goes when the person does not fit any more; one that an administrator made stays. Whoever
+/// could make an administrator of somebody by the attributes that a rule looks at is refused as if by the membership itself.
+pub(crate) async fn changes_for(
+    context: &Context,
+    authority: &Authority,
+    person: &Person,
+) -> Result<Vec<Change>, ApiError> {
     let rules = context.store.group_rules().await?;
     let user = &person.user;
     if user.status == UserStatus::Deprovisioned || !rules.iter().any(|rule| rule.status.is_active()) {
@@ -307,14 +313,16 @@ pub(crate) async fn changes_for(context: &Context, person: &Person) -> Result<Ve
             });
         for group in &rule.groups {
             let is_made = made.iter().any(|(by, of)| *by == rule.id && of == group);
-            let ids = || (rule.id.clone(), group.clone(), user.id.clone());
-            if fits && !is_made {
-                let (rule, group, user) = ids();
-                changes.push(Change::AddRuleMember(rule, group, user));
-            } else if !fits && is_made {
-                let (rule, group, user) = ids();
-                changes.push(Change::RemoveRuleMember(rule, group, user));
+            if fits == is_made {
+                continue;
             }
+            require_over_group(context, authority, group).await?;
+            let (rule, group, user) = (rule.id.clone(), group.clone(), user.id.clone());
+            changes.push(if fits {
+                Change::AddRuleMember(rule, group, user)
+            } else {
+                Change::RemoveRuleMember(rule, group, user)
+            });
         }
     }
     Ok(changes)
@@ -323,7 +331,7 @@ pub(crate) async fn changes_for(context: &Context, person: &Person) -> Result<Ve
 /// Refuses to touch a rule that makes administrators.
 async fn require_over(context: &Context, caller: &Caller, rule: &GroupRule) -> Result<(), ApiError> {
     for group in &rule.groups {
-        crate::authority::require_over_group(context, caller.authority(), group).await?;
+        require_over_group(context, caller.authority(), group).await?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::authentication::Caller;
 use crate::authority::require_over_group;
 use crate::body::Body;
 use crate::context::{ATTEMPTS, Context};
+use crate::endpoint::group_rules;
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::parameters::{Ids, Parameters};
@@ -218,6 +219,10 @@ async fn add_member(
     require_joinable(&context, &caller, &group).await?;
     let mut changes = vec![Change::AddMember(group.id.clone(), person.user.id.clone())];
     if !person.is_in(&group.id) {
+        let mut groups = person.groups.clone();
+        groups.push(group.clone());
+        let after = Person { groups, ..person.clone() };
+        changes.extend(group_rules::changes_for(&context, caller.authority(), &after).await?);
         let targets = [user_target(&person.user), target(&group)];
         changes.push(audit::entry(
             &context,
@@ -258,9 +263,12 @@ async fn remove_member(
         "Remove user from group membership",
         &targets,
     );
-    context
-        .change_people(Expectation::Any, vec![Change::RemoveMember(group.id, person.user.id), entry])
-        .await?;
+    let mut after = person.clone();
+    after.groups.retain(|one| one.id != group.id);
+    let mut changes = vec![Change::RemoveMember(group.id, person.user.id)];
+    changes.extend(group_rules::changes_for(&context, caller.authority(), &after).await?);
+    changes.push(entry);
+    context.change_people(Expectation::Any, changes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<Context> {
 
 /// Somebody who holds roles or could.
 struct Holder {
-    holder: RoleHolder,
+    who: RoleHolder,
     assignment_type: &'static str,
     target: Target,
     /// The collection of its roles, without the origin.
@@ -51,7 +51,7 @@ async fn user(context: &Context, caller: &Caller, id: &str) -> Result<Holder, Ap
         assignment_type: "USER",
         target: Target::new("User", &user.id, user.profile.login.as_str()),
         path: format!("/api/v1/users/{}/roles", user.id),
-        holder: RoleHolder::User(user.id),
+        who: RoleHolder::User(user.id),
     })
 }
 
@@ -61,7 +61,7 @@ async fn group(context: &Context, id: &str) -> Result<Holder, ApiError> {
         assignment_type: "GROUP",
         target: Target::new("UserGroup", &group.id, group.name.as_str()),
         path: format!("/api/v1/groups/{}/roles", group.id),
-        holder: RoleHolder::Group(group.id),
+        who: RoleHolder::Group(group.id),
     })
 }
 
@@ -74,7 +74,7 @@ async fn client(context: &Context, id: &str) -> Result<Holder, ApiError> {
         assignment_type: "CLIENT",
         target: Target::new("PublicClientApp", &application.client_id, application.label.as_str()),
         path: format!("/oauth2/v1/clients/{}/roles", application.client_id),
-        holder: RoleHolder::Client(application.client_id.clone()),
+        who: RoleHolder::Client(application.client_id.clone()),
     })
 }
 
@@ -86,17 +86,17 @@ async fn list_of_user(
 ) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Roles, Access::Read)?;
     let holder = user(&context, &caller, &id).await?;
-    let RoleHolder::User(user) = &holder.holder else { return Ok(Json(json!([]))) };
+    let RoleHolder::User(user) = &holder.who else { return Ok(Json(json!([]))) };
     let person = context.store.person(user).await?.ok_or_else(|| ApiError::not_found("User", &id))?;
-    let mut shown: Vec<Value> = roles(&context, &holder.holder)
+    let mut shown: Vec<Value> = roles(&context, &holder.who)
         .await?
         .iter()
         .map(|assignment| view(&context, &holder, assignment))
         .collect();
     for group in &person.groups {
         let holder =
-            Holder { assignment_type: "GROUP", holder: RoleHolder::Group(group.id.clone()), ..holder.copy() };
-        let of_group = roles(&context, &holder.holder).await?;
+            Holder { assignment_type: "GROUP", who: RoleHolder::Group(group.id.clone()), ..holder.copy() };
+        let of_group = roles(&context, &holder.who).await?;
         shown.extend(of_group.iter().map(|assignment| view(&context, &holder, assignment)));
     }
     Ok(Json(shown.into()))
@@ -105,7 +105,7 @@ async fn list_of_user(
 impl Holder {
     fn copy(&self) -> Self {
         Self {
-            holder: self.holder.clone(),
+            who: self.who.clone(),
             assignment_type: self.assignment_type,
             target: self.target.clone(),
             path: self.path.clone(),
@@ -132,7 +132,7 @@ async fn list_of_client(
 }
 
 async fn list(context: &Context, holder: &Holder) -> Result<Json<Value>, ApiError> {
-    let roles = roles(context, &holder.holder).await?;
+    let roles = roles(context, &holder.who).await?;
     Ok(Json(roles.iter().map(|assignment| view(context, holder, assignment)).collect()))
 }
 
@@ -219,7 +219,7 @@ async fn assign(
     let role = body
         .word("type", &known_roles(), AdminRole::parse)?
         .ok_or_else(|| ApiError::invalid("type", "The field cannot be left blank"))?;
-    let present = roles(context, &holder.holder).await?;
+    let present = roles(context, &holder.who).await?;
     if let Some(present) = present.iter().find(|assignment| assignment.role == role) {
         return Err(ApiError::state(
             StatusCode::CONFLICT,
@@ -230,11 +230,11 @@ async fn assign(
     }
     let assignment = RoleAssignment {
         id: RoleAssignmentId::generate(&*context.entropy),
-        holder: holder.holder.clone(),
+        holder: holder.who.clone(),
         role,
         created: context.now(),
     };
-    let event = match holder.holder {
+    let event = match holder.who {
         RoleHolder::User(_) => "user.account.privilege.grant",
         RoleHolder::Group(_) => "group.privilege.grant",
         RoleHolder::Client(_) => "app.oauth2.client.privilege.grant",
@@ -285,7 +285,7 @@ async fn unassign(
     role: &str,
 ) -> Result<StatusCode, ApiError> {
     let assignment = find(context, holder, role).await?;
-    let event = match holder.holder {
+    let event = match holder.who {
         RoleHolder::User(_) => "user.account.privilege.revoke",
         RoleHolder::Group(_) => "group.privilege.revoke",
         RoleHolder::Client(_) => "app.oauth2.client.privilege.revoke",
@@ -324,7 +324,7 @@ async fn users_with_roles(State(context): State<Context>, caller: Caller) -> Res
 async fn find(context: &Context, holder: &Holder, role: &str) -> Result<RoleAssignment, ApiError> {
     let missing = || ApiError::not_found("RoleAssignment", role);
     let id = RoleAssignmentId::parse(role).map_err(|_| missing())?;
-    let roles = roles(context, &holder.holder).await?;
+    let roles = roles(context, &holder.who).await?;
     roles.into_iter().find(|assignment| assignment.id == id).ok_or_else(missing)
 }
 

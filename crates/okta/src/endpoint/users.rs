@@ -3,6 +3,8 @@
 //! No mail goes out from here: what Okta would send as a mail is answered as a link, or refused where the answer has no
 //! place for one. Whoever asked for a mail gets a warning that says so.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
@@ -171,11 +173,11 @@ async fn create(
         }
     };
     let id = user.id.clone();
-    let person = Person { user: user.clone(), groups: into.clone(), applications: Default::default() };
+    let person = Person { user: user.clone(), groups: into.clone(), applications: BTreeSet::default() };
     let mut changes = vec![Change::PutUser(user.clone())];
     changes.extend(hash.map(|hash| Change::SetPassword(id.clone(), hash)));
     changes.extend(into.iter().map(|group| Change::AddMember(group.id.clone(), id.clone())));
-    changes.extend(group_rules::changes_for(&context, &person).await?);
+    changes.extend(group_rules::changes_for(&context, caller.authority(), &person).await?);
     changes.push(entry(&context, &caller, "user.lifecycle.create", "Create user", &user));
     context.change_people(Expectation::Any, changes).await.map_err(login_taken)?;
     Ok(warnings.with(Json(view::user(&context, &find(&context, id.as_str()).await?))))
@@ -304,7 +306,9 @@ async fn change(
         }
         let after = User { last_updated: context.now(), ..after };
         let mut changes = vec![Change::PutUser(after.clone())];
-        changes.extend(group_rules::changes_for(context, &Person { user: after, ..person }).await?);
+        changes.extend(
+            group_rules::changes_for(context, caller.authority(), &Person { user: after, ..person }).await?,
+        );
         changes.extend(more);
         let as_read = Expectation::User(id.clone(), before.last_updated);
         match context.change_people(as_read, changes).await {

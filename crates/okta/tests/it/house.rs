@@ -197,10 +197,31 @@ impl Org {
         self.call("DELETE", path, None).await
     }
 
+    /// The types of the audit trail's events, sorted.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let mut events: Vec<_> = self.audit().await.into_iter().map(|(event, _)| event).collect();
+        events.sort();
+        events
+    }
+
     /// What the audit trail says, the latest first: event type and target.
     pub(crate) async fn audit(&self) -> Vec<(String, String)> {
         let events = self.store.audit_events(100).await.unwrap();
         events.into_iter().map(|event| (event.event_type, event.target.unwrap_or_default())).collect()
+    }
+}
+
+/// An object with changes: objects member by member, everything else as it is given.
+pub(crate) fn merged(mut into: Value, changes: Value) -> Value {
+    match (&mut into, changes) {
+        (Value::Object(members), Value::Object(changes)) => {
+            for (name, change) in changes {
+                let merged = merged(members.remove(&name).unwrap_or_default(), change);
+                members.insert(name, merged);
+            }
+            into
+        }
+        (_, other) => other,
     }
 }
 

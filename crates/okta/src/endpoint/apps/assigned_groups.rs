@@ -23,6 +23,9 @@ use crate::paging::Paging;
 use crate::parameters::{Ids, Parameters};
 use crate::time;
 
+/// The last place that can be asked for. Those that give way may come behind it.
+const LAST_PLACE: u32 = 100_000;
+
 pub(super) fn routes() -> Router<Context> {
     Router::new()
         .route("/api/v1/apps/{id}/groups", get(list))
@@ -74,6 +77,9 @@ async fn assign(
     caller.authority().require(Resource::Apps, Access::Manage)?;
     let mut body = Fields::of_body(body.unwrap_or_default());
     let priority = body.number("priority")?;
+    if priority.is_some_and(|priority| priority > LAST_PLACE) {
+        return Err(body.refuse("priority", format!("use a whole number up to {LAST_PLACE}")));
+    }
     let has_profile = body.has("profile");
     let profile = body.object("profile")?.rest();
     let group = find_group(&context, &group).await?;

@@ -124,15 +124,16 @@ async fn write(
         profile: if has_profile { profile } else { unchanged.profile.clone() },
         ..unchanged
     };
-    if before.as_ref() != Some(&after) {
-        let after = UserAssignment { last_updated: context.now(), ..after.clone() };
-        let (event, message) = match before {
-            Some(_) => ("application.user_membership.update", "Update user's application profile"),
-            None => ("application.user_membership.add", "Add user to application membership"),
-        };
-        let entry = audit::entry(context, caller, event, message, &targets(application, &user));
-        context.change_people(Expectation::Any, vec![Change::AssignUser(after), entry]).await?;
+    if before.as_ref() == Some(&after) {
+        return Ok(Json(shown(context, application, &after, Some(&user))));
     }
+    let after = UserAssignment { last_updated: context.now(), ..after };
+    let (event, message) = match before {
+        Some(_) => ("application.user_membership.update", "Update user's application profile"),
+        None => ("application.user_membership.add", "Add user to application membership"),
+    };
+    let entry = audit::entry(context, caller, event, message, &targets(application, &user));
+    context.change_people(Expectation::Any, vec![Change::AssignUser(after.clone()), entry]).await?;
     Ok(Json(shown(context, application, &after, Some(&user))))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
 use kubesso_directory::{
@@ -15,6 +15,7 @@ use kubesso_directory::{
 use serde_json::{Map, Value, json};
 
 use super::{find, link, require_manage, server_url, target};
+use crate::answer::Warnings;
 use crate::audit::{self, Target};
 use crate::authentication::Caller;
 use crate::body::Body;
@@ -144,7 +145,7 @@ async fn create(
     caller: Caller,
     Ids(id): Ids<String>,
     Body(body): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Response, ApiError> {
     require_manage(&caller, &id)?;
     let wanted = Wanted::read(body)?;
     let claim_id = ClaimId::generate(&*context.entropy);
@@ -156,7 +157,7 @@ async fn create(
             Ok((vec![Change::PutClaim(claim.clone()), entry], claim))
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(shown(&context, &claim))))
+    Ok(warned(&claim).with((StatusCode::CREATED, Json(shown(&context, &claim)))))
 }
 
 async fn read(
@@ -174,7 +175,7 @@ async fn replace(
     caller: Caller,
     Ids((id, claim)): Ids<(String, String)>,
     Body(body): Body<Map<String, Value>>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     require_manage(&caller, &id)?;
     let wanted = Wanted::read(body)?;
     let after = context
@@ -190,7 +191,7 @@ async fn replace(
             Ok((vec![Change::PutClaim(after.clone()), entry], after))
         })
         .await?;
-    Ok(Json(shown(&context, &after)))
+    Ok(warned(&after).with(Json(shown(&context, &after)).into_response()))
 }
 
 async fn remove(
@@ -208,6 +209,20 @@ async fn remove(
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An expression that cannot be read is taken, as Okta takes it, but not in silence.
+fn warned(claim: &Claim) -> Warnings {
+    let mut warnings = Warnings::default();
+    if let ClaimValue::Expression(expression) = &claim.value
+        && let Err(error) = expression.check()
+    {
+        warnings.add(format!(
+            "The claim `{}` will be left out of tokens until its expression is corrected: {error}",
+            claim.name
+        ));
+    }
+    warnings
 }
 
 fn find_claim<'a>(server: &'a Server, id: &str) -> Result<&'a Claim, ApiError> {

@@ -18,9 +18,12 @@ pub(super) fn moved_down(others: &[u32], taken: u32) -> Vec<(usize, u32)> {
 mod tests {
     use super::*;
 
+    /// The others' places, the place taken, and who moves where.
+    type Case = (&'static [u32], u32, &'static [(usize, u32)]);
+
     #[test]
     fn whoever_takes_a_place_moves_the_others_down_as_far_as_needed() {
-        let cases: [(&[u32], u32, &[(usize, u32)]); 5] = [
+        let cases: [Case; 5] = [
             (&[], 1, &[]),
             (&[1], 1, &[(0, 2)]),
             (&[1, 2, 3], 2, &[(1, 3), (2, 4)]),

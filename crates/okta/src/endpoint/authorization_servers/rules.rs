@@ -9,8 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Change, GrantType, GroupId, Label, LifetimeError, Lifetimes, Policy, Resource, Rule, RuleGroups,
-    RuleId, RulePeople, RuleScopes, ScopeName, Server, Snapshot, Status, UserId, rule_warnings,
+    Access, Change, GrantType, GroupId, Label, LifetimeError, Lifetimes, Minutes, Policy, Resource, Rule,
+    RuleGroups, RuleId, RulePeople, RuleScopes, ScopeName, Server, Snapshot, Status, UserId, rule_warnings,
 };
 use serde_json::{Map, Value, json};
 
@@ -108,8 +108,7 @@ impl Wanted {
         if rules.iter().any(|other| other.name == self.name && other.id != unchanged.id) {
             return Err(ApiError::invalid("name", "A rule with this name already exists in this policy"));
         }
-        let id_token =
-            self.id_token.or_else(|| unchanged.lifetimes.own_id_token().map(|minutes| minutes.get()));
+        let id_token = self.id_token.or_else(|| unchanged.lifetimes.own_id_token().map(Minutes::get));
         let lifetimes = Lifetimes::new(self.access_token, self.refresh_token, self.refresh_window, id_token);
         Ok(Rule {
             name: self.name,
@@ -436,7 +435,7 @@ fn shown(context: &Context, policy: &Policy, rule: &Rule) -> Value {
     let lifetimes = &rule.lifetimes;
     let mut token = json!({
         "accessTokenLifetimeMinutes": lifetimes.access_token().get(),
-        "refreshTokenLifetimeMinutes": lifetimes.refresh_token().map_or(0, |minutes| minutes.get()),
+        "refreshTokenLifetimeMinutes": lifetimes.refresh_token().map_or(0, Minutes::get),
         "refreshTokenWindowMinutes": lifetimes.refresh_window().get(),
     });
     if let Some(minutes) = lifetimes.own_id_token() {

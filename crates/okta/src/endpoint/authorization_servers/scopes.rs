@@ -56,9 +56,11 @@ impl Wanted {
                 "NO_CLIENTS" => Some(MetadataPublish::NoClients),
                 _ => None,
             })?;
+        // Where there is none, the name is shown as one, and comes back in what clients echo.
+        let display_name = body.text("displayName")?.filter(|text| !text.is_empty() && text != name.as_str());
         Ok(Self {
             name,
-            display_name: body.text("displayName")?.filter(|name| !name.is_empty()),
+            display_name,
             description: body.text("description")?.unwrap_or_default(),
             metadata_publish: metadata_publish.unwrap_or(MetadataPublish::NoClients),
             default: body.boolean("default")?.unwrap_or(false),
