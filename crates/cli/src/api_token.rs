@@ -120,12 +120,12 @@ impl Wanted {
 impl Role {
     pub(crate) fn admin_role(self) -> AdminRole {
         match self {
-            Self::SuperAdmin => AdminRole::SuperAdmin,
-            Self::OrgAdmin => AdminRole::OrgAdmin,
-            Self::AppAdmin => AdminRole::AppAdmin,
-            Self::GroupAdmin => AdminRole::UserAdmin,
-            Self::ApiAccessManagementAdmin => AdminRole::ApiAccessManagementAdmin,
-            Self::ReadOnlyAdmin => AdminRole::ReadOnlyAdmin,
+            Self::Super => AdminRole::SuperAdmin,
+            Self::Organization => AdminRole::OrgAdmin,
+            Self::Applications => AdminRole::AppAdmin,
+            Self::Groups => AdminRole::UserAdmin,
+            Self::ApiAccessManagement => AdminRole::ApiAccessManagementAdmin,
+            Self::ReadOnly => AdminRole::ReadOnlyAdmin,
         }
     }
 }

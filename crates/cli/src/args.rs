@@ -333,23 +333,23 @@ pub(crate) enum SignInBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// Everything, administrators included.
-    #[value(alias = "SUPER_ADMIN")]
-    SuperAdmin,
+    #[value(name = "super-admin", alias = "SUPER_ADMIN")]
+    Super,
     /// People, groups, the organization.
-    #[value(alias = "ORG_ADMIN")]
-    OrgAdmin,
+    #[value(name = "org-admin", alias = "ORG_ADMIN")]
+    Organization,
     /// Applications.
-    #[value(alias = "APP_ADMIN")]
-    AppAdmin,
+    #[value(name = "app-admin", alias = "APP_ADMIN")]
+    Applications,
     /// People and their groups.
-    #[value(alias = "USER_ADMIN", alias = "user-admin")]
-    GroupAdmin,
+    #[value(name = "group-admin", alias = "USER_ADMIN", alias = "user-admin")]
+    Groups,
     /// Authorization servers.
-    #[value(alias = "API_ACCESS_MANAGEMENT_ADMIN")]
-    ApiAccessManagementAdmin,
+    #[value(name = "api-access-management-admin", alias = "API_ACCESS_MANAGEMENT_ADMIN")]
+    ApiAccessManagement,
     /// Sees everything, changes nothing.
-    #[value(alias = "READ_ONLY_ADMIN")]
-    ReadOnlyAdmin,
+    #[value(name = "read-only-admin", alias = "READ_ONLY_ADMIN")]
+    ReadOnly,
 }
 
 /// `kubesso doctor`.

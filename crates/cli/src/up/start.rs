@@ -203,7 +203,8 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         Some(port) => Some(listen_for("danger-plain-http", PortChoice::Exactly(port)).await?),
         None => None,
     };
-    let mut other_origins: Vec<String> = organization_listening.iter().map(|one| one.origin()).collect();
+    let mut other_origins: Vec<String> =
+        organization_listening.iter().map(organization::Listening::origin).collect();
     if let Some(listening) = &plain_http {
         other_origins.extend(management::plain_http_origins(listening.port));
         notices.push(format!(
