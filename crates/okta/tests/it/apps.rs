@@ -246,7 +246,7 @@ async fn a_put_keeps_what_is_not_its_own_and_the_same_put_writes_nothing() {
     let body = web(json!({
         "label": "renamed",
         "credentials": { "oauthClient": { "client_id": id } },
-        "settings": { "oauthClient": { "client_uri": "https://example.com", "refresh_token": { "rotation_type": "STATIC" } } },
+        "settings": { "oauthClient": { "client_uri": "https://example.com", "refresh_token": { "rotation_type": "STATIC", "leeway": 20 } } },
     }));
     let put = org.put(&path, body.clone()).await.expect(200);
     assert_eq!(put["label"], "renamed");
@@ -255,7 +255,9 @@ async fn a_put_keeps_what_is_not_its_own_and_the_same_put_writes_nothing() {
     assert_ne!(put["lastUpdated"], made["lastUpdated"]);
     assert_eq!(put["credentials"]["oauthClient"], made["credentials"]["oauthClient"]);
     assert_eq!(put["settings"]["oauthClient"]["client_uri"], "https://example.com");
-    assert_eq!(put["settings"]["oauthClient"]["refresh_token"]["rotation_type"], "STATIC");
+    // Without rotation the leeway has no effect, and Terraform wants to read what it wrote.
+    let refresh = &put["settings"]["oauthClient"]["refresh_token"];
+    assert_eq!(*refresh, json!({ "rotation_type": "STATIC", "leeway": 20 }));
     let before = org.audit().await;
     let changes = org.provider.changes();
     org.clock.advance(SignedDuration::from_secs(1));

@@ -11,7 +11,7 @@ use kubesso_directory::{
     ResponseType,
 };
 use kubesso_token::{JwkSet, JwkSetError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
 use crate::fields::Fields;
@@ -91,7 +91,7 @@ impl Wanted {
         if grant_types.contains(&GrantType::AuthorizationCode) && redirect_uris.is_empty() {
             return Err(oauth.refuse("redirect_uris", "the grant authorization_code needs at least one"));
         }
-        let refresh_rotation = refresh_rotation(&mut oauth)?;
+        let (refresh_rotation, leeway_without_effect) = refresh_rotation(&mut oauth)?;
         let keys = keys(&mut oauth)?;
         let method = method(&mut client, application_type)?;
         match (method, &keys) {
@@ -119,6 +119,10 @@ impl Wanted {
 
         let mut oauth_rest = oauth.rest();
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
+        if let Some(leeway) = leeway_without_effect.filter(|_| grant_types.contains(&GrantType::RefreshToken))
+        {
+            oauth_rest.insert("refresh_token".to_owned(), json!({ "leeway": leeway }));
+        }
         let mut other = Map::new();
         other.insert("accessibility".to_owned(), body.object("accessibility")?.rest().into());
         other.insert("visibility".to_owned(), body.object("visibility")?.rest().into());
@@ -265,9 +269,10 @@ fn response_types(
     Ok(given)
 }
 
-fn refresh_rotation(oauth: &mut Fields) -> Result<RefreshRotation, ApiError> {
+/// How refresh tokens rotate; and the leeway, which without rotation has no effect and is shown again as it came.
+fn refresh_rotation(oauth: &mut Fields) -> Result<(RefreshRotation, Option<u32>), ApiError> {
     if !oauth.has("refresh_token") {
-        return Ok(RefreshRotation::default());
+        return Ok((RefreshRotation::default(), None));
     }
     let mut refresh = oauth.object("refresh_token")?;
     let leeway = refresh.number("leeway")?.unwrap_or(30);
@@ -280,8 +285,10 @@ fn refresh_rotation(oauth: &mut Fields) -> Result<RefreshRotation, ApiError> {
         _ => None,
     })?;
     Ok(match rotates {
-        Some(false) => RefreshRotation::Static,
-        None | Some(true) => RefreshRotation::Rotate { leeway: SignedDuration::from_secs(i64::from(leeway)) },
+        Some(false) => (RefreshRotation::Static, Some(leeway)),
+        None | Some(true) => {
+            (RefreshRotation::Rotate { leeway: SignedDuration::from_secs(i64::from(leeway)) }, None)
+        }
     })
 }
 
