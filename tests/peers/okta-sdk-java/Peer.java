@@ -92,7 +92,7 @@ public final class Peer {
     private static final String GROUP_PREFIX = System.getenv().getOrDefault("GROUP_PREFIX", "k8s-");
     private static final String ADMINS = GROUP_PREFIX + "admins";
     private static final String RESTRICTED = GROUP_PREFIX + "restricted-users";
-    private static final String APP_LABEL = "Kubernetes";
+    private static final String APP_LABEL = "k8s OIDC";
     private static final String REDIRECT_URI = "http://localhost:8000";
     private static final String SERVER_NAME = GROUP_PREFIX + "auth";
     private static final String CLAIM_NAME = "groups";

@@ -17,7 +17,7 @@ import okta from '@okta/okta-sdk-nodejs';
 const GROUP_PREFIX = process.env.GROUP_PREFIX || 'k8s-';
 const ADMINS = `${GROUP_PREFIX}admins`;
 const RESTRICTED = `${GROUP_PREFIX}restricted-users`;
-const APP_LABEL = 'Kubernetes';
+const APP_LABEL = 'k8s OIDC';
 const REDIRECT_URI = 'http://localhost:8000';
 const SERVER_NAME = `${GROUP_PREFIX}auth`;
 const CLAIM_NAME = 'groups';

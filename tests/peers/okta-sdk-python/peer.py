@@ -30,7 +30,7 @@ from okta.pagination import PaginationHelper, paginate_all
 GROUP_PREFIX = os.environ.get("GROUP_PREFIX") or "k8s-"
 ADMINS = GROUP_PREFIX + "admins"
 RESTRICTED = GROUP_PREFIX + "restricted-users"
-APP_LABEL = "Kubernetes"
+APP_LABEL = "k8s OIDC"
 REDIRECT_URI = "http://localhost:8000"
 SERVER_NAME = GROUP_PREFIX + "auth"
 CLAIM_NAME = "groups"

@@ -29,7 +29,7 @@ import (
 
 // The names of what is made.
 const (
-	appLabel    = "Kubernetes"
+	appLabel    = "k8s OIDC"
 	redirectURI = "http://localhost:8000"
 	claimName   = "groups"
 	policyName  = "k8s_policy"
