@@ -276,12 +276,11 @@ fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
 }
 
 /// Everybody is in the built-in group.
+pub(crate) const JOIN_EVERYONE: &str = "INSERT INTO group_members (group_id, user_id) \
+    SELECT id, ? FROM groups WHERE group_type = 'BUILT_IN' ON CONFLICT DO NOTHING";
+
 fn join_everyone(user: &User) -> Query {
-    query(
-        "INSERT INTO group_members (group_id, user_id) SELECT id, ? FROM groups WHERE group_type = 'BUILT_IN' \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(user.id.to_string())
+    query(JOIN_EVERYONE).bind(user.id.to_string())
 }
 
 fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {

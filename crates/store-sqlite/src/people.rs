@@ -84,24 +84,27 @@ pub(crate) async fn password_hash(
     found.map(|row| Row::new(&row, "user", "id").known("password", PasswordHash::parse)).transpose()
 }
 
+/// The order of the tables is fixed, because SQLite otherwise sorts the whole group for each page: with everybody in it,
+/// 36 ms instead of 0.3.
+pub(crate) const MEMBERS: &str = "SELECT users.* FROM group_members \
+    CROSS JOIN users ON users.id = group_members.user_id \
+    WHERE group_members.group_id = ? AND group_members.user_id > ? ORDER BY group_members.user_id LIMIT ?";
+
 pub(crate) async fn members(
     connection: &mut SqliteConnection,
     group: &GroupId,
     page: Page<'_, UserId>,
 ) -> Result<Vec<User>, StoreError> {
-    query(
-        "SELECT users.* FROM users JOIN group_members ON group_members.user_id = users.id \
-         WHERE group_members.group_id = ? AND users.id > ? ORDER BY users.id LIMIT ?",
-    )
-    .bind(group.as_str())
-    .bind(page.after.map_or("", UserId::as_str))
-    .bind(page.limit)
-    .fetch_all(connection)
-    .await
-    .map_err(database("read a group's members"))?
-    .iter()
-    .map(user)
-    .collect()
+    query(MEMBERS)
+        .bind(group.as_str())
+        .bind(page.after.map_or("", UserId::as_str))
+        .bind(page.limit)
+        .fetch_all(connection)
+        .await
+        .map_err(database("read a group's members"))?
+        .iter()
+        .map(user)
+        .collect()
 }
 
 pub(crate) async fn assigned_users(

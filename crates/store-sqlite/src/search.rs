@@ -15,6 +15,12 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use crate::row::{Row, micros};
 use crate::{database, people};
 
+mod narrow;
+#[cfg(test)]
+mod plans;
+
+use narrow::Narrowed;
+
 /// Greater than any text that begins with the one before it.
 const LAST: char = '\u{10FFFF}';
 
@@ -88,30 +94,25 @@ pub(crate) async fn users(
     connection: &mut SqliteConnection,
     wanted: &UserQuery<'_>,
 ) -> Result<Vec<User>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT users.* FROM users WHERE true");
-    if let Some(prefix) = wanted.prefix {
-        let (from, to) = range(prefix);
-        sql.push(" AND users.id IN (");
-        let columns = [
-            "email_folded",
-            "lower(json_extract(profile, '$.\"firstName\"'))",
-            "lower(json_extract(profile, '$.\"lastName\"'))",
-        ];
-        for (position, column) in columns.into_iter().enumerate() {
-            sql.push(if position == 0 { "" } else { " UNION " });
-            sql.push(format!("SELECT id FROM users WHERE {column} >= ")).push_bind(from.clone());
-            sql.push(format!(" AND {column} < ")).push_bind(to.clone());
-        }
-        sql.push(")");
-    }
+    let narrowed = Narrowed::of(wanted);
+    let by_ids = narrowed.is_selective(connection).await?;
+    let mut sql = users_statement(wanted, &narrowed, by_ids);
+    let rows = sql.build().fetch_all(connection).await.map_err(database("search users"))?;
+    rows.iter().map(people::user).collect()
+}
+
+/// `by_ids`: the indexes give the ids that come into question; otherwise the list is read in its order until the page
+/// is full.
+fn users_statement(wanted: &UserQuery<'_>, narrowed: &Narrowed, by_ids: bool) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new("SELECT users.* FROM users WHERE true");
+    narrowed.push(&mut sql, by_ids);
     if let Some(filter) = wanted.filter {
         sql.push(" AND ");
         condition(&mut sql, filter, user_column);
     }
     let after = wanted.after.map(AsRef::as_ref);
     page(&mut sql, "users", wanted.sort, user_column, after, wanted.limit);
-    let rows = sql.build().fetch_all(connection).await.map_err(database("search users"))?;
-    rows.iter().map(people::user).collect()
+    sql
 }
 
 pub(crate) async fn groups(
@@ -224,6 +225,9 @@ fn sort_key(column: &Column) -> String {
     match column {
         Column::Folded(name) => (*name).to_owned(),
         Column::Text(name) => format!("lower({name})"),
+        Column::Time(name) if name.ends_with(".created") || name.ends_with(".last_updated") => {
+            (*name).to_owned()
+        }
         Column::Time(name) => format!("coalesce({name}, 0)"),
         Column::Json(name, path) => format!("coalesce(lower(json_extract({name}, '{path}')), '')"),
         Column::Missing => "''".to_owned(),
@@ -255,7 +259,14 @@ fn condition(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, columns: Columns) 
         },
         Filter::Compare { attribute, operator, value } => match columns(attribute) {
             Column::Folded(name) => text(sql, name, *operator, &folded(value)),
-            Column::Text(name) => text(sql, &format!("lower({name})"), *operator, &folded(value)),
+            Column::Text(name) => {
+                let value = folded(value);
+                // What the index of those who are not active asks for.
+                if name == "users.status" && *operator == Comparison::Equal && value != "active" {
+                    sql.push("users.status <> 'ACTIVE' AND ");
+                }
+                text(sql, &format!("lower({name})"), *operator, &value);
+            }
             Column::Time(name) => time(sql, name, *operator, value),
             Column::Json(name, path) => member(sql, name, &path, *operator, value),
             Column::Missing => {

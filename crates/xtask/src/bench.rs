@@ -1,15 +1,16 @@
-//! `cargo xtask bench signin`: what a person waits for when the token is there already.
+//! `cargo xtask bench signin`: what a person waits for when the token is there already. `cargo xtask bench directory`: the
+//! management API over a large directory, which `crates/okta/benches/directory` measures.
 //!
-//! Whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
+//! Of a sign-in, whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
 //! what any process costs on this machine. kubelogin is measured beside ours where it is on the path or built as a peer.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::environment::{find_program, target};
+use crate::environment::{find_program, target, workspace};
 use crate::{measure, plugin, tools};
 
 /// A program and how it is called.
@@ -54,6 +55,16 @@ pub(crate) fn signin(runs: u32) -> Result<()> {
     }
     println!("{runs} runs of each, interleaved; the whole process, spawn to exit");
     Ok(())
+}
+
+/// Builds the room's own program with optimisations, and runs it; it prints its table itself and says by its exit whether
+/// all is within budget.
+pub(crate) fn directory(users: u32, rounds: u32) -> Result<ExitCode> {
+    let mut cargo = Command::new("cargo");
+    let bench = ["bench", "--locked", "--quiet", "--package=kubesso-okta", "--bench=directory", "--"];
+    cargo.args(bench).args(["--users", &users.to_string(), "--rounds", &rounds.to_string()]);
+    let status = cargo.current_dir(workspace()).status().context("cargo could not be started")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn contestant(name: &'static str, program: &Path, home: &Path) -> Contestant {

@@ -59,6 +59,16 @@ enum Bench {
         #[arg(long, default_value_t = 200)]
         runs: u32,
     },
+    /// The management API over a large directory: pages, searches, memberships, and an apply of Terraform; exit non-zero
+    /// when a median is over its budget
+    Directory {
+        /// How many people; there are a tenth as many groups
+        #[arg(long, default_value_t = 100_000)]
+        users: u32,
+        /// How often each request is made
+        #[arg(long, default_value_t = 200)]
+        rounds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +79,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Bench { what: Bench::Signin { runs } } => bench::signin(runs).map(|()| ExitCode::SUCCESS),
+        Command::Bench { what: Bench::Directory { users, rounds } } => bench::directory(users, rounds),
         Command::Peers => peers::print(),
     };
     match outcome {
