@@ -23,6 +23,8 @@ mod policies;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod service_applications;
+#[cfg(test)]
 mod terraform;
 #[cfg(test)]
 mod user_lifecycle;
