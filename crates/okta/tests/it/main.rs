@@ -19,6 +19,8 @@ mod house;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod roles;
