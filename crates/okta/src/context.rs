@@ -19,7 +19,8 @@ use crate::error::ApiError;
 use crate::ports::ProviderPort;
 use crate::rate_limit::RateLimit;
 
-/// How often a change is decided anew because somebody else was faster. Ten that write at once all get through.
+/// How often a change is decided anew because somebody else was faster: another replica, or somebody who changed the same
+/// person or group.
 pub(crate) const ATTEMPTS: usize = 50;
 
 /// The address of whoever sends a request, as a request extension. Whoever accepts the connections sets it.
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) used: JtiMemory,
     snapshot: ArcSwap<Snapshot>,
     loading: Mutex<()>,
+    /// Who changes the configuration; the others wait for their turn, so that nobody is overtaken for ever.
+    changing: Mutex<()>,
 }
 
 /// What a context is made of.
@@ -80,6 +83,7 @@ impl Context {
             used: JtiMemory::default(),
             snapshot: ArcSwap::default(),
             loading: Mutex::new(()),
+            changing: Mutex::new(()),
         }))
     }
 
@@ -122,13 +126,16 @@ impl Context {
         mut decide: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T), ApiError>,
     ) -> Result<T, ApiError> {
         for _ in 0..ATTEMPTS {
+            let turn = self.changing.lock().await;
             let snapshot = self.snapshot().await?;
             let (changes, answer) = decide(&snapshot)?;
             if changes.is_empty() {
                 return Ok(answer);
             }
             let batch = Batch::new(self.now(), changes).expecting(Expectation::Revision(snapshot.revision()));
-            match self.store.commit(batch).await {
+            let committed = self.store.commit(batch).await;
+            drop(turn);
+            match committed {
                 Ok(_) => {
                     self.provider.configuration_changed().await;
                     return Ok(answer);
@@ -151,7 +158,9 @@ impl Context {
             return Ok(());
         }
         let is_configuration = changes.iter().any(Change::is_configuration);
+        let turn = if is_configuration { Some(self.changing.lock().await) } else { None };
         self.store.commit(Batch::new(self.now(), changes).expecting(expectation)).await?;
+        drop(turn);
         if is_configuration {
             self.provider.configuration_changed().await;
         }

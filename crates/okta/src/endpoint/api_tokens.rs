@@ -76,8 +76,8 @@ async fn create(
             )));
         }
     }
-    let taken = context.store.api_tokens().await?;
-    if taken.iter().any(|token| token.name == name && token.is_alive(context.now())) {
+    let of_that_name = context.store.api_tokens().await?.into_iter().find(|token| token.name == name);
+    if of_that_name.as_ref().is_some_and(|token| token.is_alive(context.now())) {
         return Err(
             body.refuse("name", "An object with this field already exists in the current organization")
         );
@@ -93,7 +93,11 @@ async fn create(
         expires,
     };
     let entry = entry(&context, &caller, "system.api_token.create", "Create API token", &token);
-    context.change_people(Expectation::Any, vec![Change::PutApiToken(token.clone()), entry]).await?;
+    // An expired one keeps its name from nobody.
+    let mut changes: Vec<Change> =
+        of_that_name.map(|token| Change::RemoveApiToken(token.id)).into_iter().collect();
+    changes.extend([Change::PutApiToken(token.clone()), entry]);
+    context.change_people(Expectation::Any, changes).await?;
     let mut shown = view(&context, &token);
     shown["token"] = value.expose().into();
     Ok((StatusCode::CREATED, Json(shown)))

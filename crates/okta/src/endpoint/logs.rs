@@ -18,6 +18,10 @@ use crate::time;
 
 /// Without `since`, so far back; Okta's.
 const DEFAULT_EXTENT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// An entry may be written so long after the moment that it bears: others, of later moments, may be read before it.
+const SETTLING: SignedDuration = SignedDuration::from_secs(2);
+/// So many entries of moments that may not be complete yet are told apart by their ids; further ones wait.
+const MOST_SEEN: usize = 100;
 /// So many words in `q` at most, each so long at most; Okta's.
 const MOST_WORDS: usize = 10;
 const LONGEST_WORD: usize = 40;
@@ -61,7 +65,9 @@ async fn list(
         Some(text) => Some(Filter::parse(text).map_err(|error| ApiError::invalid("filter", error))?),
         None => None,
     };
-    let after = paging.after::<Cursor>()?;
+    let after = paging.after::<Cursor>()?.unwrap_or_default();
+    let is_polled = asked_until.is_none() && order == SortOrder::Ascending;
+    let seen = u32::try_from(after.seen.len()).unwrap_or(u32::MAX);
     let found = context
         .store
         .find_audit_events(&AuditQuery {
@@ -70,15 +76,16 @@ async fn list(
             filter: filter.as_ref(),
             words: &words,
             order,
-            after: after.as_ref().map(|cursor| (cursor.published, &cursor.id)),
-            limit: paging.limit,
+            after: after.last.as_ref().map(|(published, id)| (*published, id)),
+            limit: paging.limit.saturating_add(seen),
         })
         .await?;
-    let is_polled = asked_until.is_none() && order == SortOrder::Ascending;
-    let is_full = u32::try_from(found.len()).is_ok_and(|number| number >= paging.limit);
-    let last = found.last().map(|event| Cursor { published: event.published, id: event.id.clone() });
-    let next = last.or(after).filter(|_| is_polled || is_full).map(|cursor| cursor.to_string());
-    let body: Vec<Value> = found.iter().map(view).collect();
+    let limit = usize::try_from(paging.limit).unwrap_or(usize::MAX);
+    let is_full = found.len() >= limit;
+    let settled = if is_polled { later(context.now(), -SETTLING) } else { Timestamp::MAX };
+    let (shown, next) = after.advance(&found, limit, settled);
+    let body: Vec<Value> = shown.into_iter().map(view).collect();
+    let next = (is_polled || is_full).then(|| next.to_string());
     Ok(paging.linked(&context, next.as_deref(), Json(body)))
 }
 
@@ -91,16 +98,47 @@ fn moment(parameters: &Parameters, name: &str) -> Result<Option<Timestamp>, ApiE
     text.parse().map(Some).map_err(|_| ApiError::invalid(name, "use a moment as in 2026-11-22T05:41:50.000Z"))
 }
 
-/// An event as a place in the log.
-#[derive(Clone, Debug)]
+/// A place in the log: the last entry that all are shown up to, and those behind it that are shown already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Cursor {
-    published: Timestamp,
-    id: AuditEventId,
+    last: Option<(Timestamp, AuditEventId)>,
+    seen: Vec<AuditEventId>,
+}
+
+impl Cursor {
+    /// What of `found`, the entries behind this place, is shown now: at most `limit`, and none twice; and the place after.
+    /// Before `settled` nothing will be written any more.
+    fn advance(mut self, found: &[AuditEvent], limit: usize, settled: Timestamp) -> (Vec<&AuditEvent>, Self) {
+        let mut shown = Vec::new();
+        for event in found {
+            let is_seen = self.seen.contains(&event.id);
+            if !is_seen && shown.len() == limit {
+                break;
+            }
+            if event.published < settled {
+                self.seen.retain(|id| *id != event.id);
+                self.last = Some((event.published, event.id.clone()));
+            } else if !is_seen {
+                if self.seen.len() == MOST_SEEN {
+                    break;
+                }
+                self.seen.push(event.id.clone());
+            }
+            if !is_seen {
+                shown.push(event);
+            }
+        }
+        (shown, self)
+    }
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}_{}", self.published.as_microsecond(), self.id)
+        match &self.last {
+            Some((published, id)) => write!(f, "{}_{id}", published.as_microsecond())?,
+            None => f.write_str("_")?,
+        }
+        self.seen.iter().try_for_each(|id| write!(f, "~{id}"))
     }
 }
 
@@ -108,12 +146,17 @@ impl std::str::FromStr for Cursor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (published, id) = text.split_once('_').ok_or(())?;
-        let published = published.parse().map_err(|_| ())?;
-        Ok(Self {
-            published: Timestamp::from_microsecond(published).map_err(|_| ())?,
-            id: AuditEventId::parse(id).map_err(|_| ())?,
-        })
+        let mut parts = text.split('~');
+        let (published, id) = parts.next().and_then(|last| last.split_once('_')).ok_or(())?;
+        let parse = |id: &str| AuditEventId::parse(id).map_err(|_| ());
+        let last = if published.is_empty() && id.is_empty() {
+            None
+        } else {
+            let published = published.parse().map_err(|_| ())?;
+            Some((Timestamp::from_microsecond(published).map_err(|_| ())?, parse(id)?))
+        };
+        let seen = parts.map(parse).collect::<Result<Vec<_>, ()>>()?;
+        if seen.len() > MOST_SEEN { Err(()) } else { Ok(Self { last, seen }) }
     }
 }
 

@@ -136,6 +136,7 @@ pub(crate) async fn token(
         "scope": scope,
     }))
     .into_response();
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     if token.jkt.is_some()
         && let Ok(nonce) = HeaderValue::try_from(dpop::nonce(&context))
     {

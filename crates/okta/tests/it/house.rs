@@ -150,7 +150,7 @@ impl Org {
         self.call_by(&self.token, method, path, body).await
     }
 
-    /// Sends a request by a token.
+    /// Sends a request by an API token.
     pub(crate) async fn call_by(
         &self,
         token: &str,
@@ -158,10 +158,32 @@ impl Org {
         path: &str,
         body: impl Into<Option<Value>>,
     ) -> Answer {
+        self.call_with(&format!("SSWS {token}"), method, path, body).await
+    }
+
+    /// Sends a request of a person at the command line.
+    pub(crate) async fn call_person(
+        &self,
+        person: &User,
+        method: &str,
+        path: &str,
+        body: impl Into<Option<Value>>,
+    ) -> Answer {
+        self.call_with(&format!("Bearer person.{}", person.id), method, path, body).await
+    }
+
+    /// Sends a request with what the header `Authorization` says.
+    pub(crate) async fn call_with(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        body: impl Into<Option<Value>>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
             .uri(path)
-            .header(header::AUTHORIZATION, format!("SSWS {token}"));
+            .header(header::AUTHORIZATION, authorization);
         let body = match body.into() {
             Some(body) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
@@ -206,7 +228,7 @@ impl Org {
 
     /// What the audit trail says, the latest first: event type and target.
     pub(crate) async fn audit(&self) -> Vec<(String, String)> {
-        let events = self.store.audit_events(100).await.unwrap();
+        let events = self.store.audit_events(10_000).await.unwrap();
         events.into_iter().map(|event| (event.event_type, event.target.unwrap_or_default())).collect()
     }
 }

@@ -11,19 +11,32 @@ use crate::house::Org;
 
 /// A request of the recording. Equal answers stand there once.
 #[derive(Debug, Deserialize)]
-struct Recorded {
-    step: String,
-    method: String,
+pub(crate) struct Recorded {
+    pub(crate) step: String,
+    pub(crate) method: String,
     path: String,
     #[serde(default)]
     query: BTreeMap<String, String>,
-    body: Option<Value>,
-    status: u16,
-    answer: Option<Value>,
+    pub(crate) body: Option<Value>,
+    pub(crate) status: u16,
+    pub(crate) answer: Option<Value>,
     answer_of_line: Option<usize>,
 }
 
-fn recording(version: &str) -> Vec<Recorded> {
+impl Recorded {
+    /// The address with our ids.
+    pub(crate) fn target(&self, names: &Names) -> String {
+        let path = names.ours(&self.path);
+        if self.query.is_empty() {
+            return path;
+        }
+        let pairs = self.query.iter().map(|(name, value)| (name, names.ours(value)));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        format!("{path}?{query}")
+    }
+}
+
+pub(crate) fn recording(version: &str) -> Vec<Recorded> {
     let text = include_str!("../data/terraform.jsonl");
     let mut all: Vec<Recorded> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for at in 0..all.len() {
@@ -37,11 +50,11 @@ fn recording(version: &str) -> Vec<Recorded> {
 
 /// What the recording's ids are here.
 #[derive(Default)]
-struct Names(HashMap<String, String>);
+pub(crate) struct Names(HashMap<String, String>);
 
 impl Names {
     /// A text of the recording with our ids.
-    fn ours(&self, text: &str) -> String {
+    pub(crate) fn ours(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (recorded, ours) in &self.0 {
             text = text.replace(recorded.as_str(), ours);
@@ -49,7 +62,7 @@ impl Names {
         text
     }
 
-    fn ours_in(&self, value: &Value) -> Value {
+    pub(crate) fn ours_in(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.ours(text).into(),
             Value::Array(elements) => elements.iter().map(|element| self.ours_in(element)).collect(),
@@ -71,7 +84,7 @@ impl Names {
 
     /// Learns which of our ids stands for which of the recording's, and notes whatever of the recorded answer is not in
     /// ours, is of another type, or says something else.
-    fn compare(&mut self, at: &str, recorded: &Value, ours: &Value, faults: &mut Vec<String>) {
+    pub(crate) fn compare(&mut self, at: &str, recorded: &Value, ours: &Value, faults: &mut Vec<String>) {
         match (recorded, ours) {
             (Value::Object(recorded), Value::Object(ours)) => {
                 for (name, recorded) in recorded {
@@ -174,12 +187,7 @@ async fn replay(version: &str) -> Vec<String> {
     let mut names = Names::default();
     let mut faults = Vec::new();
     for (number, recorded) in recording(version).iter().enumerate() {
-        let mut path = names.ours(&recorded.path);
-        if !recorded.query.is_empty() {
-            let pairs = recorded.query.iter().map(|(name, value)| (name, names.ours(value)));
-            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            path = format!("{path}?{query}");
-        }
+        let path = recorded.target(&names);
         let body = recorded.body.as_ref().map(|body| names.ours_in(body));
         let answer = org.call(&recorded.method, &path, body).await;
         let place = format!("{number} {} {} {path}", recorded.step, recorded.method);
