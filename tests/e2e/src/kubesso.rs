@@ -87,6 +87,29 @@ pub struct Ended {
     pub stderr: String,
 }
 
+/// A command that runs.
+#[derive(Debug)]
+pub struct Begun {
+    running: Running,
+    _folder: TempDir,
+}
+
+impl Begun {
+    /// What it has written to standard error so far.
+    pub fn said(&self) -> String {
+        self.running.stderr()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn end(mut self) -> Result<Ended> {
+        let status = self.running.wait(Duration::from_mins(1)).await?;
+        Ok(Ended { code: status.code(), stdout: self.running.stdout(), stderr: self.running.stderr() })
+    }
+}
+
 impl Kubesso {
     /// Starts on a new data directory and waits until everything is ready.
     ///
@@ -155,6 +178,30 @@ impl Kubesso {
         let email = email(who);
         let person = self.ready.users.iter().find(|person| person.email == email);
         person.and_then(|person| person.password.clone()).with_context(|| format!("no password for {email}"))
+    }
+
+    /// The base URL of the provider.
+    ///
+    /// # Errors
+    /// Its settings cannot be read.
+    pub fn base_url(&self) -> Result<String> {
+        let settings: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(self.data_dir.join("settings.json"))?)?;
+        let port = settings["ports"]["provider"].as_u64().context("the provider's port")?;
+        Ok(format!("https://localhost:{port}"))
+    }
+
+    /// Starts a command of the binary without a data directory: what it is about, its arguments say.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Begun> {
+        let folder = environment::scratch("run")?;
+        let mut command = tied(environment::kubesso()?);
+        hermetic(&mut command, &self.home);
+        command.args(arguments);
+        let running = Running::start("kubesso", command, folder.path())?;
+        Ok(Begun { running, _folder: folder })
     }
 
     /// Where Okta's clients find the management API.

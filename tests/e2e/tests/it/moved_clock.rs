@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, ManualClock, SystemClock};
 use kubesso_cli::up::{Options, PortChoice, Running, start};
-use kubesso_directory::{Batch, Change, Lifetimes};
+use kubesso_directory::{Batch, Change, Lifetimes, MANAGEMENT_SERVER};
 use kubesso_e2e::deadline::eventually;
 use kubesso_e2e::environment::scratch;
 use kubesso_e2e::forge;
@@ -38,8 +38,9 @@ impl Installation {
     async fn set_lifetimes(&self, access: u32, refresh: u32, window: u32) -> Result<()> {
         let store = self.running.store();
         let snapshot = store.snapshot().await?;
-        let servers = snapshot.servers().flat_map(kubesso_directory::Server::policies);
-        let mut rules: Vec<_> = servers.flat_map(|(_, rules)| rules.to_vec()).collect();
+        let servers = snapshot.servers().filter(|server| server.server.id.as_str() != MANAGEMENT_SERVER);
+        let policies = servers.flat_map(kubesso_directory::Server::policies);
+        let mut rules: Vec<_> = policies.flat_map(|(_, rules)| rules.to_vec()).collect();
         ensure!(rules.len() == 1, "the first world has one rule, not {}", rules.len());
         let mut rule = rules.pop().context("one rule")?;
         rule.lifetimes = Lifetimes::new(access, refresh, window, None)?;
