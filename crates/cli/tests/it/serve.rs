@@ -33,32 +33,86 @@ fn serve(home: &Path, config: &Path) -> Serving {
     Serving(child.unwrap())
 }
 
+/// Writes a certificate for `names` and its key under `name`; the YAML that names them.
+fn tls(home: &Path, authority: &CertificateAuthority, name: &str, names: &ServerNames) -> String {
+    let identity = authority.issue_server(names, SystemClock.now()).unwrap();
+    let (certificate, key) = (home.join(format!("{name}.crt")), home.join(format!("{name}.key")));
+    std::fs::write(&certificate, identity.chain_pem()).unwrap();
+    std::fs::write(&key, identity.key_pem()).unwrap();
+    format!("{{certificate: {}, key: {}}}", certificate.display(), key.display())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn answers(http: &reqwest::Client, url: &str) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while http.get(url).send().await.is_err() {
+        assert!(Instant::now() < deadline, "{url} does not answer");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_has_a_name_and_a_certificate_of_its_own_over_an_empty_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
+    let elsewhere: std::net::IpAddr = "127.0.0.60".parse().unwrap();
+    let own = tls(home.path(), &authority, "own", &ServerNames::loopback());
+    let other = tls(home.path(), &authority, "other", &ServerNames::new(Vec::new(), vec![elsewhere]));
+    let (port, plain) = (free_port(), free_port());
+    let data = home.path().join("data");
+    let config = format!(
+        "base_url: https://localhost:{port}\nlisten: ['127.0.0.1:{port}']\ntls: {own}\ndata_dir: {}\n\
+         begin_with: nothing\ndanger_plain_http: 127.0.0.1:{plain}\n\
+         organization: {{url: 'https://{elsewhere}:{port}', listen: ['{elsewhere}:{port}'], tls: {other}}}\n",
+        data.display()
+    );
+    let file = home.path().join("kubesso.yaml");
+    std::fs::write(&file, config).unwrap();
+    let _serving = serve(home.path(), &file);
+    let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
+    answers(&http, &format!("https://{elsewhere}:{port}/healthz")).await;
+    let data = data.display().to_string();
+    let made = kubesso(home.path(), &["api-token", "create", "--name=ci", "-o=json", "--data-dir", &data]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let authorization = format!("SSWS {}", made["token"].as_str().unwrap());
+    for origin in [
+        format!("https://localhost:{port}"),
+        format!("https://{elsewhere}:{port}"),
+        format!("http://127.0.0.1:{plain}"),
+    ] {
+        let groups = http.get(format!("{origin}/api/v1/groups")).header("authorization", &authorization);
+        let groups: serde_json::Value = groups.send().await.unwrap().json().await.unwrap();
+        let names: Vec<_> = groups.as_array().unwrap().iter().map(|group| &group["profile"]["name"]).collect();
+        assert_eq!(names, ["Everyone"], "{origin}: nothing but what is built in");
+        // Links are built from the base URL, wherever somebody asks.
+        let link = groups[0]["_links"]["self"]["href"].as_str().unwrap();
+        assert!(link.starts_with(&format!("https://localhost:{port}/api/v1/groups/")), "{link}");
+    }
+    let sign_in = http.get(format!("http://127.0.0.1:{plain}/healthz")).send().await.unwrap();
+    assert!(!sign_in.status().is_success(), "without TLS there is the management API and nothing else");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_on_an_empty_directory_has_what_a_cluster_is_pointed_at() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name).display().to_string();
-    let now = SystemClock.now();
-    let authority = CertificateAuthority::generate("test", now).unwrap();
-    let identity = authority.issue_server(&ServerNames::loopback(), now).unwrap();
-    std::fs::write(path("tls.crt"), identity.chain_pem()).unwrap();
-    std::fs::write(path("tls.key"), identity.key_pem()).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
+    let tls = tls(home.path(), &authority, "tls", &ServerNames::loopback());
+    let port = free_port();
     let config = format!(
         "base_url: https://localhost:{port}\nlisten: ['127.0.0.1:{port}']\n\
-         tls: {{certificate: {}, key: {}}}\ndata_dir: {}\n",
-        path("tls.crt"),
-        path("tls.key"),
+         tls: {tls}\ndata_dir: {}\n",
         path("data")
     );
     std::fs::write(path("kubesso.yaml"), config).unwrap();
     let mut serving = serve(home.path(), Path::new(&path("kubesso.yaml")));
 
     let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while http.get(format!("https://localhost:{port}/healthz")).send().await.is_err() {
-        assert!(Instant::now() < deadline, "the server does not answer");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    answers(&http, &format!("https://localhost:{port}/healthz")).await;
     let data = path("data");
     let person = ["user", "create", "jo@example.com", "--group=k8s-admins", "-o=json", "--data-dir", &data];
     let made = kubesso(home.path(), &person);
