@@ -7,6 +7,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
@@ -98,8 +99,10 @@ pub(crate) async fn token(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, OauthError> {
+    let body =
+        body.map_err(|_| OauthError::new("invalid_request", "the body is too large or was cut off"))?;
     let parameters = Parameters::read(&uri, &body);
     let grant_type = parameters.required("grant_type")?;
     if grant_type != "client_credentials" {

@@ -11,6 +11,8 @@ mod apps;
 #[cfg(test)]
 mod authorization_servers;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod group_rules;
 #[cfg(test)]
 mod groups;
@@ -26,6 +28,8 @@ mod policies;
 mod roles;
 #[cfg(test)]
 mod service_applications;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod terraform;
 #[cfg(test)]
