@@ -113,6 +113,11 @@ impl Sandbox {
         Ok(Self { api, server })
     }
 
+    /// Closes the file of objects. To be called when nothing is served any more: later writes fail.
+    pub async fn close(&self) {
+        self.api.store.close().await;
+    }
+
     /// The whole HTTP API. Serve it with `kubesso_https::serve`, which adds the client's certificates to each
     /// request.
     pub fn router(&self) -> Router {

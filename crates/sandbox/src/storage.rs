@@ -257,7 +257,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     inner: Arc<Inner>,
-    database: Arc<Mutex<Database>>,
+    /// `None` once it is closed.
+    database: Arc<Mutex<Option<Database>>>,
 }
 
 impl Store {
@@ -272,7 +273,7 @@ impl Store {
         let compacted = state.revision;
         let live = RwLock::new(Live { state, history: VecDeque::new(), compacted });
         let (events, _) = broadcast::channel(HISTORY);
-        Ok(Self { inner: Arc::new(Inner { live, events }), database: Arc::new(Mutex::new(database)) })
+        Ok(Self { inner: Arc::new(Inner { live, events }), database: Arc::new(Mutex::new(Some(database))) })
     }
 
     /// Looks at the present state. `look` must be quick: writes wait for it.
@@ -328,6 +329,9 @@ impl Store {
         }
         let inner = self.inner.clone();
         let commit = tokio::spawn(async move {
+            let Some(database) = &mut *database else {
+                return Err(StorageError::Database(sqlx::Error::PoolClosed));
+            };
             database.write(&events).await?;
             inner.publish(&events);
             Ok::<_, StorageError>(events)
@@ -337,6 +341,13 @@ impl Store {
             Err(ended) => return Err(StorageError::Database(sqlx::Error::Io(ended.into())).into()),
         };
         Ok((value, events))
+    }
+
+    /// Closes the file, so that nothing is left beside it; writes fail from now on.
+    pub(crate) async fn close(&self) {
+        if let Some(database) = self.database.lock().await.take() {
+            database.close().await;
+        }
     }
 
     /// Starts a watch on all writes after `from`; `None` is from now on.

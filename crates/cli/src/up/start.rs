@@ -88,6 +88,7 @@ pub struct Running {
     facts: Facts,
     authority_pem: String,
     database: SqliteStore,
+    sandbox: Sandbox,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     /// In use by this process until it is dropped.
@@ -115,6 +116,7 @@ impl Running {
         self.shutdown.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.sandbox.close().await;
         self.database.close().await;
     }
 }
@@ -323,7 +325,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         clock,
         shutdown.clone(),
     ));
-    Ok(Running { facts, authority_pem, database, shutdown, tasks, _directory: directory })
+    Ok(Running { facts, authority_pem, database, sandbox, shutdown, tasks, _directory: directory })
 }
 
 /// A signing key in the making.

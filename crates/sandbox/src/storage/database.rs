@@ -61,6 +61,14 @@ impl Database {
         Ok((Self { connection }, loaded))
     }
 
+    /// Closes the file: its write-ahead log is folded into it.
+    pub(super) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            // Whatever was acknowledged is in the log, which the next start folds in.
+            tracing::warn!(%error, "the sandbox's objects could not be closed cleanly");
+        }
+    }
+
     /// Writes all events in one transaction.
     pub(super) async fn write(&mut self, events: &[Arc<Event>]) -> Result<(), StorageError> {
         self.try_write(events).await.map_err(StorageError::Database)
