@@ -7,8 +7,9 @@
 
 mod go;
 mod keycloak;
+mod library;
 mod oidc_provider;
-mod okta_sdk;
+
 
 use std::fs;
 use std::io::ErrorKind;
@@ -27,7 +28,7 @@ enum Peer {
     Go(go::Program),
     Keycloak,
     OidcProvider,
-    OktaSdk(okta_sdk::Language),
+    Library(library::Library),
 }
 
 impl Peer {
@@ -36,7 +37,7 @@ impl Peer {
             Self::Go(program) => &program.name,
             Self::Keycloak => "keycloak",
             Self::OidcProvider => "oidc-provider",
-            Self::OktaSdk(language) => language.name(),
+            Self::Library(library) => library.name,
         }
     }
 
@@ -46,7 +47,7 @@ impl Peer {
             Self::Go(_) => Ok(()),
             Self::Keycloak => keycloak::require(),
             Self::OidcProvider => oidc_provider::require(),
-            Self::OktaSdk(language) => language.require(),
+            Self::Library(library) => library.require(),
         }
     }
 
@@ -55,7 +56,7 @@ impl Peer {
             Self::Go(program) => program.ingredients(&tools::version(&tools::go()?, &["version"])?),
             Self::Keycloak => keycloak::ingredients(),
             Self::OidcProvider => oidc_provider::ingredients(),
-            Self::OktaSdk(language) => language.ingredients(),
+            Self::Library(library) => library.ingredients(),
         }
     }
 
@@ -64,7 +65,7 @@ impl Peer {
             Self::Go(program) => program.make(place),
             Self::Keycloak => keycloak::make(place),
             Self::OidcProvider => oidc_provider::make(place),
-            Self::OktaSdk(language) => language.make(place),
+            Self::Library(library) => library.make(place),
         }
     }
 }
@@ -106,8 +107,8 @@ pub(crate) fn count() -> Result<u32> {
 
 fn all() -> Result<Vec<Peer>> {
     let programs = go::all()?.into_iter().map(Peer::Go);
-    let sdks = okta_sdk::Language::ALL.into_iter().map(Peer::OktaSdk);
-    Ok(programs.chain([Peer::Keycloak, Peer::OidcProvider]).chain(sdks).collect())
+    let libraries = library::ALL.into_iter().map(Peer::Library);
+    Ok(programs.chain([Peer::Keycloak, Peer::OidcProvider]).chain(libraries).collect())
 }
 
 /// The finished peer in the cache. It gets its name only when it is whole, so a name is never half a peer.
@@ -200,8 +201,8 @@ mod tests {
     #[test]
     fn each_peer_has_a_name_of_its_own_and_is_made_of_something() {
         let mut names = std::collections::BTreeSet::new();
-        let sdks = okta_sdk::Language::ALL.map(Peer::OktaSdk);
-        for peer in [Peer::Keycloak, Peer::OidcProvider].into_iter().chain(sdks) {
+        let libraries = library::ALL.map(Peer::Library);
+        for peer in [Peer::Keycloak, Peer::OidcProvider].into_iter().chain(libraries) {
             assert!(!peer.ingredients().unwrap().is_empty(), "{peer:?}");
         }
         for peer in all().unwrap() {

@@ -1,4 +1,5 @@
-//! Okta's own SDKs, each in a small program of ours. The one in Go is among the Go programs.
+//! Libraries of others, each in a small program of ours: Okta's own SDKs, and clients of OpenID Connect. What is in Go is
+//! among the Go programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,38 +11,46 @@ use super::{files_in, npm_ci, with_names};
 use crate::environment::{find_program, workspace};
 use crate::tools;
 
-/// The language of an SDK.
+/// A program of ours around a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) struct Library {
+    /// The peer's name, and the folder of its sources.
+    pub(super) name: &'static str,
+    language: Language,
+    /// What shows that the library is there: a module to import, a folder below `node_modules`; in Java, our class.
+    shown_by: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
     Python,
     Node,
     Java,
 }
 
-impl Language {
-    pub(super) const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Java];
+/// All of them.
+pub(super) const ALL: [Library; 6] = [
+    Library { name: "oidc-client-java", language: Language::Java, shown_by: "Client" },
+    Library { name: "oidc-client-nodejs", language: Language::Node, shown_by: "openid-client" },
+    Library { name: "oidc-client-python", language: Language::Python, shown_by: "authlib.jose" },
+    Library { name: "okta-sdk-java", language: Language::Java, shown_by: "Peer" },
+    Library { name: "okta-sdk-nodejs", language: Language::Node, shown_by: "@okta/okta-sdk-nodejs" },
+    Library { name: "okta-sdk-python", language: Language::Python, shown_by: "okta.client" },
+];
 
-    /// The peer's name, and the folder of its sources.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Python => "okta-sdk-python",
-            Self::Node => "okta-sdk-nodejs",
-            Self::Java => "okta-sdk-java",
-        }
-    }
-
+impl Library {
     fn sources(self) -> Result<Vec<PathBuf>> {
-        files_in(&workspace().join("tests/peers").join(self.name()))
+        files_in(&workspace().join("tests/peers").join(self.name))
     }
 
     /// What fetches and runs it.
     pub(super) fn require(self) -> Result<()> {
-        match self {
-            Self::Python => tools::debian(self.name(), &["python3"], &["python3", "python3-venv"]),
-            Self::Node => tools::debian(self.name(), &["node", "npm"], &["nodejs", "npm"]),
-            Self::Java => {
+        match self.language {
+            Language::Python => tools::debian(self.name, &["python3"], &["python3", "python3-venv"]),
+            Language::Node => tools::debian(self.name, &["node", "npm"], &["nodejs", "npm"]),
+            Language::Java => {
                 let programs = ["java", "javac", "mvn"];
-                tools::debian(self.name(), &programs, &["default-jdk-headless", "maven"])
+                tools::debian(self.name, &programs, &["default-jdk-headless", "maven"])
             }
         }
     }
@@ -49,10 +58,10 @@ impl Language {
     /// What it is made of: our program, and what it is installed for.
     pub(super) fn ingredients(self) -> Result<Vec<u8>> {
         let mut ingredients = with_names(&self.sources()?)?;
-        match self {
-            Self::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
-            Self::Node => {}
-            Self::Java => ingredients.extend(tools::version(&javac()?, &["-version"])?.into_bytes()),
+        match self.language {
+            Language::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
+            Language::Node => {}
+            Language::Java => ingredients.extend(tools::version(&javac()?, &["-version"])?.into_bytes()),
         }
         Ok(ingredients)
     }
@@ -63,10 +72,10 @@ impl Language {
         for file in self.sources()? {
             fs::copy(&file, place.join(file.file_name().unwrap_or_default()))?;
         }
-        match self {
-            Self::Python => with_pip(place),
-            Self::Node => npm_ci(place, "@okta/okta-sdk-nodejs"),
-            Self::Java => with_maven(place),
+        match self.language {
+            Language::Python => with_pip(place, self.name, self.shown_by),
+            Language::Node => npm_ci(place, self.shown_by),
+            Language::Java => with_maven(place, self.name, self.shown_by),
         }
     }
 }
@@ -77,14 +86,14 @@ fn python() -> Result<PathBuf> {
 
 /// A virtual environment, of which only the interpreter is started: its scripts would not outlive the move of the
 /// finished peer to its place.
-fn with_pip(place: &Path) -> Result<()> {
+fn with_pip(place: &Path, name: &str, module: &str) -> Result<()> {
     let environment = place.join("python");
     tools::succeed("python-venv", Command::new(python()?).args(["-m", "venv"]).arg(&environment))?;
     let mut pip = Command::new(environment.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement"]);
     tools::succeed("pip-install", pip.arg(place.join("requirements.txt")))?;
     let mut import = Command::new(environment.join("bin/python"));
-    tools::succeed("okta-sdk-python-import", import.args(["-c", "import okta.client"]))
+    tools::succeed(&format!("{name}-import"), import.args(["-c", &format!("import {module}")]))
 }
 
 fn javac() -> Result<PathBuf> {
@@ -92,13 +101,13 @@ fn javac() -> Result<PathBuf> {
 }
 
 /// The libraries as Maven finds them, all of them known by their hashes, and our program compiled.
-fn with_maven(place: &Path) -> Result<()> {
+fn with_maven(place: &Path, name: &str, class: &str) -> Result<()> {
     let libraries = place.join("libraries");
     let mut maven = Command::new("mvn");
     maven.args(["--batch-mode", "--quiet", "--strict-checksums", "--file"]).arg(place.join("pom.xml"));
     maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
     maven.arg(format!("-DoutputDirectory={}", libraries.display()));
-    tools::succeed("okta-sdk-java-fetch", &mut maven)?;
+    tools::succeed(&format!("{name}-fetch"), &mut maven)?;
     let known = fs::read_to_string(place.join("libraries.sha256"))?;
     ensure!(
         known.lines().count() == files_in(&libraries)?.len(),
@@ -106,13 +115,13 @@ fn with_maven(place: &Path) -> Result<()> {
     );
     let mut check = Command::new("sh");
     check.args(["-c", "cd \"$1\" && sha256sum --check --quiet ../libraries.sha256", "sh"]).arg(&libraries);
-    tools::succeed("okta-sdk-java-check", &mut check)?;
+    tools::succeed(&format!("{name}-check"), &mut check)?;
     let mut compile = Command::new(javac()?);
     compile
         .arg("-cp")
         .arg(libraries.join("*"))
         .arg("-d")
         .arg(place.join("classes"))
-        .arg(place.join("Peer.java"));
-    tools::succeed("okta-sdk-java-compile", &mut compile)
+        .arg(place.join(format!("{class}.java")));
+    tools::succeed(&format!("{name}-compile"), &mut compile)
 }
