@@ -9,6 +9,7 @@
 //! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
 //! | [`oidc_login`] | the plugin alone: command lines in; streams, exit codes and files out |
+//! | [`oidc_client`] | clients of OpenID Connect that others wrote |
 //! | [`okta_sdk`] | programs that manage kubesso with Okta's own SDKs |
 //! | [`provider`] | the providers that it is tried against: ours, Keycloak and oidc-provider |
 //! | [`visitor`] | a person with a browser at the pages of any provider |
@@ -41,6 +42,7 @@ pub mod forge;
 pub mod form;
 pub mod kubectl;
 pub mod kubesso;
+pub mod oidc_client;
 pub mod oidc_login;
 pub mod okta_sdk;
 pub mod plugin;

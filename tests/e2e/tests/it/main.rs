@@ -10,6 +10,7 @@ mod late_provider;
 mod managed;
 mod moved_clock;
 mod normalise;
+mod other_clients;
 mod rotation;
 mod scenario_table;
 mod sign_in;
