@@ -1,5 +1,6 @@
 //! `cargo xtask bench signin`: what a person waits for when the token is there already. `cargo xtask bench directory`: the
-//! management API over a large directory, which `crates/okta/benches/directory` measures.
+//! management API over a large directory, which `crates/okta/benches/directory` measures. `cargo xtask bench provider`: the
+//! provider under load (`tests/e2e/benches/provider`).
 //!
 //! Of a sign-in, whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
 //! what any process costs on this machine. kubelogin is measured beside ours where it is on the path or built as a peer.
@@ -64,6 +65,19 @@ pub(crate) fn directory(users: u32, rounds: u32) -> Result<ExitCode> {
     let bench = ["bench", "--locked", "--quiet", "--package=kubesso-okta", "--bench=directory", "--"];
     cargo.args(bench).args(["--users", &users.to_string(), "--rounds", &rounds.to_string()]);
     let status = cargo.current_dir(workspace()).status().context("cargo could not be started")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds kubesso and the program that loads it with optimisations, and runs it; it prints its table itself.
+pub(crate) fn provider(seconds: u32) -> Result<ExitCode> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--locked", "--release", "--package=kubesso-cli"]);
+    tools::succeed("build-kubesso-release", &mut build)?;
+    let kubesso = target().join("release").join(format!("kubesso{}", std::env::consts::EXE_SUFFIX));
+    let mut cargo = Command::new("cargo");
+    cargo.args(["bench", "--locked", "--quiet", "--package=kubesso-e2e", "--bench=provider", "--"]);
+    cargo.arg(seconds.to_string()).env("KUBESSO_BIN", kubesso).current_dir(workspace());
+    let status = cargo.status().context("cargo could not be started")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -69,6 +69,13 @@ enum Bench {
         #[arg(long, default_value_t = 200)]
         rounds: u32,
     },
+    /// The provider under load from a process beside it: refreshes, code flows, introspections, JWK sets; its memory, and
+    /// what its signatures alone cost
+    Provider {
+        /// How many seconds each is measured
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -80,6 +87,7 @@ fn main() -> ExitCode {
         }),
         Command::Bench { what: Bench::Signin { runs } } => bench::signin(runs).map(|()| ExitCode::SUCCESS),
         Command::Bench { what: Bench::Directory { users, rounds } } => bench::directory(users, rounds),
+        Command::Bench { what: Bench::Provider { seconds } } => bench::provider(seconds),
         Command::Peers => peers::print(),
     };
     match outcome {

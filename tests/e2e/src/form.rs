@@ -83,6 +83,12 @@ impl FormClient {
         Ok(Self { client: client(ca_pem)?, cookies: BTreeMap::new() })
     }
 
+    /// What the browser would send back: the header `Cookie`.
+    pub fn cookies(&self) -> String {
+        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
     /// Opens `start` and signs in wherever a form asks for it, until the provider lets go.
     ///
     /// # Errors
@@ -274,9 +280,7 @@ impl FormClient {
     ) -> Result<Response> {
         let mut request = self.client.request(method, url.clone());
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> =
-                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            request = request.header(COOKIE, pairs.join("; "));
+            request = request.header(COOKIE, self.cookies());
         }
         if let Some(form) = form {
             // Browsers say where a form was posted from.
