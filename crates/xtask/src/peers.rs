@@ -10,7 +10,6 @@ mod keycloak;
 mod library;
 mod oidc_provider;
 
-
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;

@@ -30,7 +30,10 @@ fn main() -> Result<()> {
 
 async fn measure(time: Duration) -> Result<()> {
     let served = Served::start().await?;
-    println!("start to the first answer   {:>8.1} ms, with everything made before", served.started.as_secs_f64() * 1e3);
+    println!(
+        "start to the first answer   {:>8.1} ms, with everything made before",
+        served.started.as_secs_f64() * 1e3
+    );
     println!("resident memory, idle       {:>8.1} MiB\n", served.memory("VmRSS")?);
     println!("{:<44} {:>9} {:>9} {:>9}", "", "per s", "p50 ms", "p99 ms");
     for (what, issuer, client) in [
@@ -40,7 +43,10 @@ async fn measure(time: Duration) -> Result<()> {
         let refreshing = Refreshing::begin(&served, &issuer, &client).await?;
         show(&format!("refreshes, {what}"), during(time, refreshing, Refreshing::once).await?);
         let coming = ComingBack::begin(&served, &issuer, &client).await?;
-        show(&format!("code flows, {what}, no password asked"), during(time, coming, ComingBack::once).await?);
+        show(
+            &format!("code flows, {what}, no password asked"),
+            during(time, coming, ComingBack::once).await?,
+        );
     }
     let asking = Asking::begin(&served, "introspect").await?;
     show("introspections", during(time, asking, Asking::once).await?);
@@ -59,7 +65,8 @@ fn show(what: &str, measured: Measured) {
 
 /// What the signatures of a refresh (one of each token) alone would allow, on one processor.
 fn signatures() -> Result<()> {
-    let claims = json!({ "iss": "https://localhost:8443/oauth2/aus0", "sub": "00u0", "groups": ["k8s-admins"] });
+    let claims =
+        json!({ "iss": "https://localhost:8443/oauth2/aus0", "sub": "00u0", "groups": ["k8s-admins"] });
     for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
         let key = SigningKey::generate(algorithm)?;
         let begin = Instant::now();

@@ -99,7 +99,12 @@ impl Served {
         format!("{}/oauth2/kubesso", self.base_url)
     }
 
-    pub(crate) async fn tokens(&self, browser: &mut FormClient, issuer: &str, client: &str) -> Result<Tokens> {
+    pub(crate) async fn tokens(
+        &self,
+        browser: &mut FormClient,
+        issuer: &str,
+        client: &str,
+    ) -> Result<Tokens> {
         browser.tokens(issuer, client, LOGIN, &self.password).await
     }
 
