@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
+use crate::response_mode::ResponseMode;
 
-/// Where the answer goes, and with which `state`: checked against the registration.
+/// Where the answer goes, how, and with which `state`: checked against the registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReturnAddress {
     pub(crate) redirect_uri: String,
+    pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
 }
 
@@ -96,7 +98,10 @@ impl ReturnAddress {
             });
         }
         let state = parameters.lenient("state").map(str::to_owned);
-        Ok(Self { redirect_uri: redirect_uri.to_owned(), state })
+        // One that is unknown is an error, which goes back by the default.
+        let mode =
+            parameters.lenient("response_mode").and_then(|mode| ResponseMode::parse(mode, redirect_uri));
+        Ok(Self { redirect_uri: redirect_uri.to_owned(), mode: mode.unwrap_or_default(), state })
     }
 }
 
@@ -129,7 +134,12 @@ impl AuthorizationRequest {
                 return Err(OAuthError::invalid_request(description));
             }
         }
-        check_response(given("response_type"), given("response_mode"), application)?;
+        if given("response_mode").is_some_and(|mode| mode != return_to.mode.as_str()) {
+            let description = "The response_mode must be query, fragment, or, for a redirect URI with http or https, \
+                               form_post.";
+            return Err(OAuthError::invalid_request(description));
+        }
+        check_response_type(given("response_type"), application)?;
         let code_challenge =
             CodeChallenge::from_request(given("code_challenge"), given("code_challenge_method"))
                 .and_then(|challenge| match challenge {
@@ -172,11 +182,7 @@ impl AuthorizationRequest {
     }
 }
 
-fn check_response(
-    response_type: Option<&str>,
-    response_mode: Option<&str>,
-    application: &Application,
-) -> Result<(), OAuthError> {
+fn check_response_type(response_type: Option<&str>, application: &Application) -> Result<(), OAuthError> {
     match response_type {
         None => return Err(OAuthError::invalid_request("The parameter response_type is missing.")),
         Some("code") => {}
@@ -184,9 +190,6 @@ fn check_response(
             let description = "Only the response type code is supported.";
             return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, description));
         }
-    }
-    if !matches!(response_mode, None | Some("query")) {
-        return Err(OAuthError::invalid_request("Only the response mode query is supported."));
     }
     if !application.grant_types.contains(&GrantType::AuthorizationCode)
         || !application.response_types.contains(&ResponseType::Code)

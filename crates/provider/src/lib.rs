@@ -78,6 +78,7 @@ mod pkce;
 mod polls;
 mod provider;
 mod response_headers;
+mod response_mode;
 mod sealed;
 mod spare_key;
 mod tokens;

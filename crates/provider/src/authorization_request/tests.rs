@@ -94,7 +94,7 @@ fn what_is_wrong_is_said_with_the_code_of_the_specification() {
         (&["response_type"], "invalid_request", "The parameter response_type is missing."),
         (&["response_type=token"], "unsupported_response_type", "Only the response type code is supported."),
         (&["response_type=code id_token"], "unsupported_response_type", "Only the response type code"),
-        (&["response_mode=fragment"], "invalid_request", "Only the response mode query is supported."),
+        (&["response_mode=query.jwt"], "invalid_request", "The response_mode must be query, fragment, or"),
         (&["+state=t"], "invalid_request", "The parameter state is given more than once."),
         (&["+unknown=a", "+unknown=b"], "invalid_request", "The parameter unknown is given more than once."),
         (&["request=x"], "request_not_supported", "The parameter request is not supported."),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::oauth_error::OAuthError;
+use crate::response_mode::ResponseMode;
 
 /// The OpenID provider's metadata.
 pub(crate) async fn openid(context: State<Context>, server: Path<String>) -> Response {
@@ -51,7 +52,7 @@ fn document(context: &Context, server: &Server) -> Value {
         "introspection_endpoint": endpoint("introspect"),
         "revocation_endpoint": endpoint("revoke"),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ResponseMode::ALL,
         "grant_types_supported": grant_types(server),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [server.server.algorithm],

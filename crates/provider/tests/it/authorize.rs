@@ -74,7 +74,7 @@ async fn every_other_error_goes_back_to_the_client_with_state_and_issuer() {
         (&["response_type"], "invalid_request"),
         (&["response_type=token"], "unsupported_response_type"),
         (&["response_type=code token"], "unsupported_response_type"),
-        (&["response_mode=form_post"], "invalid_request"),
+        (&["response_mode=web_message"], "invalid_request"),
         (&["+nonce=again"], "invalid_request"),
         (&["request=eyJ"], "request_not_supported"),
         (&["request_uri=https://client.example"], "request_uri_not_supported"),

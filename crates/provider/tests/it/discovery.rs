@@ -75,7 +75,9 @@ async fn the_discovery_document_is_this() {
       "request_parameter_supported": false,
       "request_uri_parameter_supported": false,
       "response_modes_supported": [
-        "query"
+        "query",
+        "fragment",
+        "form_post"
       ],
       "response_types_supported": [
         "code"

@@ -7,6 +7,8 @@ mod choose_password;
 #[cfg(test)]
 mod client_credentials;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod discovery;
