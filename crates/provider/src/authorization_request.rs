@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
+use crate::request_object::PushedId;
 use crate::response_mode::ResponseMode;
 
 /// Where the answer goes, how, and with which `state`: checked against the registration.
@@ -40,6 +41,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) login_hint: Option<String>,
     /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
     pub(crate) hinted: Option<UserId>,
+    /// Which pushed request it was. Set by whoever opened it.
+    pub(crate) pushed: Option<PushedId>,
 }
 
 /// What is kept of a request beyond its end, and how many bytes of it: the nonce is stored with the code, and the
@@ -119,14 +122,9 @@ impl AuthorizationRequest {
             return Err(repeated.into());
         }
         let given = |name| parameters.lenient(name);
-        for (name, code) in [
-            ("request", ErrorCode::RequestNotSupported),
-            ("request_uri", ErrorCode::RequestUriNotSupported),
-            ("registration", ErrorCode::RegistrationNotSupported),
-        ] {
-            if given(name).is_some() {
-                return Err(OAuthError::new(code, format!("The parameter {name} is not supported.")));
-            }
+        if given("registration").is_some() {
+            let description = "The parameter registration is not supported.";
+            return Err(OAuthError::new(ErrorCode::RegistrationNotSupported, description));
         }
         for (name, longest) in LONGEST {
             if given(name).is_some_and(|value| value.len() > longest) {
@@ -158,6 +156,7 @@ impl AuthorizationRequest {
             max_age: given("max_age").map(read_max_age).transpose()?,
             login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
             hinted: None,
+            pushed: None,
         })
     }
 

@@ -45,6 +45,13 @@ pub(crate) async fn answer(
     if let Err(error) = may_have(configuration, server, application, request, person) {
         return Ok(refuse(context, server, &request.return_to, &error));
     }
+    if let Some(pushed) = &request.pushed
+        && !pushed.first_use(context, &request.client)
+    {
+        let description = "The request_uri was used before: push the request again.";
+        let error = OAuthError::new(ErrorCode::InvalidRequestUri, description);
+        return Ok(refuse(context, server, &request.return_to, &error));
+    }
     let code = CodeValue::generate(&*context.entropy);
     let record = AuthorizationCode {
         hash: code.hash(),

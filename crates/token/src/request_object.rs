@@ -58,7 +58,9 @@ pub enum RequestObjectError {
     #[error("the request object is not valid before {0}; check the client's clock")]
     NotYetValid(Timestamp),
     /// It was made for something else.
-    #[error("the JWT is no request object: leave typ out, or set it to oauth-authz-req+jwt, and leave sub out")]
+    #[error(
+        "the JWT is no request object: leave typ out, or set it to oauth-authz-req+jwt, and leave sub out"
+    )]
     Purpose,
     /// It is not a JWS, or none by one of the client's keys.
     #[error("the request object cannot be verified: {0}")]
@@ -154,7 +156,11 @@ mod tests {
         Timestamp::from_second(1_000_000).unwrap()
     }
 
-    fn verify(key: &SigningKey, typ: &str, changes: &Value) -> Result<Map<String, Value>, RequestObjectError> {
+    fn verify(
+        key: &SigningKey,
+        typ: &str,
+        changes: &Value,
+    ) -> Result<Map<String, Value>, RequestObjectError> {
         let mut claims = json!({
             "iss": "k8s", "aud": ISSUER, "exp": 1_000_300, "iat": 1_000_000, "client_id": "k8s", "scope": "openid"
         });
@@ -172,10 +178,15 @@ mod tests {
     fn what_the_client_signed_comes_out_without_what_is_about_the_object() {
         for algorithm in [Algorithm::Rs256, Algorithm::Ps384, Algorithm::Es256, Algorithm::Es512] {
             let key = SigningKey::generate(algorithm).unwrap();
-            let changes = json!({ "jti": "1", "nbf": 1_000_060, "aud": ["https://x", ISSUER], "max_age": 60 });
+            let changes =
+                json!({ "jti": "1", "nbf": 1_000_060, "aud": ["https://x", ISSUER], "max_age": 60 });
             for typ in ["JWT", "oauth-authz-req+jwt"] {
                 let request = Value::Object(verify(&key, typ, &changes).unwrap());
-                assert_eq!(request, json!({ "client_id": "k8s", "scope": "openid", "max_age": 60 }), "{algorithm}");
+                assert_eq!(
+                    request,
+                    json!({ "client_id": "k8s", "scope": "openid", "max_age": 60 }),
+                    "{algorithm}"
+                );
             }
         }
     }

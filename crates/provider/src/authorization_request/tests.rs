@@ -90,19 +90,13 @@ fn a_native_client_may_come_from_any_loopback_port() {
 
 #[test]
 fn what_is_wrong_is_said_with_the_code_of_the_specification() {
-    let cases: [(&[&str], &str, &str); 21] = [
+    let cases: [(&[&str], &str, &str); 19] = [
         (&["response_type"], "invalid_request", "The parameter response_type is missing."),
         (&["response_type=token"], "unsupported_response_type", "Only the response type code is supported."),
         (&["response_type=code id_token"], "unsupported_response_type", "Only the response type code"),
         (&["response_mode=query.jwt"], "invalid_request", "The response_mode must be query, fragment, or"),
         (&["+state=t"], "invalid_request", "The parameter state is given more than once."),
         (&["+unknown=a", "+unknown=b"], "invalid_request", "The parameter unknown is given more than once."),
-        (&["request=x"], "request_not_supported", "The parameter request is not supported."),
-        (
-            &["request_uri=https://x"],
-            "request_uri_not_supported",
-            "The parameter request_uri is not supported.",
-        ),
         (&["registration={}"], "registration_not_supported", "The parameter registration is not supported."),
         (&["scope"], "invalid_scope", "The parameter scope is missing."),
         (&["scope= "], "invalid_scope", "The scope is empty."),

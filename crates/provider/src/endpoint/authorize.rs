@@ -23,6 +23,7 @@ use crate::endpoint::sign_in::{self, Current};
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
+use crate::request_object::{Effective, effective};
 use crate::response_headers::RequestId;
 
 /// The parameters in the query.
@@ -55,13 +56,24 @@ pub(crate) async fn post(
 async fn authorize(
     context: &Context,
     server_id: &str,
-    parameters: &Parameters,
+    given: &Parameters,
     jar: CookieJar,
 ) -> Result<Response, PageError> {
     let configuration = context.configuration().await;
     let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
-    let application = authorization_request::client(parameters, |id| configuration.snapshot.application(id))
+    let application = authorization_request::client(given, |id| configuration.snapshot.application(id))
         .map_err(page_for)?;
+    let Effective { parameters, pushed } = match effective(context, server, application, given) {
+        Ok(effective) => effective,
+        // What stands beside a request object says at least where the error may go.
+        Err(error) => {
+            return match ReturnAddress::read(given, application) {
+                Ok(return_to) => Ok(refuse(context, server, &return_to, &error)),
+                Err(_) => Err(unreadable(&error)),
+            };
+        }
+    };
+    let parameters = &parameters;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
 
     let scopes = known_scopes(server);
@@ -77,6 +89,7 @@ async fn authorize(
         let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
         return Ok(refuse(context, server, &return_to, &error));
     }
+    request.pushed = pushed;
     request.hinted = hinted.flatten().map(|hint| hint.user);
 
     let session = BrowserSession::find(context, &jar).await?;
@@ -112,6 +125,18 @@ async fn authorize(
         Current::MustSignInAgain(&person)
     };
     sign_in::ask(context, application, server, &request, jar, Some(current))
+}
+
+/// A request object or a `request_uri` of which nothing can be read, not even where the answer should go.
+fn unreadable(error: &OAuthError) -> PageError {
+    PageError {
+        status: StatusCode::BAD_REQUEST,
+        heading: "The sign-in link is broken",
+        what: format!("The request that brought you here cannot be used. {}", error.description),
+        advice: "Start again from your application: the link is good for a minute or two, and once. If you are setting it \
+                 up, look at how it builds its authorization request.",
+        details: vec![("Error", error.code.as_str().to_owned())],
+    }
 }
 
 fn page_for(error: Unanswerable) -> PageError {

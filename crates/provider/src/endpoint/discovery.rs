@@ -50,6 +50,8 @@ fn document(context: &Context, server: &Server) -> Value {
         "jwks_uri": endpoint("keys"),
         "end_session_endpoint": endpoint("logout"),
         "introspection_endpoint": endpoint("introspect"),
+        "pushed_authorization_request_endpoint": endpoint("par"),
+        "require_pushed_authorization_requests": false,
         "revocation_endpoint": endpoint("revoke"),
         "response_types_supported": ["code"],
         "response_modes_supported": ResponseMode::ALL,
@@ -68,8 +70,10 @@ fn document(context: &Context, server: &Server) -> Value {
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": false,
-        "request_parameter_supported": false,
+        "request_parameter_supported": true,
+        "request_object_signing_alg_values_supported": Algorithm::ALL,
         "request_uri_parameter_supported": false,
+        "require_signed_request_object": false,
     })
 }
 

@@ -72,8 +72,22 @@ async fn the_discovery_document_is_this() {
         "consent",
         "select_account"
       ],
-      "request_parameter_supported": false,
+      "pushed_authorization_request_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/par",
+      "request_object_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
+      ],
+      "request_parameter_supported": true,
       "request_uri_parameter_supported": false,
+      "require_pushed_authorization_requests": false,
+      "require_signed_request_object": false,
       "response_modes_supported": [
         "query",
         "fragment",

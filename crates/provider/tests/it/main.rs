@@ -32,7 +32,11 @@ mod password;
 #[cfg(test)]
 mod private_key_jwt;
 #[cfg(test)]
+mod pushed_request;
+#[cfg(test)]
 mod refresh;
+#[cfg(test)]
+mod request_object;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
