@@ -11,10 +11,13 @@ use kubesso_directory::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::authentication_context::AcrRequest;
+use crate::claims_parameter::ClaimsParameter;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
 use crate::request_object::PushedId;
+use crate::requested::read_resources;
 use crate::response_mode::ResponseMode;
 
 /// Where the answer goes, how, and with which `state`: checked against the registration.
@@ -39,6 +42,11 @@ pub(crate) struct AuthorizationRequest {
     /// In seconds: how long ago the person may have signed in at most.
     pub(crate) max_age: Option<u32>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) claims: ClaimsParameter,
+    /// From `claims`, or from `acr_values`.
+    pub(crate) acr: Option<AcrRequest>,
+    /// Audiences of the server (RFC 8707 §2.1).
+    pub(crate) resources: Vec<String>,
     /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
     pub(crate) hinted: Option<UserId>,
     /// Which pushed request it was. Set by whoever opened it.
@@ -47,7 +55,10 @@ pub(crate) struct AuthorizationRequest {
 
 /// What is kept of a request beyond its end, and how many bytes of it: the nonce is stored with the code, and the
 /// state has to come back in the sign-in form.
-const LONGEST: [(&str, usize); 2] = [("nonce", 1024), ("state", 8 * 1024)];
+const LONGEST: [(&str, usize); 3] = [("acr_values", 1024), ("nonce", 1024), ("state", 8 * 1024)];
+
+/// What is told where the request insists on an `acr` that the sign-in does not have.
+pub(crate) const UNMET: &str = "The sign-in does not meet the acr that the request insists on.";
 
 /// A value of `prompt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,13 +120,11 @@ impl ReturnAddress {
 }
 
 impl AuthorizationRequest {
-    /// The rest of the request, once it is known where an error goes. `server_scopes` are the scopes that the
-    /// server knows, with whether each is given unasked.
+    /// The rest of the request, once it is known where an error goes.
     pub(crate) fn read(
         parameters: &Parameters,
-        server: &AuthorizationServerId,
+        server: &Server,
         application: &Application,
-        server_scopes: &[(ScopeName, bool)],
         return_to: ReturnAddress,
     ) -> Result<Self, OAuthError> {
         if let Some(repeated) = parameters.first_repeated() {
@@ -145,16 +154,31 @@ impl AuthorizationRequest {
                     challenge => Ok(challenge),
                 })
                 .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        let scopes = read_scopes(given("scope"), &server.server.id, &known_scopes(server))?;
+        // Without the scope openid it is a request of plain OAuth, which knows neither.
+        let is_openid = scopes.iter().any(|scope| scope.as_str() == "openid");
+        let mut claims = match given("claims").filter(|_| is_openid) {
+            Some(claims) => ClaimsParameter::read(claims)?,
+            None => ClaimsParameter::default(),
+        };
+        let acr_values = given("acr_values").filter(|_| is_openid).map(read_acr_values);
+        let acr = claims.acr.take().or(acr_values);
+        if acr.as_ref().is_some_and(|acr| !acr.can_be_met()) {
+            return Err(OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, UNMET));
+        }
         Ok(Self {
-            server: server.clone(),
+            server: server.server.id.clone(),
             client: application.client_id.clone(),
             return_to,
-            scopes: read_scopes(given("scope"), server, server_scopes)?,
+            scopes,
             nonce: given("nonce").map(str::to_owned),
             code_challenge,
             prompts: read_prompts(given("prompt"))?,
             max_age: given("max_age").map(read_max_age).transpose()?,
             login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
+            claims,
+            acr,
+            resources: read_resources(parameters, server)?,
             hinted: None,
             pushed: None,
         })
@@ -172,7 +196,7 @@ impl AuthorizationRequest {
 
     /// Whether `user` may be the answer, or the request is about somebody else.
     pub(crate) fn is_about(&self, user: &UserId) -> bool {
-        self.hinted.as_ref().is_none_or(|hinted| hinted == user)
+        self.hinted.as_ref().is_none_or(|hinted| hinted == user) && self.claims.admits(user)
     }
 
     /// Whether the person must not be asked anything.
@@ -243,6 +267,12 @@ fn read_prompts(given: Option<&str>) -> Result<BTreeSet<Prompt>, OAuthError> {
         return Err(OAuthError::invalid_request("The prompt none cannot be combined with another."));
     }
     Ok(prompts)
+}
+
+/// `acr_values` asks, and never insists (OpenID Connect Core §3.1.2.1).
+fn read_acr_values(given: &str) -> AcrRequest {
+    let values = given.split(' ').filter(|value| !value.is_empty()).map(str::to_owned);
+    AcrRequest { essential: false, values: values.collect() }
 }
 
 fn read_max_age(given: &str) -> Result<u32, OAuthError> {

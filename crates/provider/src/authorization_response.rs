@@ -7,14 +7,14 @@ use kubesso_directory::{
     AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, ScopeName,
     Server, Session, StoreError, assignment, decide,
 };
-use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::authorization_request::{AuthorizationRequest, ReturnAddress, UNMET};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::pages::{self, FormPost};
 use crate::pkce::CodeChallenge;
+use crate::requested::{Requested, permitted};
 use crate::response_mode::ResponseMode;
 
 /// What the client gets for an error.
@@ -45,6 +45,14 @@ pub(crate) async fn answer(
     if let Err(error) = may_have(configuration, server, application, request, person) {
         return Ok(refuse(context, server, &request.return_to, &error));
     }
+    let Ok(acr) = request.acr.as_ref().map(|acr| acr.answer(&session.amr)).transpose() else {
+        let error = OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, UNMET);
+        return Ok(refuse(context, server, &request.return_to, &error));
+    };
+    let acr = acr.flatten().map(str::to_owned);
+    let scopes = granted_scopes(application, &request.scopes);
+    let [id_token_claims, userinfo_claims] = permitted(server, application, person, &scopes, &request.claims);
+    let requested = Requested { resources: request.resources.clone(), id_token_claims, userinfo_claims, acr };
     if let Some(pushed) = &request.pushed
         && !pushed.first_use(context, &request.client)
     {
@@ -61,12 +69,12 @@ pub(crate) async fn answer(
         user: person.user.id.clone(),
         session: session.id.clone(),
         redirect_uri: request.return_to.redirect_uri.clone(),
-        scopes: granted_scopes(application, &request.scopes),
+        scopes,
         nonce: request.nonce.clone(),
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: Value::Null,
+        other: requested.stored(),
         issued: context.now(),
     };
     context.store.add_code(&record).await?;

@@ -55,10 +55,12 @@
 //! ```
 
 mod audit;
+mod authentication_context;
 mod authorization_request;
 mod authorization_response;
 mod browser_session;
 mod choose_password;
+mod claims_parameter;
 mod client_address;
 mod client_authentication;
 mod context;
@@ -78,6 +80,7 @@ mod pkce;
 mod polls;
 mod provider;
 mod request_object;
+mod requested;
 mod response_headers;
 mod response_mode;
 mod sealed;

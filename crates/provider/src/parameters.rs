@@ -49,6 +49,11 @@ impl Parameters {
         self.optional(name).ok().flatten()
     }
 
+    /// All values of `name`, in their order.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values.get(name).into_iter().flat_map(Value::each)
+    }
+
     /// The first parameter, in alphabetical order, that came more than once and must not.
     pub(crate) fn first_repeated(&self) -> Option<Repeated> {
         let is_wrong = |name: &str, value: &Value| matches!(value, Value::Repeated(_)) && name != REPEATABLE;

@@ -12,14 +12,12 @@ use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::assignment;
 
-use crate::authorization_request::{
-    self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable, known_scopes,
-};
+use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
 use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
 use crate::browser_session::BrowserSession;
 use crate::context::{Context, PageError};
-use crate::endpoint::form;
 use crate::endpoint::sign_in::{self, Current};
+use crate::endpoint::{form, is_form};
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
@@ -48,6 +46,9 @@ pub(crate) async fn post(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
+    if !is_form(&headers) {
+        return context.error_page(&request_id, &no_form());
+    }
     let parameters = form(&headers, &body);
     let answered = authorize(&context, &server, &parameters, jar).await;
     answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
@@ -76,10 +77,7 @@ async fn authorize(
     let parameters = &parameters;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
 
-    let scopes = known_scopes(server);
-    let read =
-        AuthorizationRequest::read(parameters, &server.server.id, application, &scopes, return_to.clone());
-    let mut request = match read {
+    let mut request = match AuthorizationRequest::read(parameters, server, application, return_to.clone()) {
         Ok(request) => request,
         Err(error) => return Ok(refuse(context, server, &return_to, &error)),
     };
@@ -125,6 +123,19 @@ async fn authorize(
         Current::MustSignInAgain(&person)
     };
     sign_in::ask(context, application, server, &request, jar, Some(current))
+}
+
+/// OpenID Connect Core §3.1.2.1: a request by POST is a form.
+fn no_form() -> PageError {
+    PageError {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        heading: "The sign-in link is broken",
+        what: "The request that brought you here is not a form (application/x-www-form-urlencoded)."
+            .to_owned(),
+        advice: "Start again from your application. If you are setting it up, look at how it builds its authorization \
+                 request.",
+        details: Vec::new(),
+    }
 }
 
 /// A request object or a `request_uri` of which nothing can be read, not even where the answer should go.

@@ -9,6 +9,7 @@ use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
 use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
+use crate::authentication_context;
 use crate::context::Context;
 use crate::oauth_error::OAuthError;
 use crate::response_mode::ResponseMode;
@@ -69,7 +70,9 @@ fn document(context: &Context, server: &Server) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "claim_types_supported": ["normal"],
+        "acr_values_supported": authentication_context::SUPPORTED,
         "request_parameter_supported": true,
         "request_object_signing_alg_values_supported": Algorithm::ALL,
         "request_uri_parameter_supported": false,
@@ -98,6 +101,7 @@ fn claims(server: &Server) -> Vec<&str> {
         "iat",
         "exp",
         "auth_time",
+        "acr",
         "amr",
         "jti",
         "at_hash",

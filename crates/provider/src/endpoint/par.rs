@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use kubesso_directory::{Application, Server};
 use serde::Serialize;
 
-use crate::authorization_request::{AuthorizationRequest, ReturnAddress, known_scopes};
+use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::context::Context;
 use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{OAuthError, never_stored};
@@ -82,9 +82,7 @@ fn pushed(
     let effective = effective(context, server, application, parameters).map_err(refused)?;
     let return_to = ReturnAddress::read(&effective.parameters, application)
         .map_err(|error| refused(OAuthError::invalid_request(format!("In the request, {error}."))))?;
-    let scopes = known_scopes(server);
-    AuthorizationRequest::read(&effective.parameters, &server.server.id, application, &scopes, return_to)
-        .map_err(refused)?;
+    AuthorizationRequest::read(&effective.parameters, server, application, return_to).map_err(refused)?;
     push(context, server, application, &effective.parameters).map_err(|error| match error {
         NotPushed::TooLarge => {
             (Some(StatusCode::PAYLOAD_TOO_LARGE), OAuthError::invalid_request(error.to_string()))

@@ -11,9 +11,16 @@ async fn the_discovery_document_is_this() {
     let answer = answer.expect(StatusCode::OK);
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
+      "acr_values_supported": [
+        "urn:okta:loa:1fa:any",
+        "urn:okta:loa:1fa:pwd"
+      ],
       "authorization_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/authorize",
       "authorization_response_iss_parameter_supported": true,
-      "claims_parameter_supported": false,
+      "claim_types_supported": [
+        "normal"
+      ],
+      "claims_parameter_supported": true,
       "claims_supported": [
         "iss",
         "sub",
@@ -21,6 +28,7 @@ async fn the_discovery_document_is_this() {
         "iat",
         "exp",
         "auth_time",
+        "acr",
         "amr",
         "jti",
         "at_hash",

@@ -5,6 +5,8 @@ mod authorize;
 #[cfg(test)]
 mod choose_password;
 #[cfg(test)]
+mod claims_parameter;
+#[cfg(test)]
 mod client_credentials;
 #[cfg(test)]
 mod conformance;
@@ -37,6 +39,8 @@ mod pushed_request;
 mod refresh;
 #[cfg(test)]
 mod request_object;
+#[cfg(test)]
+mod resource;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
