@@ -54,7 +54,7 @@ pub(crate) async fn answer(
     let [id_token_claims, userinfo_claims] = permitted(server, application, person, &scopes, &request.claims);
     let requested = Requested { resources: request.resources.clone(), id_token_claims, userinfo_claims, acr };
     if let Some(pushed) = &request.pushed
-        && !pushed.first_use(context, &request.client)
+        && !pushed.may_be_used(context, &request.client)
     {
         let description = "The request_uri was used before: push the request again.";
         let error = OAuthError::new(ErrorCode::InvalidRequestUri, description);

@@ -52,11 +52,11 @@ impl PushedId {
         context.used_requests.was_used(client.as_str(), &self.0, context.now())
     }
 
-    /// Whether this is the first code for it.
-    pub(crate) fn first_use(&self, context: &Context, client: &ClientId) -> bool {
+    /// Whether a code may be given for it, which uses it. Where so much is remembered that no more can be, it may.
+    pub(crate) fn may_be_used(&self, context: &Context, client: &ClientId) -> bool {
         let now = context.now();
         let end = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
-        context.used_requests.first_use(client.as_str(), &self.0, end, now)
+        context.used_requests.first_use(client.as_str(), &self.0, end, now) || !self.was_used(context, client)
     }
 }
 
