@@ -11,14 +11,20 @@ use kubesso_directory::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::authentication_context::AcrRequest;
+use crate::claims_parameter::ClaimsParameter;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
+use crate::request_object::PushedId;
+use crate::requested::read_resources;
+use crate::response_mode::ResponseMode;
 
-/// Where the answer goes, and with which `state`: checked against the registration.
+/// Where the answer goes, how, and with which `state`: checked against the registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReturnAddress {
     pub(crate) redirect_uri: String,
+    pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
 }
 
@@ -36,13 +42,23 @@ pub(crate) struct AuthorizationRequest {
     /// In seconds: how long ago the person may have signed in at most.
     pub(crate) max_age: Option<u32>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) claims: ClaimsParameter,
+    /// From `claims`, or from `acr_values`.
+    pub(crate) acr: Option<AcrRequest>,
+    /// Audiences of the server (RFC 8707 §2.1).
+    pub(crate) resources: Vec<String>,
     /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
     pub(crate) hinted: Option<UserId>,
+    /// Which pushed request it was. Set by whoever opened it.
+    pub(crate) pushed: Option<PushedId>,
 }
 
 /// What is kept of a request beyond its end, and how many bytes of it: the nonce is stored with the code, and the
 /// state has to come back in the sign-in form.
-const LONGEST: [(&str, usize); 2] = [("nonce", 1024), ("state", 8 * 1024)];
+const LONGEST: [(&str, usize); 3] = [("acr_values", 1024), ("nonce", 1024), ("state", 8 * 1024)];
+
+/// What is told where the request insists on an `acr` that the sign-in does not have.
+pub(crate) const UNMET: &str = "The sign-in does not meet the acr that the request insists on.";
 
 /// A value of `prompt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,32 +112,28 @@ impl ReturnAddress {
             });
         }
         let state = parameters.lenient("state").map(str::to_owned);
-        Ok(Self { redirect_uri: redirect_uri.to_owned(), state })
+        // One that is unknown is an error, which goes back by the default.
+        let mode =
+            parameters.lenient("response_mode").and_then(|mode| ResponseMode::parse(mode, redirect_uri));
+        Ok(Self { redirect_uri: redirect_uri.to_owned(), mode: mode.unwrap_or_default(), state })
     }
 }
 
 impl AuthorizationRequest {
-    /// The rest of the request, once it is known where an error goes. `server_scopes` are the scopes that the
-    /// server knows, with whether each is given unasked.
+    /// The rest of the request, once it is known where an error goes.
     pub(crate) fn read(
         parameters: &Parameters,
-        server: &AuthorizationServerId,
+        server: &Server,
         application: &Application,
-        server_scopes: &[(ScopeName, bool)],
         return_to: ReturnAddress,
     ) -> Result<Self, OAuthError> {
         if let Some(repeated) = parameters.first_repeated() {
             return Err(repeated.into());
         }
         let given = |name| parameters.lenient(name);
-        for (name, code) in [
-            ("request", ErrorCode::RequestNotSupported),
-            ("request_uri", ErrorCode::RequestUriNotSupported),
-            ("registration", ErrorCode::RegistrationNotSupported),
-        ] {
-            if given(name).is_some() {
-                return Err(OAuthError::new(code, format!("The parameter {name} is not supported.")));
-            }
+        if given("registration").is_some() {
+            let description = "The parameter registration is not supported.";
+            return Err(OAuthError::new(ErrorCode::RegistrationNotSupported, description));
         }
         for (name, longest) in LONGEST {
             if given(name).is_some_and(|value| value.len() > longest) {
@@ -129,7 +141,12 @@ impl AuthorizationRequest {
                 return Err(OAuthError::invalid_request(description));
             }
         }
-        check_response(given("response_type"), given("response_mode"), application)?;
+        if given("response_mode").is_some_and(|mode| mode != return_to.mode.as_str()) {
+            let description = "The response_mode must be query, fragment, or, for a redirect URI with http or https, \
+                               form_post.";
+            return Err(OAuthError::invalid_request(description));
+        }
+        check_response_type(given("response_type"), application)?;
         let code_challenge =
             CodeChallenge::from_request(given("code_challenge"), given("code_challenge_method"))
                 .and_then(|challenge| match challenge {
@@ -137,17 +154,33 @@ impl AuthorizationRequest {
                     challenge => Ok(challenge),
                 })
                 .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
+        let scopes = read_scopes(given("scope"), &server.server.id, &known_scopes(server))?;
+        // Without the scope openid it is a request of plain OAuth, which knows neither.
+        let is_openid = scopes.iter().any(|scope| scope.as_str() == "openid");
+        let mut claims = match given("claims").filter(|_| is_openid) {
+            Some(claims) => ClaimsParameter::read(claims)?,
+            None => ClaimsParameter::default(),
+        };
+        let acr_values = given("acr_values").filter(|_| is_openid).map(read_acr_values);
+        let acr = claims.acr.take().or(acr_values);
+        if acr.as_ref().is_some_and(|acr| !acr.can_be_met()) {
+            return Err(OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, UNMET));
+        }
         Ok(Self {
-            server: server.clone(),
+            server: server.server.id.clone(),
             client: application.client_id.clone(),
             return_to,
-            scopes: read_scopes(given("scope"), server, server_scopes)?,
+            scopes,
             nonce: given("nonce").map(str::to_owned),
             code_challenge,
             prompts: read_prompts(given("prompt"))?,
             max_age: given("max_age").map(read_max_age).transpose()?,
             login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
+            claims,
+            acr,
+            resources: read_resources(parameters, server)?,
             hinted: None,
+            pushed: None,
         })
     }
 
@@ -163,7 +196,7 @@ impl AuthorizationRequest {
 
     /// Whether `user` may be the answer, or the request is about somebody else.
     pub(crate) fn is_about(&self, user: &UserId) -> bool {
-        self.hinted.as_ref().is_none_or(|hinted| hinted == user)
+        self.hinted.as_ref().is_none_or(|hinted| hinted == user) && self.claims.admits(user)
     }
 
     /// Whether the person must not be asked anything.
@@ -172,11 +205,7 @@ impl AuthorizationRequest {
     }
 }
 
-fn check_response(
-    response_type: Option<&str>,
-    response_mode: Option<&str>,
-    application: &Application,
-) -> Result<(), OAuthError> {
+fn check_response_type(response_type: Option<&str>, application: &Application) -> Result<(), OAuthError> {
     match response_type {
         None => return Err(OAuthError::invalid_request("The parameter response_type is missing.")),
         Some("code") => {}
@@ -184,9 +213,6 @@ fn check_response(
             let description = "Only the response type code is supported.";
             return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, description));
         }
-    }
-    if !matches!(response_mode, None | Some("query")) {
-        return Err(OAuthError::invalid_request("Only the response mode query is supported."));
     }
     if !application.grant_types.contains(&GrantType::AuthorizationCode)
         || !application.response_types.contains(&ResponseType::Code)
@@ -241,6 +267,12 @@ fn read_prompts(given: Option<&str>) -> Result<BTreeSet<Prompt>, OAuthError> {
         return Err(OAuthError::invalid_request("The prompt none cannot be combined with another."));
     }
     Ok(prompts)
+}
+
+/// `acr_values` asks, and never insists (OpenID Connect Core §3.1.2.1).
+fn read_acr_values(given: &str) -> AcrRequest {
+    let values = given.split(' ').filter(|value| !value.is_empty()).map(str::to_owned);
+    AcrRequest { essential: false, values: values.collect() }
 }
 
 fn read_max_age(given: &str) -> Result<u32, OAuthError> {

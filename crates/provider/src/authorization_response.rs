@@ -7,13 +7,15 @@ use kubesso_directory::{
     AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, ScopeName,
     Server, Session, StoreError, assignment, decide,
 };
-use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
-use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::authorization_request::{AuthorizationRequest, ReturnAddress, UNMET};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
+use crate::pages::{self, FormPost};
 use crate::pkce::CodeChallenge;
+use crate::requested::{Requested, permitted};
+use crate::response_mode::ResponseMode;
 
 /// What the client gets for an error.
 pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, error: &OAuthError) -> Response {
@@ -24,7 +26,7 @@ pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, err
         "authorization refused"
     );
     let parameters = [("error", error.code.as_str()), ("error_description", error.description.as_str())];
-    redirect(to, &context.issuer(&server.server.id), &parameters)
+    respond(context, server, to, &parameters)
 }
 
 /// What the client gets for a person who is signed in: a code, or why not.
@@ -43,6 +45,21 @@ pub(crate) async fn answer(
     if let Err(error) = may_have(configuration, server, application, request, person) {
         return Ok(refuse(context, server, &request.return_to, &error));
     }
+    let Ok(acr) = request.acr.as_ref().map(|acr| acr.answer(&session.amr)).transpose() else {
+        let error = OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, UNMET);
+        return Ok(refuse(context, server, &request.return_to, &error));
+    };
+    let acr = acr.flatten().map(str::to_owned);
+    let scopes = granted_scopes(application, &request.scopes);
+    let [id_token_claims, userinfo_claims] = permitted(server, application, person, &scopes, &request.claims);
+    let requested = Requested { resources: request.resources.clone(), id_token_claims, userinfo_claims, acr };
+    if let Some(pushed) = &request.pushed
+        && !pushed.may_be_used(context, &request.client)
+    {
+        let description = "The request_uri was used before: push the request again.";
+        let error = OAuthError::new(ErrorCode::InvalidRequestUri, description);
+        return Ok(refuse(context, server, &request.return_to, &error));
+    }
     let code = CodeValue::generate(&*context.entropy);
     let record = AuthorizationCode {
         hash: code.hash(),
@@ -52,12 +69,12 @@ pub(crate) async fn answer(
         user: person.user.id.clone(),
         session: session.id.clone(),
         redirect_uri: request.return_to.redirect_uri.clone(),
-        scopes: granted_scopes(application, &request.scopes),
+        scopes,
         nonce: request.nonce.clone(),
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: Value::Null,
+        other: requested.stored(),
         issued: context.now(),
     };
     context.store.add_code(&record).await?;
@@ -69,7 +86,7 @@ pub(crate) async fn answer(
         session = %session.id,
         "authorization code issued"
     );
-    Ok(redirect(&request.return_to, &context.issuer(&server.server.id), &[("code", code.expose())]))
+    Ok(respond(context, server, &request.return_to, &[("code", code.expose())]))
 }
 
 /// Whether `person` may have what is asked for: assigned to the application, and allowed by a rule.
@@ -118,23 +135,60 @@ pub(crate) fn granted_scopes(application: &Application, asked: &[ScopeName]) -> 
     asked.iter().filter(|scope| may_refresh || scope.as_str() != "offline_access").cloned().collect()
 }
 
-/// Sends the browser to the client. 303, so that it comes with GET whatever it came to us with (RFC 9700
-/// §4.12).
-fn redirect(to: &ReturnAddress, issuer: &str, parameters: &[(&str, &str)]) -> Response {
+/// Sends the browser to the client with `parameters`, `state` and `iss`, in the way that the client asked for.
+fn respond(context: &Context, server: &Server, to: &ReturnAddress, parameters: &[(&str, &str)]) -> Response {
+    let issuer = context.issuer(&server.server.id);
     let state = to.state.as_deref().map(|state| ("state", state));
-    let parameters = parameters.iter().copied().chain(state).chain([("iss", issuer)]);
-    see_other(&to.redirect_uri, parameters)
+    let parameters: Vec<_> =
+        parameters.iter().copied().chain(state).chain([("iss", issuer.as_str())]).collect();
+    match to.mode {
+        ResponseMode::Query => see_other(&to.redirect_uri, parameters),
+        ResponseMode::Fragment => see_other_fragment(&to.redirect_uri, &parameters),
+        ResponseMode::FormPost => form_post(context, to, &parameters),
+    }
 }
 
-/// A 303 to `uri` with `parameters` added to its query.
+/// A page whose form goes to the client: by itself, or by its button where scripts do not run.
+fn form_post(context: &Context, to: &ReturnAddress, parameters: &[(&str, &str)]) -> Response {
+    let target = Url::parse(&to.redirect_uri).ok();
+    let page = FormPost {
+        assets: pages::assets(),
+        host: &context.host(),
+        target: target.as_ref().and_then(Url::host_str).unwrap_or_default(),
+        redirect_uri: &to.redirect_uri,
+        parameters,
+        script: pages::SUBMIT,
+    };
+    let mut response = pages::render(StatusCode::OK, &page);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, pages::FORM_POST_POLICY.clone());
+    response
+}
+
+/// A 303 to `uri` with `parameters` behind its `#`; registered URIs have nothing there.
+fn see_other_fragment(uri: &str, parameters: &[(&str, &str)]) -> Response {
+    let location = Url::parse(uri).ok().map(|mut location| {
+        let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        location.set_fragment(Some(&encoded));
+        location
+    });
+    see_other_to(location)
+}
+
+/// A 303 to `uri` with `parameters` added to its query. 303, so that the browser comes with GET whatever it came to us
+/// with (RFC 9700 §4.12).
 pub(crate) fn see_other<'a>(uri: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Response {
-    let location = Url::parse(uri).ok().and_then(|mut location| {
+    let location = Url::parse(uri).ok().map(|mut location| {
         let mut parameters = parameters.into_iter().peekable();
         if parameters.peek().is_some() {
             location.query_pairs_mut().extend_pairs(parameters);
         }
-        HeaderValue::try_from(String::from(location)).ok()
+        location
     });
+    see_other_to(location)
+}
+
+fn see_other_to(location: Option<Url>) -> Response {
+    let location = location.and_then(|location| HeaderValue::try_from(String::from(location)).ok());
     let mut response = if let Some(location) = location {
         (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
     } else {
@@ -150,20 +204,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_added_to_the_query_that_is_there_and_encoded() {
+    fn parameters_are_added_to_the_query_that_is_there_or_behind_it_and_encoded() {
+        let parameters = [("code", "a&b"), ("state", "x y"), ("iss", "https://i")];
+        let encoded = "code=a%26b&state=x+y&iss=https%3A%2F%2Fi";
         let cases = [
-            ("http://localhost:8000", "http://localhost:8000/?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
-            (
-                "https://app.example/cb?x=1",
-                "https://app.example/cb?x=1&code=a%26b&state=x+y&iss=https%3A%2F%2Fi",
-            ),
-            ("com.example.app:/cb", "com.example.app:/cb?code=a%26b&state=x+y&iss=https%3A%2F%2Fi"),
+            ("http://localhost:8000", "http://localhost:8000/?", "http://localhost:8000/#"),
+            ("https://app.example/cb?x=1", "https://app.example/cb?x=1&", "https://app.example/cb?x=1#"),
+            ("com.example.app:/cb", "com.example.app:/cb?", "com.example.app:/cb#"),
         ];
-        for (redirect_uri, expected) in cases {
-            let to = ReturnAddress { redirect_uri: redirect_uri.into(), state: Some("x y".into()) };
-            let response = redirect(&to, "https://i", &[("code", "a&b")]);
-            assert_eq!(response.status(), StatusCode::SEE_OTHER);
-            assert_eq!(response.headers()[header::LOCATION], expected);
+        for (redirect_uri, query, fragment) in cases {
+            for (response, expected) in [
+                (see_other(redirect_uri, parameters), query),
+                (see_other_fragment(redirect_uri, &parameters), fragment),
+            ] {
+                assert_eq!(response.status(), StatusCode::SEE_OTHER);
+                assert_eq!(response.headers()[header::LOCATION], format!("{expected}{encoded}"));
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod landing;
 pub(crate) mod logout;
+pub(crate) mod par;
 pub(crate) mod revoke;
 pub(crate) mod sign_in;
 pub(crate) mod token;
@@ -47,6 +48,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/oauth2/{server}/v1/device/authorize", post(device_authorization::authorize))
         .route("/oauth2/{server}/v1/introspect", post(introspect::introspect))
         .route("/oauth2/{server}/v1/keys", get(keys::jwk_set))
+        .route("/oauth2/{server}/v1/par", post(par::par))
         .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
         .route("/oauth2/{server}/v1/token", post(token::token))
         .route("/oauth2/{server}/v1/userinfo", get(userinfo::get).post(userinfo::post))
@@ -167,7 +169,7 @@ fn authenticated<'a>(
 ) -> Result<&'a Application, ClientRefused> {
     let issuer = context.issuer(&server.server.id);
     // RFC 7523 §3 rule 3: the issuer or the token endpoint; libraries also write the endpoint that they call.
-    let mut audiences: Vec<_> = ["token", "introspect", "revoke", "device/authorize"]
+    let mut audiences: Vec<_> = ["token", "introspect", "revoke", "device/authorize", "par"]
         .map(|endpoint| format!("{issuer}/v1/{endpoint}"))
         .into();
     audiences.push(issuer);

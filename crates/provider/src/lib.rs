@@ -2,7 +2,7 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), device authorization (RFC 8628), refresh tokens, where they are allowed the client credentials and
+//! RFC 9207), pushed (RFC 9126) and signed requests (RFC 9101), device authorization (RFC 8628), refresh tokens, where they are allowed the client credentials and
 //! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides,
 //! `/healthz` and the pages, among them those at which a password is chosen by a link that works once. One file an
 //! endpoint, under `endpoint`.
@@ -55,10 +55,12 @@
 //! ```
 
 mod audit;
+mod authentication_context;
 mod authorization_request;
 mod authorization_response;
 mod browser_session;
 mod choose_password;
+mod claims_parameter;
 mod client_address;
 mod client_authentication;
 mod context;
@@ -77,7 +79,10 @@ mod password_check;
 mod pkce;
 mod polls;
 mod provider;
+mod request_object;
+mod requested;
 mod response_headers;
+mod response_mode;
 mod sealed;
 mod spare_key;
 mod tokens;

@@ -1,4 +1,5 @@
-//! The pages that people see: server-rendered, plain forms with stable ids, one style sheet, no scripts.
+//! The pages that people see: server-rendered, plain forms with stable ids, one style sheet, and no scripts but the one
+//! line that sends an answer on (`form_post`), which has a button too.
 
 use std::sync::LazyLock;
 
@@ -7,6 +8,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::oauth_error::never_stored;
@@ -204,6 +207,39 @@ pub(crate) struct SignedOut<'a> {
     pub(crate) host: &'a str,
 }
 
+/// Sends the browser to the client with a post (OAuth 2.0 Form Post Response Mode).
+#[derive(Template)]
+#[template(path = "form_post.html")]
+pub(crate) struct FormPost<'a> {
+    pub(crate) assets: &'static Assets,
+    pub(crate) host: &'a str,
+    /// The host to which it leads.
+    pub(crate) target: &'a str,
+    /// Where the form goes: a registered address.
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) parameters: &'a [(&'a str, &'a str)],
+    /// [`SUBMIT`].
+    pub(crate) script: &'static str,
+}
+
+/// The only script of all pages. By its id, because a field may be called `submit`.
+pub(crate) const SUBMIT: &str = "document.getElementById('answer').submit()";
+
+/// The `Content-Security-Policy` of the page that sends an answer on: its one script by its hash. Forms are not
+/// restricted: browsers hold that against the redirects which follow a post as well, and where the client goes on to is
+/// its own affair; the page has one form, which leads to a registered address.
+pub(crate) static FORM_POST_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(digest(&SHA256, SUBMIT.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{hash}'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; \
+         base-uri 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(NOTHING)
+});
+
+/// What a page may do whose policy cannot stand in a header.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// The assets, for the templates.
 pub(crate) fn assets() -> &'static Assets {
     &ASSETS
@@ -229,8 +265,7 @@ pub(crate) fn content_security_policy(form_targets: &str) -> HeaderValue {
          frame-ancestors 'none'; base-uri 'none'",
         separator = if form_targets.is_empty() { "" } else { " " },
     );
-    HeaderValue::try_from(policy)
-        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+    HeaderValue::try_from(policy).unwrap_or(NOTHING)
 }
 
 /// Where a form of ours may lead through `redirect_uri`, as a `form-action` source: its origin, or its scheme

@@ -1,5 +1,5 @@
 //! Request parameters as RFC 6749 §3.1 and §3.2 read them: `application/x-www-form-urlencoded`, one without a
-//! value counts as left out, one that comes twice is an error.
+//! value counts as left out, one that comes twice is an error, but for `resource` (RFC 8707 §2).
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,11 @@ pub(crate) struct Parameters {
 enum Value {
     /// Perhaps a password or a token: wiped when dropped.
     Once(Zeroizing<String>),
-    Repeated,
+    Repeated(Vec<Zeroizing<String>>),
 }
+
+/// The one parameter that may come more than once (RFC 8707 §2).
+const REPEATABLE: &str = "resource";
 
 /// A parameter that came more than once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,17 +30,9 @@ pub(crate) struct Repeated(pub(crate) String);
 impl Parameters {
     /// Reads `encoded`, which may be anything: what is not UTF-8 becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
-        let mut values = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(encoded) {
-            if value.is_empty() {
-                continue;
-            }
-            values
-                .entry(name.into_owned())
-                .and_modify(|value| *value = Value::Repeated)
-                .or_insert_with(|| Value::Once(Zeroizing::new(value.into_owned())));
-        }
-        Self { values }
+        form_urlencoded::parse(encoded)
+            .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
+            .collect()
     }
 
     /// The value of `name`, if it was given.
@@ -45,7 +40,7 @@ impl Parameters {
         match self.values.get(name) {
             None => Ok(None),
             Some(Value::Once(value)) => Ok(Some(value)),
-            Some(Value::Repeated) => Err(Repeated(name.to_owned())),
+            Some(Value::Repeated(_)) => Err(Repeated(name.to_owned())),
         }
     }
 
@@ -54,10 +49,50 @@ impl Parameters {
         self.optional(name).ok().flatten()
     }
 
-    /// The first parameter, in alphabetical order, that came more than once.
+    /// All values of `name`, in their order.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values.get(name).into_iter().flat_map(Value::each)
+    }
+
+    /// The first parameter, in alphabetical order, that came more than once and must not.
     pub(crate) fn first_repeated(&self) -> Option<Repeated> {
-        let (name, _) = self.values.iter().find(|(_, value)| matches!(value, Value::Repeated))?;
+        let is_wrong = |name: &str, value: &Value| matches!(value, Value::Repeated(_)) && name != REPEATABLE;
+        let (name, _) = self.values.iter().find(|(name, value)| is_wrong(name, value))?;
         Some(Repeated(name.clone()))
+    }
+
+    /// Names and values, as often as they came.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().flat_map(|(name, value)| value.each().map(move |value| (name.as_str(), value)))
+    }
+}
+
+impl Value {
+    fn each(&self) -> impl Iterator<Item = &str> {
+        let values = match self {
+            Self::Once(value) => std::slice::from_ref(value),
+            Self::Repeated(values) => values,
+        };
+        values.iter().map(|value| value.as_str())
+    }
+}
+
+/// Empty values count as left out.
+impl FromIterator<(String, Zeroizing<String>)> for Parameters {
+    fn from_iter<I: IntoIterator<Item = (String, Zeroizing<String>)>>(pairs: I) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let value = match values.remove(&name) {
+                None => Value::Once(value),
+                Some(Value::Once(first)) => Value::Repeated(vec![first, value]),
+                Some(Value::Repeated(mut several)) => {
+                    several.push(value);
+                    Value::Repeated(several)
+                }
+            };
+            values.insert(name, value);
+        }
+        Self { values }
     }
 }
 

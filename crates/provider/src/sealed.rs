@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     PendingExpiredPassword,
     /// A sign-out that waits for the person's yes.
     PendingSignOut,
+    /// An authorization request that was pushed.
+    PushedRequest,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::PendingPassword => "pending password",
             Self::PendingExpiredPassword => "pending expired password",
             Self::PendingSignOut => "pending sign-out",
+            Self::PushedRequest => "pushed request",
         }
     }
 }

@@ -11,12 +11,17 @@ use kubesso_directory::{
 use kubesso_token::{Algorithm, SigningKey, TokenError};
 use serde_json::{Map, Value, json};
 
+use crate::requested::{Requested, single_claims};
+
 /// The `typ` of an access token (RFC 9068 §2.1); it keeps one from being taken for an ID token.
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// The claim of an access token that names the grant from which it came, so that it ends with it.
 pub(crate) const GRANT_CLAIM: &str = "grant_id";
 /// The claim of an access token that names its user, in Okta's words; a client's own token has none.
 pub(crate) const USER_CLAIM: &str = "uid";
+
+/// The claim of an access token that lists which single claims userinfo gives beside those of the scopes.
+pub(crate) const USERINFO_CLAIM: &str = "userinfo_claims";
 
 /// For whom tokens are, and why.
 #[derive(Clone, Copy)]
@@ -45,21 +50,30 @@ pub(crate) struct IssuedTokens {
     pub(crate) token_ids: [String; 2],
 }
 
-/// Signs both tokens.
+/// Signs both tokens, with what was `requested` of them.
 pub(crate) fn issue(
     subject: &Subject<'_>,
+    requested: &Requested,
     key: &SigningKey,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<IssuedTokens, TokenError> {
     let [access_id, id_token_id] =
         ["AT.", "ID."].map(|prefix| format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy))));
-    let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(&access_id, now))?;
+    let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
     let id_token = subject
         .person
         .filter(|_| subject.scopes.iter().any(|scope| scope.as_str() == "openid"))
         .map(|person| {
-            let claims = subject.id_token(person, &id_token_id, &access_token, key.algorithm(), now);
+            let mut claims = subject.id_token(person, &id_token_id, &access_token, key.algorithm(), now);
+            let single =
+                single_claims(subject.server, subject.application, person, &requested.id_token_claims);
+            for (name, value) in single {
+                claims.entry(name).or_insert(value);
+            }
+            if let Some(acr) = &requested.acr {
+                claims.insert("acr".to_owned(), acr.as_str().into());
+            }
             key.sign("JWT", &claims)
         })
         .transpose()?;
@@ -100,8 +114,11 @@ impl Subject<'_> {
         payload
     }
 
-    fn access_token(&self, id: &str, now: Timestamp) -> Map<String, Value> {
-        let audiences: Vec<_> = self.server.server.audiences.iter().map(Audience::as_str).collect();
+    fn access_token(&self, requested: &Requested, id: &str, now: Timestamp) -> Map<String, Value> {
+        let mut audiences: Vec<_> = requested.resources.iter().map(String::as_str).collect();
+        if audiences.is_empty() {
+            audiences = self.server.server.audiences.iter().map(Audience::as_str).collect();
+        }
         let audience = match audiences.as_slice() {
             [one] => json!(one),
             several => json!(several),
@@ -124,7 +141,13 @@ impl Subject<'_> {
             own["sub"] = person.user.id.as_str().into();
             own[USER_CLAIM] = person.user.id.as_str().into();
             own["auth_time"] = self.auth_time.as_second().into();
-            self.configured(ClaimsFor::AccessToken, own)
+            let mut payload = self.configured(ClaimsFor::AccessToken, own);
+            // Whatever an administrator calls a claim, userinfo tells what was asked for.
+            payload.remove(USERINFO_CLAIM);
+            if !requested.userinfo_claims.is_empty() {
+                payload.insert(USERINFO_CLAIM.to_owned(), json!(requested.userinfo_claims));
+            }
+            payload
         } else {
             // RFC 9068 §2.2: the client, when it acts for nobody else.
             own["sub"] = self.application.client_id.as_str().into();

@@ -35,3 +35,17 @@ pub(crate) fn time(
     });
     seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).map(Some).ok_or(MalformedClaim(name))
 }
+
+/// Whether `aud`, one text or a list of them (RFC 7519 §4.1.3), names one `is_ours`.
+pub(crate) fn is_for(
+    payload: &Map<String, Value>,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<bool, MalformedClaim> {
+    match payload.get("aud") {
+        Some(Value::String(one)) => Ok(is_ours(one)),
+        Some(Value::Array(several)) if several.iter().all(Value::is_string) => {
+            Ok(several.iter().filter_map(Value::as_str).any(is_ours))
+        }
+        _ => Err(MalformedClaim("aud")),
+    }
+}

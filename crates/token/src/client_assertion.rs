@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::claim::{MalformedClaim, text, time};
+use crate::claim::{MalformedClaim, is_for, text, time};
 use crate::{Algorithm, JwkSet, TokenError, decode_unverified_payload};
 
 /// How far the clocks of client and server may be apart.
@@ -111,7 +111,7 @@ impl ClientAssertion {
         if issuer != expected.client_id || subject != expected.client_id {
             return Err(AssertionError::Issuer);
         }
-        if !is_for(&payload, expected.audiences)? {
+        if !is_for(&payload, |audience| expected.audiences.iter().any(|ours| ours == audience))? {
             return Err(AssertionError::Audience);
         }
         let now = expected.now;
@@ -152,17 +152,6 @@ fn parties(payload: &Map<String, Value>) -> Result<(&str, &str), AssertionError>
     let issuer = text(payload, "iss")?.ok_or(AssertionError::Claim("iss"))?;
     let subject = text(payload, "sub")?.ok_or(AssertionError::Claim("sub"))?;
     Ok((issuer, subject))
-}
-
-fn is_for(payload: &Map<String, Value>, audiences: &[String]) -> Result<bool, AssertionError> {
-    let is_ours = |value: &Value| audiences.iter().any(|audience| value == audience.as_str());
-    match payload.get("aud") {
-        Some(one @ Value::String(_)) => Ok(is_ours(one)),
-        Some(Value::Array(several)) if several.iter().all(Value::is_string) => {
-            Ok(several.iter().any(is_ours))
-        }
-        _ => Err(AssertionError::Claim("aud")),
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,13 @@ impl JtiMemory {
         remembered.by_owner.entry(owner).or_default().insert(jti, end);
         true
     }
+
+    /// Whether `owner` has used `jti`, as far as that is remembered; asking is no use.
+    pub fn was_used(&self, owner: &str, jti: &str, now: Timestamp) -> bool {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_owner = remembered.by_owner.get(&hash(owner));
+        of_owner.and_then(|of_owner| of_owner.get(&hash(jti))).is_some_and(|end| now < *end)
+    }
 }
 
 impl Remembered {
@@ -105,7 +112,10 @@ mod tests {
     #[test]
     fn what_was_used_is_refused_until_its_end() {
         let memory = JtiMemory::default();
+        assert!(!memory.was_used("a", "1", at(0)));
         assert!(memory.first_use("a", "1", at(10), at(0)));
+        assert!(memory.was_used("a", "1", at(9)) && !memory.was_used("a", "1", at(10)));
+        assert!(!memory.was_used("b", "1", at(0)), "asking is no use");
         assert!(!memory.first_use("a", "1", at(10), at(0)));
         assert!(!memory.first_use("a", "1", at(20), at(9)), "whatever end it says this time");
         assert!(memory.first_use("b", "1", at(10), at(0)), "another owner");

@@ -1,4 +1,8 @@
-use kubesso_directory::{ApplicationId, ApplicationType, ClientAuthentication, Label, RedirectUri, Status};
+use kubesso_ambient::SeededEntropy;
+use kubesso_directory::{
+    ApplicationId, ApplicationType, Audience, AuthorizationServer, ClientAuthentication, Configuration,
+    Label, RedirectUri, Scope, Snapshot, Status,
+};
 
 use super::*;
 
@@ -44,9 +48,17 @@ fn query(changes: &[&str]) -> Parameters {
 
 fn read_for(application: &Application, changes: &[&str]) -> Result<AuthorizationRequest, OAuthError> {
     let parameters = query(changes);
-    let server = AuthorizationServerId::parse("k8s-auth").unwrap();
+    let id = AuthorizationServerId::parse("k8s-auth").unwrap();
+    let audiences = ["https://api.example", "urn:k8s"].map(|audience| Audience::parse(audience).unwrap());
+    let name = Label::parse("k8s-auth").unwrap();
+    let server = AuthorizationServer::new(id.clone(), name, audiences.into(), Timestamp::UNIX_EPOCH);
+    let snapshot = Snapshot::new(Configuration {
+        servers: vec![server],
+        scopes: Scope::system(&id, &SeededEntropy::new(1)),
+        ..Configuration::default()
+    });
     let return_to = ReturnAddress::read(&parameters, application).unwrap();
-    AuthorizationRequest::read(&parameters, &server, application, &scopes(), return_to)
+    AuthorizationRequest::read(&parameters, snapshot.server(&id).unwrap(), application, return_to)
 }
 
 #[test]
@@ -90,18 +102,23 @@ fn a_native_client_may_come_from_any_loopback_port() {
 
 #[test]
 fn what_is_wrong_is_said_with_the_code_of_the_specification() {
-    let cases: [(&[&str], &str, &str); 21] = [
+    let cases: [(&[&str], &str, &str); 22] = [
         (&["response_type"], "invalid_request", "The parameter response_type is missing."),
         (&["response_type=token"], "unsupported_response_type", "Only the response type code is supported."),
         (&["response_type=code id_token"], "unsupported_response_type", "Only the response type code"),
-        (&["response_mode=fragment"], "invalid_request", "Only the response mode query is supported."),
+        (&["response_mode=query.jwt"], "invalid_request", "The response_mode must be query, fragment, or"),
         (&["+state=t"], "invalid_request", "The parameter state is given more than once."),
         (&["+unknown=a", "+unknown=b"], "invalid_request", "The parameter unknown is given more than once."),
-        (&["request=x"], "request_not_supported", "The parameter request is not supported."),
+        (&["claims=x"], "invalid_request", "The parameter claims is not a JSON object"),
         (
-            &["request_uri=https://x"],
-            "request_uri_not_supported",
-            "The parameter request_uri is not supported.",
+            &["claims={\"id_token\":{\"acr\":{\"essential\":true,\"value\":\"x\"}}}"],
+            "unmet_authentication_requirements",
+            "The sign-in does not meet the acr",
+        ),
+        (
+            &["resource=https://other.example"],
+            "invalid_target",
+            "The resource https://other.example is no audience",
         ),
         (&["registration={}"], "registration_not_supported", "The parameter registration is not supported."),
         (&["scope"], "invalid_scope", "The parameter scope is missing."),
@@ -135,6 +152,12 @@ fn what_is_kept_has_a_length() {
 }
 
 #[test]
+fn without_the_scope_openid_it_is_plain_oauth() {
+    let read = read_for(&native(), &["scope=email", "claims=x", "acr_values=x"]).unwrap();
+    assert_eq!((read.claims, read.acr), (ClaimsParameter::default(), None));
+}
+
+#[test]
 fn a_client_without_the_flow_is_told_so() {
     let mut application = native();
     application.grant_types.remove(&GrantType::AuthorizationCode);
@@ -164,8 +187,11 @@ fn everything_optional_is_read_and_everything_unknown_ignored() {
             "prompt=login consent",
             "max_age=60",
             "login_hint=dev@example.com",
-            "acr_values=x",
-            "claims={}",
+            "acr_values=x y",
+            "claims={\"userinfo\":{\"name\":null}}",
+            "resource=urn:k8s",
+            "+resource=https://api.example",
+            "+resource=urn:k8s",
             "display=page",
             "ui_locales=de",
             "response_mode=query",
@@ -178,6 +204,9 @@ fn everything_optional_is_read_and_everything_unknown_ignored() {
     assert_eq!(read.prompts, [Prompt::Consent, Prompt::Login].into());
     assert_eq!(read.max_age, Some(60));
     assert_eq!(read.login_hint.as_deref(), Some("dev@example.com"));
+    assert_eq!(read.acr.unwrap().values, ["x", "y"]);
+    assert_eq!(read.claims.userinfo, ["name".to_owned()].into());
+    assert_eq!(read.resources, ["urn:k8s", "https://api.example"]);
     assert!(read.code_challenge.is_some_and(|challenge| challenge.as_str() == CHALLENGE));
 }
 

@@ -12,17 +12,16 @@ use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::assignment;
 
-use crate::authorization_request::{
-    self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable, known_scopes,
-};
+use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
 use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
 use crate::browser_session::BrowserSession;
 use crate::context::{Context, PageError};
-use crate::endpoint::form;
 use crate::endpoint::sign_in::{self, Current};
+use crate::endpoint::{form, is_form};
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
+use crate::request_object::{Effective, effective};
 use crate::response_headers::RequestId;
 
 /// The parameters in the query.
@@ -47,6 +46,9 @@ pub(crate) async fn post(
     jar: CookieJar,
     body: Bytes,
 ) -> Response {
+    if !is_form(&headers) {
+        return context.error_page(&request_id, &no_form());
+    }
     let parameters = form(&headers, &body);
     let answered = authorize(&context, &server, &parameters, jar).await;
     answered.unwrap_or_else(|error| context.error_page(&request_id, &error))
@@ -55,19 +57,27 @@ pub(crate) async fn post(
 async fn authorize(
     context: &Context,
     server_id: &str,
-    parameters: &Parameters,
+    given: &Parameters,
     jar: CookieJar,
 ) -> Result<Response, PageError> {
     let configuration = context.configuration().await;
     let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
-    let application = authorization_request::client(parameters, |id| configuration.snapshot.application(id))
+    let application = authorization_request::client(given, |id| configuration.snapshot.application(id))
         .map_err(page_for)?;
+    let Effective { parameters, pushed } = match effective(context, server, application, given) {
+        Ok(effective) => effective,
+        // What stands beside a request object says at least where the error may go.
+        Err(error) => {
+            return match ReturnAddress::read(given, application) {
+                Ok(return_to) => Ok(refuse(context, server, &return_to, &error)),
+                Err(_) => Err(unreadable(&error)),
+            };
+        }
+    };
+    let parameters = &parameters;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
 
-    let scopes = known_scopes(server);
-    let read =
-        AuthorizationRequest::read(parameters, &server.server.id, application, &scopes, return_to.clone());
-    let mut request = match read {
+    let mut request = match AuthorizationRequest::read(parameters, server, application, return_to.clone()) {
         Ok(request) => request,
         Err(error) => return Ok(refuse(context, server, &return_to, &error)),
     };
@@ -77,6 +87,7 @@ async fn authorize(
         let error = OAuthError::invalid_request("The id_token_hint is not an ID token of this issuer.");
         return Ok(refuse(context, server, &return_to, &error));
     }
+    request.pushed = pushed;
     request.hinted = hinted.flatten().map(|hint| hint.user);
 
     let session = BrowserSession::find(context, &jar).await?;
@@ -112,6 +123,31 @@ async fn authorize(
         Current::MustSignInAgain(&person)
     };
     sign_in::ask(context, application, server, &request, jar, Some(current))
+}
+
+/// OpenID Connect Core §3.1.2.1: a request by POST is a form.
+fn no_form() -> PageError {
+    PageError {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        heading: "The sign-in link is broken",
+        what: "The request that brought you here is not a form (application/x-www-form-urlencoded)."
+            .to_owned(),
+        advice: "Start again from your application. If you are setting it up, look at how it builds its authorization \
+                 request.",
+        details: Vec::new(),
+    }
+}
+
+/// A request object or a `request_uri` of which nothing can be read, not even where the answer should go.
+fn unreadable(error: &OAuthError) -> PageError {
+    PageError {
+        status: StatusCode::BAD_REQUEST,
+        heading: "The sign-in link is broken",
+        what: format!("The request that brought you here cannot be used. {}", error.description),
+        advice: "Start again from your application: the link is good for a minute or two, and once. If you are setting it \
+                 up, look at how it builds its authorization request.",
+        details: vec![("Error", error.code.as_str().to_owned())],
+    }
 }
 
 fn page_for(error: Unanswerable) -> PageError {

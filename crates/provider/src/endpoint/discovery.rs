@@ -9,8 +9,10 @@ use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
 use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
+use crate::authentication_context;
 use crate::context::Context;
 use crate::oauth_error::OAuthError;
+use crate::response_mode::ResponseMode;
 
 /// The OpenID provider's metadata.
 pub(crate) async fn openid(context: State<Context>, server: Path<String>) -> Response {
@@ -49,9 +51,11 @@ fn document(context: &Context, server: &Server) -> Value {
         "jwks_uri": endpoint("keys"),
         "end_session_endpoint": endpoint("logout"),
         "introspection_endpoint": endpoint("introspect"),
+        "pushed_authorization_request_endpoint": endpoint("par"),
+        "require_pushed_authorization_requests": false,
         "revocation_endpoint": endpoint("revoke"),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ResponseMode::ALL,
         "grant_types_supported": grant_types(server),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [server.server.algorithm],
@@ -66,9 +70,13 @@ fn document(context: &Context, server: &Server) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
-        "claims_parameter_supported": false,
-        "request_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "claim_types_supported": ["normal"],
+        "acr_values_supported": authentication_context::SUPPORTED,
+        "request_parameter_supported": true,
+        "request_object_signing_alg_values_supported": Algorithm::ALL,
         "request_uri_parameter_supported": false,
+        "require_signed_request_object": false,
     })
 }
 
@@ -93,6 +101,7 @@ fn claims(server: &Server) -> Vec<&str> {
         "iat",
         "exp",
         "auth_time",
+        "acr",
         "amr",
         "jti",
         "at_hash",

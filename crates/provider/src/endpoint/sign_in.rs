@@ -185,10 +185,8 @@ impl Form<'_> {
     ) -> Result<Response, PageError> {
         let (context, request) = (self.context, self.request);
         if !request.is_about(&person.user.id) {
-            let error = OAuthError::new(
-                ErrorCode::LoginRequired,
-                "Another person signed in than the id_token_hint names.",
-            );
+            let error =
+                OAuthError::new(ErrorCode::LoginRequired, "Another person signed in than the request names.");
             self.audit(person, Outcome::Failure, &error.description).await?;
             return Ok(refuse(context, self.server, &request.return_to, &error));
         }

@@ -26,6 +26,7 @@ use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
+use crate::requested::Requested;
 use crate::tokens::{self, IssuedTokens, Subject};
 
 const SUPPORTED: [GrantType; 5] = [
@@ -51,9 +52,15 @@ pub(crate) async fn token(
         Ok(application) => application,
         Err(refused) => return *refused,
     };
-    let request =
-        TokenRequest { context: &context, configuration: &configuration, server, application, address };
-    match request.answer(&parameters).await {
+    let answered = match Requested::at_token_endpoint(&parameters, server) {
+        Ok(requested) => {
+            let (context, configuration, requested) = (&context, &*configuration, &requested);
+            let request = TokenRequest { context, configuration, server, application, address, requested };
+            request.answer(&parameters).await
+        }
+        Err(error) => Err(error),
+    };
+    match answered {
         Ok(response) => {
             let mut response = Json(response).into_response();
             never_stored(&mut response);
@@ -106,6 +113,8 @@ struct TokenRequest<'a> {
     server: &'a Server,
     application: &'a Application,
     address: ClientAddress,
+    /// For which resources the tokens are, and what else was asked of them.
+    requested: &'a Requested,
 }
 
 impl TokenRequest<'_> {
@@ -206,7 +215,8 @@ impl TokenRequest<'_> {
             tracing::error!(server = %self.server.server.id, "there is no signing key");
             OAuthError::server_error()
         })?;
-        tokens::issue(subject, key, &*self.context.entropy, self.context.now()).map_err(internal)
+        tokens::issue(subject, self.requested, key, &*self.context.entropy, self.context.now())
+            .map_err(internal)
     }
 
     fn log(&self, grant_type: GrantType, person: &Person, grant: &GrantId, token_ids: &[String; 2]) {

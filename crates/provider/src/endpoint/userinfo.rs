@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use crate::context::{Configuration, Context};
 use crate::endpoint::{self, discovery};
 use crate::oauth_error::{OAuthError, never_stored};
-use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM, USER_CLAIM};
+use crate::requested::single_claims;
+use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM, USER_CLAIM, USERINFO_CLAIM};
 
 /// The token in the `Authorization` header.
 pub(crate) async fn get(
@@ -180,6 +181,11 @@ async fn userinfo(
         .ok_or(Refused::InvalidToken)?;
     let mut values =
         claims(&server.claims, ClaimsFor::UserInfo, &token.scopes, Some(&person), application).values;
+    let asked = token.claims.get(USERINFO_CLAIM).and_then(Value::as_array).into_iter().flatten();
+    let asked = asked.filter_map(Value::as_str).map(str::to_owned).collect();
+    for (name, value) in single_claims(server, application, &person, &asked) {
+        values.entry(name).or_insert(value);
+    }
     values.insert("sub".to_owned(), person.user.id.as_str().into());
     Ok(values)
 }

@@ -70,13 +70,16 @@ async fn the_page_for_an_unregistered_redirect_uri_says_what_to_do() {
 #[tokio::test]
 async fn every_other_error_goes_back_to_the_client_with_state_and_issuer() {
     let house = House::new().await;
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["response_type"], "invalid_request"),
         (&["response_type=token"], "unsupported_response_type"),
         (&["response_type=code token"], "unsupported_response_type"),
-        (&["response_mode=form_post"], "invalid_request"),
+        (&["response_mode=web_message"], "invalid_request"),
         (&["+nonce=again"], "invalid_request"),
         (&["request=eyJ"], "request_not_supported"),
+        (&["request=eyJ", "request_uri=urn:x"], "invalid_request"),
+        (&["request_uri=urn:ietf:params:oauth:request_uri:junk"], "invalid_request_uri"),
+        (&["registration={}"], "registration_not_supported"),
         (&["request_uri=https://client.example"], "request_uri_not_supported"),
         (&["scope"], "invalid_scope"),
         (&["scope=openid admin"], "invalid_scope"),

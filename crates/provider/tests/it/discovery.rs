@@ -11,9 +11,16 @@ async fn the_discovery_document_is_this() {
     let answer = answer.expect(StatusCode::OK);
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
+      "acr_values_supported": [
+        "urn:okta:loa:1fa:any",
+        "urn:okta:loa:1fa:pwd"
+      ],
       "authorization_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/authorize",
       "authorization_response_iss_parameter_supported": true,
-      "claims_parameter_supported": false,
+      "claim_types_supported": [
+        "normal"
+      ],
+      "claims_parameter_supported": true,
       "claims_supported": [
         "iss",
         "sub",
@@ -21,6 +28,7 @@ async fn the_discovery_document_is_this() {
         "iat",
         "exp",
         "auth_time",
+        "acr",
         "amr",
         "jti",
         "at_hash",
@@ -72,10 +80,26 @@ async fn the_discovery_document_is_this() {
         "consent",
         "select_account"
       ],
-      "request_parameter_supported": false,
+      "pushed_authorization_request_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/par",
+      "request_object_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
+      ],
+      "request_parameter_supported": true,
       "request_uri_parameter_supported": false,
+      "require_pushed_authorization_requests": false,
+      "require_signed_request_object": false,
       "response_modes_supported": [
-        "query"
+        "query",
+        "fragment",
+        "form_post"
       ],
       "response_types_supported": [
         "code"

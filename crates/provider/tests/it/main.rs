@@ -5,7 +5,11 @@ mod authorize;
 #[cfg(test)]
 mod choose_password;
 #[cfg(test)]
+mod claims_parameter;
+#[cfg(test)]
 mod client_credentials;
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod device;
 #[cfg(test)]
@@ -30,7 +34,13 @@ mod password;
 #[cfg(test)]
 mod private_key_jwt;
 #[cfg(test)]
+mod pushed_request;
+#[cfg(test)]
 mod refresh;
+#[cfg(test)]
+mod request_object;
+#[cfg(test)]
+mod resource;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -22,7 +22,13 @@ impl TokenRequest<'_> {
         let person = self.person(&code.user).await?;
         let authorization = code.authorization();
         let grant = self.decide(&person, authorization.grant_type, &code.scopes).ok_or_else(not_any_more)?;
-        let new = self.begin(&authorization, &person, grant.lifetimes(), code.nonce.as_deref())?;
+        let requested = self.requested.of_code(&code)?;
+        let new = TokenRequest { requested: &requested, ..*self }.begin(
+            &authorization,
+            &person,
+            grant.lifetimes(),
+            code.nonce.as_deref(),
+        )?;
         match self.context.store.redeem_code(&hash, Some(&new.family), now).await.map_err(internal)? {
             Redemption::Redeemed => {}
             lost => return Err(self.not_redeemed(&lost)),

@@ -1,0 +1,205 @@
+//! Which parameters count: those that came with the request, those inside its request object (RFC 9101), or those that
+//! were pushed beforehand (RFC 9126).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::draw;
+use kubesso_directory::{
+    Application, AuthorizationServerId, ClientAuthentication, ClientId, ClientKeys, Server,
+};
+use kubesso_token::{JwkSet, RequestObject, RequestObjectError, RequestObjectExpectations};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::oauth_error::{ErrorCode, OAuthError};
+use crate::parameters::Parameters;
+use crate::sealed::{self, Purpose, SealError};
+
+/// What the `request_uri` of a pushed request begins with (RFC 9126 §2.2).
+const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// How long a pushed request waits for its browser.
+pub(crate) const PUSHED_LIFETIME: SignedDuration = SignedDuration::from_secs(90);
+
+/// How long its id is remembered once a code was given for it: for longer than a sign-in page may lie open.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
+
+/// How many bytes of parameters are pushed at most: sealed, they have to fit into an address.
+const LONGEST_PUSHED: usize = 8 * 1024;
+
+/// By what a client proves who it is, which is no part of its request.
+const PROOFS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
+
+/// The parameters that count.
+pub(crate) struct Effective {
+    pub(crate) parameters: Parameters,
+    /// Of the request that was pushed.
+    pub(crate) pushed: Option<PushedId>,
+}
+
+/// Tells one pushed request from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PushedId(String);
+
+impl PushedId {
+    /// Whether a code was given for it: a `request_uri` is good for one (RFC 9126 §4). Until then the page may be loaded
+    /// again. It is remembered by this process; of several each gives one.
+    pub(crate) fn was_used(&self, context: &Context, client: &ClientId) -> bool {
+        context.used_requests.was_used(client.as_str(), &self.0, context.now())
+    }
+
+    /// Whether a code may be given for it, which uses it. Where so much is remembered that no more can be, it may.
+    pub(crate) fn may_be_used(&self, context: &Context, client: &ClientId) -> bool {
+        let now = context.now();
+        let end = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
+        context.used_requests.first_use(client.as_str(), &self.0, end, now) || !self.was_used(context, client)
+    }
+}
+
+/// What is sealed into the `request_uri`.
+#[derive(Serialize, Deserialize)]
+struct Pushed {
+    id: PushedId,
+    server: AuthorizationServerId,
+    client: ClientId,
+    parameters: Vec<(String, String)>,
+}
+
+/// What counts of `given`, an authorization request of `application` at `server`.
+pub(crate) fn effective(
+    context: &Context,
+    server: &Server,
+    application: &Application,
+    given: &Parameters,
+) -> Result<Effective, OAuthError> {
+    let plain = || Effective { parameters: given.clone(), pushed: None };
+    match (given.optional("request")?, given.optional("request_uri")?) {
+        (None, None) => Ok(plain()),
+        // RFC 9101 §5.
+        (Some(_), Some(_)) => {
+            Err(OAuthError::invalid_request("The parameters request and request_uri must not come together."))
+        }
+        (Some(object), None) => {
+            Ok(Effective { parameters: signed(context, server, application, object)?, pushed: None })
+        }
+        (None, Some(request_uri)) => {
+            let sealed = request_uri.strip_prefix(PUSHED).ok_or_else(|| {
+                let description = "Requests are not fetched: push the request to the \
+                                   pushed_authorization_request_endpoint instead.";
+                OAuthError::new(ErrorCode::RequestUriNotSupported, description)
+            })?;
+            pulled(context, server, application, sealed)
+        }
+    }
+}
+
+/// The parameters inside a request object; those beside it do not count (RFC 9101 §6.3).
+fn signed(
+    context: &Context,
+    server: &Server,
+    application: &Application,
+    object: &str,
+) -> Result<Parameters, OAuthError> {
+    let unsupported = |description: String| OAuthError::new(ErrorCode::RequestNotSupported, description);
+    let invalid = |description: String| OAuthError::new(ErrorCode::InvalidRequestObject, description);
+    let ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(keys)) = &application.authentication else {
+        return Err(unsupported(
+            "The client has no registered keys (jwks), by which alone a request object could be verified."
+                .to_owned(),
+        ));
+    };
+    let keys = JwkSet::of_client(keys)
+        .map_err(|error| invalid(format!("The client's registered keys: {error}.")))?;
+    let client_id = application.client_id.as_str();
+    let issuer = &context.issuer(&server.server.id);
+    let expected = RequestObjectExpectations { client_id, issuer, now: context.now() };
+    let claims = RequestObject::verify(object, &keys, &expected).map_err(|error| match error {
+        RequestObjectError::Encrypted => unsupported(format!("The parameter request: {error}.")),
+        error => invalid(format!("The parameter request: {error}.")),
+    })?;
+    let claims = claims.into_iter().filter(|(name, _)| name != "client_id");
+    let parameters = claims.flat_map(|(name, value)| {
+        let values = match value {
+            Value::Array(several) if name == "resource" => several,
+            value => vec![value],
+        };
+        values.into_iter().map(move |value| (name.clone(), text(value)))
+    });
+    let client = [("client_id".to_owned(), Zeroizing::new(client_id.to_owned()))];
+    Ok(parameters.chain(client).collect())
+}
+
+/// A member of a request object as a parameter: text as it is, numbers and objects as JSON (RFC 9101 §4); `null` counts
+/// as left out.
+fn text(value: Value) -> Zeroizing<String> {
+    Zeroizing::new(match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        value => value.to_string(),
+    })
+}
+
+/// Seals `parameters`, which `application` pushed to `server`, into a `request_uri`.
+pub(crate) fn push(
+    context: &Context,
+    server: &Server,
+    application: &Application,
+    parameters: &Parameters,
+) -> Result<String, NotPushed> {
+    let client_id = application.client_id.as_str();
+    let parameters: Vec<_> = parameters
+        .pairs()
+        .filter(|(name, _)| *name != "client_id" && !PROOFS.contains(name))
+        .chain([("client_id", client_id)])
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    if parameters.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > LONGEST_PUSHED {
+        return Err(NotPushed::TooLarge);
+    }
+    let pushed = Pushed {
+        id: PushedId(URL_SAFE_NO_PAD.encode(draw::<16>(&*context.entropy))),
+        server: server.server.id.clone(),
+        client: application.client_id.clone(),
+        parameters,
+    };
+    let ends = context.now().saturating_add(PUSHED_LIFETIME).unwrap_or(Timestamp::MAX);
+    let (key, entropy) = (&context.sealing_key, &*context.entropy);
+    let sealed = sealed::seal(key, entropy, Purpose::PushedRequest, &pushed, ends)?;
+    Ok(format!("{PUSHED}{sealed}"))
+}
+
+/// Why a request was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotPushed {
+    #[error("The request is longer than 8 KiB.")]
+    TooLarge,
+    #[error("the request could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What was pushed.
+fn pulled(
+    context: &Context,
+    server: &Server,
+    application: &Application,
+    sealed: &str,
+) -> Result<Effective, OAuthError> {
+    let invalid = |description: &str| OAuthError::new(ErrorCode::InvalidRequestUri, description);
+    let opened = sealed::open(&context.sealing_key, Purpose::PushedRequest, sealed, context.now());
+    let Pushed { id, server: to, client, parameters } = opened.map_err(|error| match error {
+        SealError::Expired => invalid("The request_uri has ended: push the request again."),
+        SealError::NotOurs => invalid("The request_uri is not one of ours."),
+    })?;
+    if to != server.server.id || client != application.client_id {
+        return Err(invalid("The request_uri was given to another client or by another issuer."));
+    }
+    if id.was_used(context, &client) {
+        return Err(invalid("The request_uri was used before: push the request again."));
+    }
+    let parameters = parameters.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect();
+    Ok(Effective { parameters, pushed: Some(id) })
+}
