@@ -13,6 +13,10 @@ pub(crate) const SIGN_IN: &str = "user.session.start";
 pub(crate) const DEVICE: &str = "app.oauth2.as.authorize.device";
 /// Somebody new is there.
 pub(crate) const ACTIVATED: &str = "user.lifecycle.activate";
+/// Somebody ended sessions.
+pub(crate) const SESSION_END: &str = "user.session.end";
+/// Somebody ended what an application may do by itself.
+pub(crate) const GRANT_END: &str = "app.oauth2.as.token.revoke";
 /// Somebody chose a password.
 pub(crate) const PASSWORD: &str = "user.account.update_password";
 

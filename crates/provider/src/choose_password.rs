@@ -43,6 +43,8 @@ pub(crate) enum Problem {
     Different,
     /// It is the one that has expired.
     Old,
+    /// It is the one that the person has.
+    Same,
     /// Too many passwords are being hashed at this moment.
     Busy,
 }
@@ -51,7 +53,7 @@ impl Problem {
     /// The status of the page that says so.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Rule(_) | Self::Different | Self::Old => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rule(_) | Self::Different | Self::Old | Self::Same => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy => Denied::Busy.status(),
         }
     }
@@ -59,7 +61,7 @@ impl Problem {
     /// After how many seconds another try may succeed, where time alone helps.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Rule(_) | Self::Different | Self::Old => None,
+            Self::Rule(_) | Self::Different | Self::Old | Self::Same => None,
             Self::Busy => Denied::Busy.retry_after(),
         }
     }
@@ -72,6 +74,7 @@ impl fmt::Display for Problem {
             Self::Rule(error) => write!(f, "Choose another password: {error}."),
             Self::Different => f.write_str("The two passwords are not the same. Type both once more."),
             Self::Old => f.write_str("Choose another password: this is the one that has expired."),
+            Self::Same => f.write_str("Choose another password: this is the one that you have."),
             Self::Busy => write!(f, "{}", Denied::Busy),
         }
     }
@@ -131,7 +134,7 @@ async fn take(
 }
 
 /// The hash of what was typed, if `user` may have it.
-async fn acceptable(
+pub(crate) async fn acceptable(
     context: &Context,
     user: &User,
     typed: &Typed<'_>,

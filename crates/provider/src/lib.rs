@@ -57,7 +57,9 @@
 mod audit;
 mod authorization_request;
 mod authorization_response;
+mod browser_name;
 mod browser_session;
+mod change_password;
 mod choose_password;
 mod client_address;
 mod client_authentication;
@@ -70,6 +72,7 @@ mod hashing;
 mod id_token_hint;
 mod keys;
 mod management;
+mod moments;
 mod oauth_error;
 mod pages;
 mod parameters;

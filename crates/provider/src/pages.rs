@@ -8,8 +8,12 @@ use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
+use kubesso_directory::Login;
+use kubesso_directory::password::{SHORTEST, name_part};
 
 use crate::oauth_error::never_stored;
+
+pub(crate) mod account;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const MARK: &str = include_str!("../assets/mark.svg");
@@ -54,8 +58,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) assets: &'static Assets,
     /// What the person is signing in to: the application's label.
     pub(crate) application: &'a str,
-    /// The authorization server's name.
-    pub(crate) server: &'a str,
+    /// The authorization server's name; none where the person signs in to the own account here.
+    pub(crate) server: Option<&'a str>,
     /// Host and port, as the address bar shows them.
     pub(crate) host: &'a str,
     /// Where the forms go.
@@ -166,8 +170,9 @@ pub(crate) struct ChoosePassword<'a> {
     pub(crate) login: &'a str,
     /// What it is for.
     pub(crate) what: &'a str,
-    /// What must not stand in it.
-    pub(crate) name_part: Option<&'a str>,
+    /// What it must be like, in a sentence.
+    pub(crate) rule: &'a str,
+    pub(crate) shortest: usize,
     pub(crate) action: &'a str,
     pub(crate) request: &'a str,
     /// Why the last one was not taken.
@@ -202,6 +207,12 @@ pub(crate) struct SignOut<'a> {
 pub(crate) struct SignedOut<'a> {
     pub(crate) assets: &'static Assets,
     pub(crate) host: &'a str,
+}
+
+/// What a password must be like, in a sentence.
+pub(crate) fn password_rule(login: &Login) -> String {
+    let name = name_part(login).map(|name| format!(", without “{name}” in it")).unwrap_or_default();
+    format!("At least {SHORTEST} characters and at most 1024 bytes{name}.")
 }
 
 /// The assets, for the templates.
@@ -252,7 +263,7 @@ mod tests {
         let page = SignIn {
             assets: assets(),
             application: "k8s <OIDC>",
-            server: "k8s-auth",
+            server: Some("k8s-auth"),
             host: "localhost:8443",
             action: "/sign-in",
             request: "sealed",

@@ -4,14 +4,13 @@
 //! computation) and the answer is the same; attempts are counted alike
 //! ([`kubesso_directory::ThrottleRule`]).
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordError, PasswordHash, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, ClientId, Login, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId,
-    UserStatus,
+    Attempt, Batch, Change, Login, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId, UserStatus,
 };
 use tokio::task::JoinError;
 
@@ -51,7 +50,7 @@ impl Denied {
 }
 
 /// What the person is told.
-impl fmt::Display for Denied {
+impl Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongPassword => f.write_str("The user name or the password is not right."),
@@ -87,10 +86,11 @@ pub(crate) enum Proved {
     MustChoose(Person),
 }
 
-/// The person whose login and password were typed, if it may sign in at once; `client` is for the log.
+/// The person whose login and password were typed, if it may sign in at once; `client` is what
+/// for, to be logged.
 pub(crate) async fn check_password(
     context: &Context,
-    client: &ClientId,
+    client: &(dyn Display + Sync),
     address: ClientAddress,
     typed: &str,
     password: Option<&str>,
@@ -105,7 +105,7 @@ pub(crate) async fn check_password(
 /// [`check_password`] where somebody whose password has expired can choose another one.
 pub(crate) async fn prove(
     context: &Context,
-    client: &ClientId,
+    client: &(dyn Display + Sync),
     address: ClientAddress,
     typed: &str,
     password: Option<&str>,

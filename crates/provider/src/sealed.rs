@@ -27,6 +27,12 @@ pub(crate) enum Purpose {
     PendingExpiredPassword,
     /// A sign-out that waits for the person's yes.
     PendingSignOut,
+    /// A page at which somebody signs in to the own account.
+    PendingAccount,
+    /// The buttons of the own account's page.
+    Account,
+    /// A page at which somebody who has signed in changes the password.
+    AccountPassword,
 }
 
 impl Purpose {
@@ -38,6 +44,9 @@ impl Purpose {
             Self::PendingPassword => "pending password",
             Self::PendingExpiredPassword => "pending expired password",
             Self::PendingSignOut => "pending sign-out",
+            Self::PendingAccount => "pending account",
+            Self::Account => "account",
+            Self::AccountPassword => "account password",
         }
     }
 }

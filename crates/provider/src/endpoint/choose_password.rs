@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::password::name_part;
+use kubesso_directory::password::SHORTEST;
 use kubesso_directory::{OneTimePurpose, OneTimeTokenValue, TokenHash, User};
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,8 @@ impl Link<'_> {
             heading,
             login: user.profile.login.as_str(),
             what,
-            name_part: name_part(&user.profile.login),
+            rule: &pages::password_rule(&user.profile.login),
+            shortest: SHORTEST,
             action: &format!("{directory}{}", self.token.expose()),
             request: &request,
             problem,

@@ -1,7 +1,11 @@
 //! The provider through its router, as browsers, clients and kube-apiserver meet it.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod authorize;
+#[cfg(test)]
+mod change_password;
 #[cfg(test)]
 mod choose_password;
 #[cfg(test)]
