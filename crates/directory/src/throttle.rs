@@ -24,6 +24,7 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::id::UserId;
 use crate::secret::TokenHash;
 
 /// How many counters the store keeps.
@@ -57,6 +58,11 @@ impl ThrottleKey {
         let network = address.map(|address| Self::network(address).0);
         let from = network.as_ref().map_or(&[][..], |network| network.as_bytes());
         Self(TokenHash::of(&[b"user codes\0", from].concat()))
+    }
+
+    /// Passwords that were tried as new ones for a user.
+    pub fn new_password(user: &UserId) -> Self {
+        Self(TokenHash::of(format!("new password\0{user}").as_bytes()))
     }
 
     /// The bytes to store.

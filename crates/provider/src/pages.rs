@@ -8,8 +8,6 @@ use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
-use kubesso_directory::Login;
-use kubesso_directory::password::{SHORTEST, name_part};
 
 use crate::oauth_error::never_stored;
 
@@ -207,12 +205,6 @@ pub(crate) struct SignOut<'a> {
 pub(crate) struct SignedOut<'a> {
     pub(crate) assets: &'static Assets,
     pub(crate) host: &'a str,
-}
-
-/// What a password must be like, in a sentence.
-pub(crate) fn password_rule(login: &Login) -> String {
-    let name = name_part(login).map(|name| format!(", without “{name}” in it")).unwrap_or_default();
-    format!("At least {SHORTEST} characters and at most 1024 bytes{name}.")
 }
 
 /// The assets, for the templates.

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::password::SHORTEST;
 use kubesso_directory::{
     Batch, Change, OneTimePurpose, OneTimeToken, OneTimeTokenValue, Person, SessionOrigin, TokenHash, User,
 };
@@ -217,8 +216,8 @@ impl Step<'_> {
             heading: "Your password has expired",
             login: login.as_str(),
             what: &self.goal.what(),
-            rule: &pages::password_rule(login),
-            shortest: SHORTEST,
+            rule: &context.password_policy.sentence(login),
+            shortest: context.password_policy.shortest,
             action: PATH,
             request: &request,
             problem,

@@ -136,3 +136,53 @@ async fn only_the_browser_and_the_session_that_got_the_page_can_submit_it() {
     let sign_in = submit(&mut browser, &page, PASSWORD, ANOTHER, ANOTHER).await.expect(StatusCode::OK);
     assert!(sign_in.body.contains(r#"id="sign-in""#), "has no session any more");
 }
+
+#[tokio::test]
+async fn what_attackers_try_first_is_refused_with_the_reason() {
+    let house = House::new().await;
+    let mut browser = signed_in(&house).await;
+    for (new, why) in [
+        ("iloveyou1", "This is a very common password."),
+        ("aaaaaaaaaa", "Repeats like"),
+        ("kubernetes", "Add another word or two."),
+    ] {
+        let page = change(&mut browser, PASSWORD, new, new).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        let error = page.text_of("error").unwrap();
+        assert!(error.starts_with("Choose another password: the password is easy to guess. "), "{error}");
+        assert!(error.contains(why), "{new}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn none_of_the_last_five_is_taken_again() {
+    let house = House::new().await;
+    let mut browser = signed_in(&house).await;
+    let names = ["one", "two", "three", "four", "five"].map(|name| format!("a better battery {name}"));
+    let mut present = PASSWORD.to_owned();
+    for new in &names {
+        change(&mut browser, &present, new, new).await.expect(StatusCode::SEE_OTHER);
+        house.advance(SignedDuration::from_secs(1));
+        present.clone_from(new);
+    }
+    let used = "Choose another password: the password was used before, and the last 5 are not taken again.";
+    for old in &names[..4] {
+        let page = change(&mut browser, &present, old, old).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(page.text_of("error").as_deref(), Some(used), "{old}");
+    }
+    change(&mut browser, &present, PASSWORD, PASSWORD).await.expect(StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn old_passwords_are_not_found_out_by_trying_them() {
+    let house = House::new().await;
+    let mut browser = signed_in(&house).await;
+    change(&mut browser, PASSWORD, ANOTHER, ANOTHER).await.expect(StatusCode::SEE_OTHER);
+    for _ in 0..5 {
+        change(&mut browser, ANOTHER, PASSWORD, PASSWORD).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let page = change(&mut browser, ANOTHER, PASSWORD, PASSWORD).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.text_of("error").as_deref(), Some("Too many attempts. Try again in 1 second."));
+    house.advance(SignedDuration::from_secs(1));
+    let third = "another battery altogether";
+    change(&mut browser, ANOTHER, third, third).await.expect(StatusCode::SEE_OTHER);
+}
