@@ -117,5 +117,5 @@ pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
 pub use snapshot::{Configuration, Revision, Server, Snapshot};
 pub use store::{Batch, Change, Expectation, Page, Purged, Store};
 pub use store_error::StoreError;
-pub use throttle::{Attempt, MOST_THROTTLES, Throttle, ThrottleKey, ThrottleRule};
+pub use throttle::{Attempt, MOST_THROTTLES, NOTED_AT, Throttle, ThrottleKey, ThrottleRule};
 pub use user::{Person, TransitionError, User, UserProfile, UserStatus};

@@ -17,6 +17,8 @@ mod discovery;
 #[cfg(test)]
 mod expired_password;
 #[cfg(test)]
+mod guessing;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod introspect;

@@ -202,7 +202,7 @@ async fn throttle(context: &Context, user: &User) -> Result<(), ApiError> {
     let key = ThrottleKey::login(user.profile.login.as_str());
     let attempt = context.store.attempt(&key, &ThrottleRule::LOGIN, context.now()).await?;
     match attempt {
-        Attempt::Allowed => Ok(()),
+        Attempt::Allowed { .. } => Ok(()),
         Attempt::Wait { until } => {
             let seconds = (until.as_second() - context.now().as_second()).max(1);
             Err(ApiError::too_many_requests(u32::try_from(seconds).unwrap_or(u32::MAX)))
