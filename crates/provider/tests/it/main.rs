@@ -38,6 +38,8 @@ mod private_key_jwt;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod token;
