@@ -1,7 +1,8 @@
 //! The audit trail: who did what, when.
 //!
 //! Only what people did who signed in, and what administrators changed. Failed sign-ins go to the log, where
-//! an anonymous flood meets the log's own rotation instead of the database.
+//! an anonymous flood meets the log's own rotation instead of the database; with the one exception that an account is
+//! being guessed at, which is written once in a row of failures, for accounts that exist, and takes half a minute.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -9,7 +9,8 @@ use crate::id::{ApplicationId, AuthorizationServerId, ClientId, IdError, PolicyI
 use crate::name::{Audience, GroupName, Label, NameError};
 use crate::policy::{Lifetimes, Policy, PolicyClients, Rule, RulePeople, RuleScopes};
 use crate::redirect::{RedirectUri, RedirectUriError};
-use crate::store::{Batch, Change, Expectation, Store, StoreError};
+use crate::store::{Batch, Change, Expectation, Store};
+use crate::store_error::StoreError;
 
 /// Why the built-in objects are not there.
 #[derive(Debug, thiserror::Error)]

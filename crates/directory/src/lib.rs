@@ -61,6 +61,7 @@ mod session;
 mod signing_key;
 mod snapshot;
 mod store;
+mod store_error;
 pub mod testkit;
 mod throttle;
 mod user;
@@ -111,9 +112,10 @@ pub use secret::{
     ApiTokenValue, ClientSecretValue, CodeValue, OneTimeTokenValue, Secret, SessionToken, TokenHash,
 };
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
-pub use session::{Session, SessionLifetime};
+pub use session::{Assurance, Session, SessionLifetime, SessionOrigin};
 pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
 pub use snapshot::{Configuration, Revision, Server, Snapshot};
-pub use store::{Batch, Change, Expectation, Page, Purged, Store, StoreError};
-pub use throttle::{Attempt, MOST_THROTTLES, Throttle, ThrottleKey, ThrottleRule};
+pub use store::{Batch, Change, Expectation, Page, Purged, Store};
+pub use store_error::StoreError;
+pub use throttle::{Attempt, MOST_THROTTLES, NOTED_AT, Throttle, ThrottleKey, ThrottleRule};
 pub use user::{Person, TransitionError, User, UserProfile, UserStatus};

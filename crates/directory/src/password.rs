@@ -8,23 +8,17 @@ use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
 use argon2::{PasswordHasher as _, PasswordVerifier as _};
 use kubesso_ambient::{Entropy, draw};
-use zeroize::Zeroizing;
 
-use crate::name::Login;
 use crate::secret::Secret;
 
 mod imported;
+mod policy;
 
 pub use imported::{ImportedHash, ImportedHashError};
+pub use policy::{PasswordPolicy, PasswordRuleError};
 
 /// The longest password that is looked at, in bytes. Longer ones are refused before any work is done.
 const LONGEST: usize = 1024;
-
-/// How many characters a password that somebody chooses has at least (NIST SP 800-63B §5.1.1.2).
-pub const SHORTEST: usize = 8;
-
-/// A login's name part counts from this many characters on: shorter ones stand in many good passwords.
-const SHORTEST_NAME: usize = 4;
 
 /// A password in clear, between the form and the hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,44 +48,6 @@ impl Password {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
-
-    /// Whether whoever signs in as `login` may choose it: at least [`SHORTEST`] characters, at most 1024 bytes,
-    /// and without [`name_part`] in it, whatever the case.
-    pub fn check_strength(&self, login: &Login) -> Result<(), PasswordRuleError> {
-        let text = self.expose();
-        if text.len() > LONGEST {
-            return Err(PasswordRuleError::TooLong);
-        }
-        if text.chars().count() < SHORTEST {
-            return Err(PasswordRuleError::TooShort);
-        }
-        let lowered = Zeroizing::new(text.to_lowercase());
-        if name_part(login).is_some_and(|name| lowered.contains(&name.to_lowercase())) {
-            return Err(PasswordRuleError::ContainsName);
-        }
-        Ok(())
-    }
-}
-
-/// The part of `login` that must not stand in its password: what is before the last `@`, or all of it where there
-/// is none, if that has at least four characters.
-pub fn name_part(login: &Login) -> Option<&str> {
-    let name = login.as_str().rsplit_once('@').map_or(login.as_str(), |(name, _)| name);
-    (name.chars().count() >= SHORTEST_NAME).then_some(name)
-}
-
-/// What a password lacks to be chosen. The texts do not repeat the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordRuleError {
-    /// Fewer than [`SHORTEST`] characters.
-    #[error("the password must have at least {SHORTEST} characters")]
-    TooShort,
-    /// More than 1024 bytes.
-    #[error("the password must have at most {LONGEST} bytes")]
-    TooLong,
-    /// It has [`name_part`] in it.
-    #[error("the password must not contain the login's name")]
-    ContainsName,
 }
 
 /// A hash as it is stored: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`, or one that was imported

@@ -17,7 +17,8 @@ use crate::name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError
 use crate::password::PasswordHash;
 use crate::policy::{Lifetimes, Policy, PolicyClients, Rule, RulePeople, RuleScopes};
 use crate::redirect::{RedirectUri, RedirectUriError};
-use crate::store::{Batch, Change, Expectation, Store, StoreError};
+use crate::store::{Batch, Change, Expectation, Store};
+use crate::store_error::StoreError;
 use crate::user::{User, UserProfile};
 
 /// A group of the first world.

@@ -1,5 +1,7 @@
 //! Browser sessions at the provider.
 
+use std::net::IpAddr;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{SessionId, UserId};
@@ -21,6 +23,63 @@ impl Default for SessionLifetime {
     }
 }
 
+/// The longest browser name that is kept, in bytes.
+const LONGEST_USER_AGENT: usize = 256;
+
+/// Where somebody signed in from, for that person to recognise the session by. Nothing is decided by it: whoever sends
+/// a request chooses what it says about the browser.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionOrigin {
+    /// The address, where it is known.
+    pub address: Option<IpAddr>,
+    /// What the browser says about itself (`User-Agent`), cut to 256 bytes.
+    pub user_agent: Option<String>,
+}
+
+impl SessionOrigin {
+    /// From `address`, with a browser that calls itself `user_agent`. Control characters are left out.
+    pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let user_agent = user_agent.map(|text| {
+            let end = (0..=LONGEST_USER_AGENT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+            let text = &text[..end.unwrap_or_default()];
+            text.chars().filter(|character| !character.is_control()).collect::<String>().trim().to_owned()
+        });
+        Self {
+            address: address.map(|address| address.to_canonical()),
+            user_agent: user_agent.filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// How sure a sign-in makes who it is (`acr`); Okta's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assurance {
+    /// By one factor: `urn:okta:loa:1fa:any`.
+    OneFactor,
+    /// By two of different kinds: `urn:okta:loa:2fa:any`.
+    TwoFactors,
+}
+
+impl Assurance {
+    /// What `amr` amounts to: two factors if it says so itself (`mfa`, RFC 8176).
+    pub fn of(amr: &[String]) -> Self {
+        if amr.iter().any(|method| method == "mfa") { Self::TwoFactors } else { Self::OneFactor }
+    }
+
+    /// Okta's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneFactor => "urn:okta:loa:1fa:any",
+            Self::TwoFactors => "urn:okta:loa:2fa:any",
+        }
+    }
+
+    /// The assurance of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::OneFactor, Self::TwoFactors].into_iter().find(|assurance| assurance.as_str() == text)
+    }
+}
+
 /// Somebody who signed in with this browser. Only the hash of the cookie is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -34,6 +93,10 @@ pub struct Session {
     pub auth_time: Timestamp,
     /// How (`amr`, RFC 8176): `pwd` …
     pub amr: Vec<String>,
+    /// How sure that is (`acr`).
+    pub assurance: Assurance,
+    /// Where from.
+    pub origin: SessionOrigin,
     /// When it began.
     pub created: Timestamp,
     /// When it was last used.
@@ -45,7 +108,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins now, with a sign-in.
+    /// A session that begins now, with a sign-in from nobody knows where (see [`with_origin`](Self::with_origin)).
     pub fn begin(
         id: SessionId,
         token: TokenHash,
@@ -59,12 +122,20 @@ impl Session {
             token,
             user,
             auth_time: now,
+            assurance: Assurance::of(&amr),
             amr,
+            origin: SessionOrigin::default(),
             created: now,
             last_used: now,
             idle: lifetime.idle,
             absolute_end: now.saturating_add(lifetime.absolute).unwrap_or(Timestamp::MAX),
         }
+    }
+
+    /// The same, from `origin`.
+    #[must_use]
+    pub fn with_origin(self, origin: SessionOrigin) -> Self {
+        Self { origin, ..self }
     }
 
     /// The moment from which it is over, if nobody uses it before.
@@ -113,5 +184,38 @@ mod tests {
         let session = session.used(at(9)).and_then(|session| session.used(at(18))).unwrap();
         assert_eq!(session.end(), at(25), "use does not move the absolute end");
         assert!(session.is_alive(at(25) - SignedDuration::from_secs(1)) && !session.is_alive(at(25)));
+    }
+
+    #[test]
+    fn of_a_browser_is_kept_what_a_person_can_read_and_no_more() {
+        let long = "ü".repeat(200);
+        let cases = [
+            (None, None),
+            (Some(""), None),
+            (Some(" \u{7}\n"), None),
+            (Some("Mozilla/5.0 (X11)"), Some("Mozilla/5.0 (X11)".to_owned())),
+            (Some("a\u{1b}[31mb"), Some("a[31mb".to_owned())),
+            (Some(long.as_str()), Some("ü".repeat(128))),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(SessionOrigin::new(None, given).user_agent, expected, "{given:?}");
+        }
+        let mapped = SessionOrigin::new("::ffff:192.0.2.1".parse().ok(), None).address;
+        assert_eq!(mapped, "192.0.2.1".parse().ok());
+    }
+
+    #[test]
+    fn two_factors_are_what_says_that_it_is_two() {
+        let cases = [
+            (&["pwd"][..], Assurance::OneFactor),
+            (&["pwd", "otp"], Assurance::OneFactor),
+            (&["pwd", "otp", "mfa"], Assurance::TwoFactors),
+            (&[], Assurance::OneFactor),
+        ];
+        for (amr, expected) in cases {
+            let amr: Vec<_> = amr.iter().map(|method| (*method).to_owned()).collect();
+            assert_eq!(Assurance::of(&amr), expected, "{amr:?}");
+            assert_eq!(Assurance::parse(expected.as_str()), Some(expected));
+        }
     }
 }

@@ -35,6 +35,7 @@ use crate::secret::TokenHash;
 use crate::session::Session;
 use crate::signing_key::SigningKeyRecord;
 use crate::snapshot::{Revision, Snapshot};
+use crate::store_error::StoreError;
 use crate::throttle::{Attempt, ThrottleKey, ThrottleRule};
 use crate::user::{Person, User};
 
@@ -50,8 +51,13 @@ pub enum Change {
     RemoveUser(UserId),
     /// A user's password; the user must exist.
     SetPassword(UserId, PasswordHash),
+    /// Keeps the hash of a user's present password, about to be replaced, as one of so many old ones; older ones go.
+    /// Without a password nothing is kept.
+    KeepOldPassword(UserId, u32),
     /// Ends all sessions of a user.
     EndSessions(UserId),
+    /// Ends all sessions of a user but that one.
+    EndOtherSessions(UserId, SessionId),
     /// Ends a session.
     EndSession(SessionId),
     /// Ends all refresh token families of a user, with codes and device logins that wait to be redeemed.
@@ -137,6 +143,8 @@ impl Change {
             Self::PutUser(_)
             | Self::RemoveUser(_)
             | Self::SetPassword(..)
+            | Self::KeepOldPassword(..)
+            | Self::EndOtherSessions(..)
             | Self::EndSessions(_)
             | Self::EndSession(_)
             | Self::EndGrants(_)
@@ -237,47 +245,6 @@ impl<Id> Page<'_, Id> {
     }
 }
 
-/// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A name that must be unique is taken.
-    #[error("there is another {what} called `{name}` already: choose another name")]
-    Conflict {
-        /// `user`, `group` …
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// Something refers to an object that is not there.
-    #[error("{what} refers to something that does not exist (any more)")]
-    Dangling {
-        /// What refers: `the membership of 00u… in 00g…`.
-        what: String,
-    },
-    /// The batch's expectation is not met.
-    #[error("the directory was changed by somebody else in the meantime: read it again and repeat")]
-    Stale,
-    /// A stored value cannot be read.
-    #[error("the stored {what} `{id}` cannot be read: {cause}")]
-    Corrupt {
-        /// `user`, `policy rule` …
-        what: &'static str,
-        /// Which.
-        id: String,
-        /// Why not.
-        cause: String,
-    },
-    /// The database did not answer.
-    #[error("the database could not {what}")]
-    Database {
-        /// What it should have done: `commit a batch`.
-        what: &'static str,
-        /// What it said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
 /// What [`Store::purge`] took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
@@ -324,6 +291,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// A user's password hash; `None` without a password or without a user.
     async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError>;
+
+    /// The hashes of the passwords that a user had before, the latest first.
+    async fn old_passwords(&self, id: &UserId, limit: u32) -> Result<Vec<PasswordHash>, StoreError>;
 
     /// A group.
     async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError>;

@@ -28,7 +28,7 @@ use crate::policy::Lifetimes;
 use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken};
 use crate::secret::{CodeValue, SessionToken};
 use crate::seed::{FirstWorld, seed};
-use crate::session::{Session, SessionLifetime};
+use crate::session::{Session, SessionLifetime, SessionOrigin};
 use crate::snapshot::Server;
 use crate::store::{Batch, Change, Store};
 use crate::user::User;
@@ -107,6 +107,8 @@ macro_rules! store_tests {
             a_membership_is_noted_when_it_changes,
             with_a_user_go_sessions_codes_and_grants,
             sessions_and_grants_of_a_user_can_be_ended,
+            all_sessions_but_one_can_be_ended,
+            old_passwords_are_kept_up_to_a_number,
             the_audit_trail_shows_the_latest_first,
         }
         $crate::store_tests! { #[$test] $open, grants:
@@ -193,7 +195,9 @@ impl World {
     fn session(&self, token: &SessionToken) -> Session {
         let amr = vec!["pwd".to_owned()];
         let id = SessionId::generate(&self.entropy);
+        let origin = SessionOrigin::new("192.0.2.7".parse().ok(), Some("Mozilla/5.0 (X11; Linux x86_64)"));
         Session::begin(id, token.hash(), self.admin.id.clone(), amr, SessionLifetime::default(), self.now)
+            .with_origin(origin)
     }
 
     fn code(&self, value: &CodeValue) -> Result<AuthorizationCode, Box<dyn Error + Send + Sync>> {

@@ -24,7 +24,12 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::id::UserId;
 use crate::secret::TokenHash;
+
+/// At so many failures in a row the audit trail notes that an account is being guessed at; from the sixth on each has
+/// to wait ([`ThrottleRule::LOGIN`]), so that this takes half a minute at least.
+pub const NOTED_AT: u32 = 10;
 
 /// How many counters the store keeps.
 pub const MOST_THROTTLES: u32 = 10_000;
@@ -57,6 +62,11 @@ impl ThrottleKey {
         let network = address.map(|address| Self::network(address).0);
         let from = network.as_ref().map_or(&[][..], |network| network.as_bytes());
         Self(TokenHash::of(&[b"user codes\0", from].concat()))
+    }
+
+    /// Passwords that were tried as new ones for a user.
+    pub fn new_password(user: &UserId) -> Self {
+        Self(TokenHash::of(format!("new password\0{user}").as_bytes()))
     }
 
     /// The bytes to store.
@@ -107,7 +117,10 @@ pub struct Throttle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// It may, and is counted.
-    Allowed,
+    Allowed {
+        /// As which one since the last success.
+        number: u32,
+    },
     /// Not before that moment; nothing was counted.
     Wait {
         /// When to try again.
@@ -119,18 +132,20 @@ impl Throttle {
     /// Decides on an attempt at `now` and says what to store then. `before` is what is stored, if anything.
     pub fn attempt(before: Option<Self>, rule: &ThrottleRule, now: Timestamp) -> (Attempt, Self) {
         let fresh = Self { attempts: 1, last: now };
-        let Some(before) = before else { return (Attempt::Allowed, fresh) };
+        let first = (Attempt::Allowed { number: 1 }, fresh);
+        let Some(before) = before else { return first };
         // A clock that was set back must not keep anybody waiting for the difference.
         let since = now.duration_since(before.last).max(SignedDuration::ZERO);
         if since >= rule.forgotten_after {
-            return (Attempt::Allowed, fresh);
+            return first;
         }
         let delay = before.delay(rule);
         if since < delay {
             let until = now.saturating_add(delay - since).unwrap_or(Timestamp::MAX);
             return (Attempt::Wait { until }, before);
         }
-        (Attempt::Allowed, Self { attempts: before.attempts.saturating_add(1), last: now })
+        let number = before.attempts.saturating_add(1);
+        (Attempt::Allowed { number }, Self { attempts: number, last: now })
     }
 
     fn delay(self, rule: &ThrottleRule) -> SignedDuration {
@@ -164,7 +179,8 @@ mod tests {
                 assert_eq!(Some(after), stored, "waiting is not counted");
                 now = until;
                 let (attempt, after) = Throttle::attempt(stored, &ThrottleRule::LOGIN, now);
-                assert_eq!(attempt, Attempt::Allowed, "at the moment said");
+                let number = waits.len().try_into().unwrap();
+                assert_eq!(attempt, Attempt::Allowed { number }, "at the moment said");
                 stored = Some(after);
             } else {
                 waits.push(0);
@@ -178,7 +194,10 @@ mod tests {
     fn a_quarter_of_an_hour_without_an_attempt_and_all_is_forgotten() {
         let many = Throttle { attempts: 1_000_000, last: at(0) };
         let (attempt, after) = Throttle::attempt(Some(many), &ThrottleRule::LOGIN, at(900));
-        assert_eq!((attempt, after), (Attempt::Allowed, Throttle { attempts: 1, last: at(900) }));
+        assert_eq!(
+            (attempt, after),
+            (Attempt::Allowed { number: 1 }, Throttle { attempts: 1, last: at(900) })
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The audit trail's entries about people at the provider.
 
 use kubesso_directory::{
-    Application, AuditEvent, AuditEventId, Batch, Change, Outcome, Person, StoreError, UserId,
+    Application, AuditEvent, AuditEventId, Batch, Change, NOTED_AT, Outcome, Person, StoreError, UserId,
 };
 use serde_json::Map;
 
+use crate::client_address::ClientAddress;
 use crate::context::Context;
 
 /// Somebody signed in, or would have.
@@ -13,6 +14,12 @@ pub(crate) const SIGN_IN: &str = "user.session.start";
 pub(crate) const DEVICE: &str = "app.oauth2.as.authorize.device";
 /// Somebody new is there.
 pub(crate) const ACTIVATED: &str = "user.lifecycle.activate";
+/// Somebody ended sessions.
+pub(crate) const SESSION_END: &str = "user.session.end";
+/// Somebody ended what an application may do by itself.
+pub(crate) const GRANT_END: &str = "app.oauth2.as.token.revoke";
+/// An account is being guessed at, and whoever tries has to wait.
+pub(crate) const GUESSED_AT: &str = "user.account.lock";
 /// Somebody chose a password.
 pub(crate) const PASSWORD: &str = "user.account.update_password";
 
@@ -33,6 +40,16 @@ pub(crate) async fn record(
 /// What `user` did with the own account, to be written together with it.
 pub(crate) fn own_account(context: &Context, event_type: &str, user: &UserId, message: &str) -> Change {
     Change::Audit(success(context, event_type, user, user.to_string(), message))
+}
+
+/// That somebody who is nobody yet tries passwords of `user`.
+pub(crate) fn guessed_at(context: &Context, user: &UserId, address: ClientAddress) -> Change {
+    let message = format!("{NOTED_AT} wrong passwords in a row: each further one has to wait");
+    let mut event = success(context, GUESSED_AT, user, user.to_string(), &message);
+    event.actor = "system".to_owned();
+    event.outcome = Outcome::Failure;
+    event.details.insert("address".to_owned(), address.to_string().into());
+    Change::Audit(event)
 }
 
 fn success(context: &Context, event_type: &str, actor: &UserId, target: String, message: &str) -> AuditEvent {

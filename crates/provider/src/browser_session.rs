@@ -1,7 +1,7 @@
 //! The session of the browser that makes a request.
 
 use axum_extra::extract::CookieJar;
-use kubesso_directory::{Person, Session, SessionId, SessionToken, StoreError, UserId};
+use kubesso_directory::{Person, Session, SessionId, SessionOrigin, SessionToken, StoreError, UserId};
 
 use crate::context::Context;
 use crate::cookies::{self, SESSION};
@@ -25,20 +25,22 @@ impl BrowserSession {
         Ok(person.map(|person| Self { session, person }))
     }
 
-    /// A new session for `user`, who has just proved who it is by `amr`. The browser's old session, if it had
+    /// A new session for `user`, who has just proved who it is by `amr`, from `origin`. The browser's old session, if it had
     /// one, ends: a session is never taken over by a sign-in (session fixation).
     pub(crate) async fn begin(
         context: &Context,
         jar: CookieJar,
         user: UserId,
         amr: Vec<String>,
+        origin: SessionOrigin,
     ) -> Result<(Session, CookieJar), StoreError> {
         if let Some(old) = token(&jar) {
             context.store.end_session(&old.hash()).await?;
         }
         let value = SessionToken::generate(&*context.entropy);
         let id = SessionId::generate(&*context.entropy);
-        let session = Session::begin(id, value.hash(), user, amr, context.session_lifetime, context.now());
+        let session = Session::begin(id, value.hash(), user, amr, context.session_lifetime, context.now())
+            .with_origin(origin);
         context.store.begin_session(&session).await?;
         Ok((session, jar.add(cookies::host_cookie(SESSION, value.expose().to_owned()))))
     }

@@ -9,9 +9,11 @@
 use std::fmt;
 
 use http::StatusCode;
+use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
 use kubesso_directory::{
-    Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, TokenHash, User, UserStatus,
+    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, ThrottleKey, ThrottleRule,
+    TokenHash, User, UserStatus,
 };
 use tracing::Instrument as _;
 
@@ -43,6 +45,10 @@ pub(crate) enum Problem {
     Different,
     /// It is the one that has expired.
     Old,
+    /// It is the one that the person has.
+    Same,
+    /// Too many were tried.
+    TooEarly(SignedDuration),
     /// Too many passwords are being hashed at this moment.
     Busy,
 }
@@ -51,7 +57,8 @@ impl Problem {
     /// The status of the page that says so.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Rule(_) | Self::Different | Self::Old => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rule(_) | Self::Different | Self::Old | Self::Same => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooEarly(wait) => Denied::TooEarly(*wait).status(),
             Self::Busy => Denied::Busy.status(),
         }
     }
@@ -59,7 +66,8 @@ impl Problem {
     /// After how many seconds another try may succeed, where time alone helps.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Rule(_) | Self::Different | Self::Old => None,
+            Self::Rule(_) | Self::Different | Self::Old | Self::Same => None,
+            Self::TooEarly(wait) => Denied::TooEarly(*wait).retry_after(),
             Self::Busy => Denied::Busy.retry_after(),
         }
     }
@@ -72,7 +80,9 @@ impl fmt::Display for Problem {
             Self::Rule(error) => write!(f, "Choose another password: {error}."),
             Self::Different => f.write_str("The two passwords are not the same. Type both once more."),
             Self::Old => f.write_str("Choose another password: this is the one that has expired."),
-            Self::Busy => write!(f, "{}", Denied::Busy),
+            Self::Same => f.write_str("Choose another password: this is the one that you have."),
+            Self::TooEarly(wait) => Denied::TooEarly(*wait).fmt(f),
+            Self::Busy => Denied::Busy.fmt(f),
         }
     }
 }
@@ -131,32 +141,49 @@ async fn take(
 }
 
 /// The hash of what was typed, if `user` may have it.
-async fn acceptable(
+///
+/// Whose password was reset need not know the old ones, and could find them out here: tries are counted as at a sign-in,
+/// which also bounds the work that one person can ask for.
+pub(crate) async fn acceptable(
     context: &Context,
     user: &User,
     typed: &Typed<'_>,
 ) -> Result<Result<PasswordHash, Problem>, CheckError> {
-    let password = Password::new(typed.password);
-    if let Err(error) = password.check_strength(&user.profile.login) {
-        return Ok(Err(Problem::Rule(error)));
+    let (store, policy) = (&context.store, context.password_policy);
+    let (password, login) = (Password::new(typed.password), user.profile.login.clone());
+    let judged = password.clone();
+    match context.hashing.run(move || policy.check(&judged, &login)).await? {
+        None => return Ok(Err(Problem::Busy)),
+        Some(Err(error)) => return Ok(Err(Problem::Rule(error))),
+        Some(Ok(())) => {}
     }
     if typed.password != typed.repeated {
         return Ok(Err(Problem::Different));
     }
-    // Whose password was reset may not know the old one, and is told nothing about it.
-    let expired = match user.status {
-        UserStatus::PasswordExpired => context.store.password_hash(&user.id).await?,
-        _ => None,
-    };
+    let tries = ThrottleKey::new_password(&user.id);
+    if let Attempt::Wait { until } = store.attempt(&tries, &ThrottleRule::LOGIN, context.now()).await? {
+        return Ok(Err(Problem::TooEarly(until.duration_since(context.now()))));
+    }
+    let present = store.password_hash(&user.id).await?;
+    let before = store.old_passwords(&user.id, policy.remembered()).await?;
+    let has_expired = user.status == UserStatus::PasswordExpired;
     let (hasher, entropy) = (context.password_hasher.clone(), context.entropy.clone());
     let work = move || {
-        let is_old = expired.is_some_and(|old| hasher.verify(&password, Some(&old)) != Verification::Wrong);
-        (!is_old).then(|| hasher.hash(&password, &*entropy))
+        let is = |known: &PasswordHash| hasher.verify(&password, Some(known)) != Verification::Wrong;
+        if has_expired && present.as_ref().is_some_and(is) {
+            return Err(Problem::Old);
+        }
+        let known = present.iter().chain(&before).skip(usize::from(has_expired && present.is_some()));
+        policy.check_history(&hasher, &password, known).map_err(Problem::Rule)?;
+        Ok(hasher.hash(&password, &*entropy))
     };
     match context.hashing.run(work).await? {
         None => Ok(Err(Problem::Busy)),
-        Some(None) => Ok(Err(Problem::Old)),
-        Some(Some(hash)) => Ok(Ok(hash?)),
+        Some(Err(problem)) => Ok(Err(problem)),
+        Some(Ok(hash)) => {
+            store.forget_attempts(&tries).await?;
+            Ok(Ok(hash?))
+        }
     }
 }
 
@@ -186,6 +213,7 @@ fn changes(context: &Context, was: UserStatus, chosen: &User, hash: &PasswordHas
     let id = &chosen.id;
     let mut changes = vec![
         Change::PutUser(chosen.clone()),
+        Change::KeepOldPassword(id.clone(), context.password_policy.remembered()),
         Change::SetPassword(id.clone(), hash.clone()),
         Change::EndSessions(id.clone()),
         Change::EndGrants(id.clone()),

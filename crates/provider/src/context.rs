@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, Entropy};
-use kubesso_directory::password::PasswordHasher;
+use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
     AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
 };
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) session_lifetime: SessionLifetime,
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
+    pub(crate) password_policy: PasswordPolicy,
     pub(crate) hashing: HashingThreads,
     pub(crate) polls: Polls,
     pub(crate) spare_key: SpareKey,
@@ -86,6 +87,7 @@ impl Context {
             session_lifetime: parts.session_lifetime,
             rotation: parts.rotation,
             password_hasher: parts.password_hasher,
+            password_policy: PasswordPolicy::default(),
             hashing: HashingThreads::new(at_once),
             polls: Polls::default(),
             spare_key: SpareKey::default(),

@@ -1,10 +1,12 @@
 //! The endpoints, one file each, and the routes to them.
 
+pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod choose_password;
 pub(crate) mod device;
 pub(crate) mod device_authorization;
 pub(crate) mod discovery;
+pub(crate) mod expired;
 pub(crate) mod healthz;
 pub(crate) mod introspect;
 pub(crate) mod keys;
@@ -60,7 +62,10 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
         .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
-        .route(sign_in::EXPIRED_PATH, get(sign_in::without_request).post(sign_in::chosen))
+        .route(expired::PATH, get(sign_in::without_request).post(expired::chosen))
+        .route(account::PATH, get(account::get).post(account::post))
+        .route(account::sign_in::PATH, get(account::get).post(account::sign_in::post))
+        .route(account::password::PATH, get(account::password::get).post(account::password::post))
         .route(
             choose_password::WELCOME,
             get(choose_password::get)

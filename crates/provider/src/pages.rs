@@ -14,6 +14,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::oauth_error::never_stored;
 
+pub(crate) mod account;
+
 const STYLE: &str = include_str!("../assets/style.css");
 const MARK: &str = include_str!("../assets/mark.svg");
 
@@ -57,8 +59,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) assets: &'static Assets,
     /// What the person is signing in to: the application's label.
     pub(crate) application: &'a str,
-    /// The authorization server's name.
-    pub(crate) server: &'a str,
+    /// The authorization server's name; none where the person signs in to the own account here.
+    pub(crate) server: Option<&'a str>,
     /// Host and port, as the address bar shows them.
     pub(crate) host: &'a str,
     /// Where the forms go.
@@ -169,8 +171,9 @@ pub(crate) struct ChoosePassword<'a> {
     pub(crate) login: &'a str,
     /// What it is for.
     pub(crate) what: &'a str,
-    /// What must not stand in it.
-    pub(crate) name_part: Option<&'a str>,
+    /// What it must be like, in a sentence.
+    pub(crate) rule: &'a str,
+    pub(crate) shortest: usize,
     pub(crate) action: &'a str,
     pub(crate) request: &'a str,
     /// Why the last one was not taken.
@@ -287,7 +290,7 @@ mod tests {
         let page = SignIn {
             assets: assets(),
             application: "k8s <OIDC>",
-            server: "k8s-auth",
+            server: Some("k8s-auth"),
             host: "localhost:8443",
             action: "/sign-in",
             request: "sealed",

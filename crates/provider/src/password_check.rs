@@ -4,17 +4,19 @@
 //! computation) and the answer is the same; attempts are counted alike
 //! ([`kubesso_directory::ThrottleRule`]).
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordError, PasswordHash, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, ClientId, Login, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId,
+    Attempt, Batch, Change, Login, NOTED_AT, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId,
     UserStatus,
 };
 use tokio::task::JoinError;
+use tracing::Instrument as _;
 
+use crate::audit;
 use crate::client_address::ClientAddress;
 use crate::context::Context;
 
@@ -51,7 +53,7 @@ impl Denied {
 }
 
 /// What the person is told.
-impl fmt::Display for Denied {
+impl Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongPassword => f.write_str("The user name or the password is not right."),
@@ -87,10 +89,11 @@ pub(crate) enum Proved {
     MustChoose(Person),
 }
 
-/// The person whose login and password were typed, if it may sign in at once; `client` is for the log.
+/// The person whose login and password were typed, if it may sign in at once; `client` is what
+/// for, to be logged.
 pub(crate) async fn check_password(
     context: &Context,
-    client: &ClientId,
+    client: &(dyn Display + Sync),
     address: ClientAddress,
     typed: &str,
     password: Option<&str>,
@@ -105,7 +108,7 @@ pub(crate) async fn check_password(
 /// [`check_password`] where somebody whose password has expired can choose another one.
 pub(crate) async fn prove(
     context: &Context,
-    client: &ClientId,
+    client: &(dyn Display + Sync),
     address: ClientAddress,
     typed: &str,
     password: Option<&str>,
@@ -113,10 +116,13 @@ pub(crate) async fn prove(
     let store = &context.store;
     let attempts =
         Attempts { login: ThrottleKey::login(typed), network: address.0.map(ThrottleKey::network) };
-    if let Attempt::Wait { until } = attempts.count(context).await? {
-        tracing::warn!(address = %address, "sign-in refused: too many attempts");
-        return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
-    }
+    let number = match attempts.count(context).await? {
+        Attempt::Allowed { number } => number,
+        Attempt::Wait { until } => {
+            tracing::warn!(address = %address, "sign-in refused: too many attempts");
+            return Ok(Err(Denied::TooEarly(until.duration_since(context.now()))));
+        }
+    };
     let user = match Login::parse(typed.trim()) {
         Ok(login) => store.user_by_login(&login).await?,
         Err(_) => None,
@@ -135,6 +141,9 @@ pub(crate) async fn prove(
             user
         }
         (user, _) => {
+            if let Some(user) = user.as_ref().filter(|_| number == NOTED_AT) {
+                note_guessing(context, user, address);
+            }
             let user = user.map(|user| user.id.to_string());
             tracing::warn!(
                 user = user.as_deref().unwrap_or("unknown"),
@@ -154,6 +163,19 @@ pub(crate) async fn prove(
     };
     attempts.forgive(context).await?;
     Ok(Ok(proved))
+}
+
+/// Writes down that somebody guesses at an account, once in a row of failures. The answer does not wait for it: the time
+/// must not tell that there is such an account.
+fn note_guessing(context: &Context, user: &User, address: ClientAddress) {
+    let context = context.clone();
+    let entry = audit::guessed_at(&context, &user.id, address);
+    let writing = async move {
+        if let Err(error) = context.store.commit(Batch::new(context.now(), vec![entry])).await {
+            tracing::error!(%error, "that an account is being guessed at could not be written down");
+        }
+    };
+    tokio::spawn(writing.in_current_span());
 }
 
 fn refused(user: &User) -> Denied {

@@ -29,6 +29,12 @@ pub(crate) enum Purpose {
     PendingSignOut,
     /// An authorization request that was pushed.
     PushedRequest,
+    /// A page at which somebody signs in to the own account.
+    PendingAccount,
+    /// The buttons of the own account's page.
+    Account,
+    /// A page at which somebody who has signed in changes the password.
+    AccountPassword,
 }
 
 impl Purpose {
@@ -41,6 +47,9 @@ impl Purpose {
             Self::PendingExpiredPassword => "pending expired password",
             Self::PendingSignOut => "pending sign-out",
             Self::PushedRequest => "pushed request",
+            Self::PendingAccount => "pending account",
+            Self::Account => "account",
+            Self::AccountPassword => "account password",
         }
     }
 }

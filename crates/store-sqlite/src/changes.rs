@@ -106,7 +106,9 @@ fn subject(change: &Change) -> (&'static str, String) {
         Change::PutUser(user) => ("user", user.profile.login.to_string()),
         Change::RemoveUser(id)
         | Change::SetPassword(id, _)
+        | Change::KeepOldPassword(id, _)
         | Change::EndSessions(id)
+        | Change::EndOtherSessions(id, _)
         | Change::RemoveOneTimeTokens(id)
         | Change::EndGrants(id) => ("user", id.to_string()),
         Change::EndSession(id) => ("session", id.to_string()),
@@ -160,6 +162,10 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
         Change::SetPassword(id, hash) => vec![set_password(id, hash, at)],
         Change::EndSessions(id) => delete("DELETE FROM sessions WHERE user_id = ?", id.as_str()),
+        Change::KeepOldPassword(id, number) => keep_old_password(id, *number, at),
+        Change::EndOtherSessions(id, session) => vec![
+            query("DELETE FROM sessions WHERE user_id = ? AND id <> ?").bind(id.to_string()).bind(session.to_string()),
+        ],
         Change::EndSession(id) => delete("DELETE FROM sessions WHERE id = ?", id.as_str()),
         Change::EndGrants(id) => grants::end_statements("user_id", id.as_str(), at),
         Change::EndClientGrants(id) => grants::end_statements("client_id", id.as_str(), at),
@@ -273,6 +279,21 @@ fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
         .bind(hash.expose().to_owned())
         .bind(micros(at))
         .bind(id.to_string())
+}
+
+fn keep_old_password(id: &UserId, number: u32, at: Timestamp) -> Vec<Query> {
+    let keep = query(
+        "INSERT INTO password_history (user_id, hash, replaced) \
+         SELECT id, password, ? FROM users WHERE id = ? AND password IS NOT NULL",
+    );
+    let forget = query(
+        "DELETE FROM password_history WHERE user_id = ? AND id NOT IN \
+         (SELECT id FROM password_history WHERE user_id = ? ORDER BY replaced DESC, id DESC LIMIT ?)",
+    );
+    vec![
+        keep.bind(micros(at)).bind(id.to_string()),
+        forget.bind(id.to_string()).bind(id.to_string()).bind(number),
+    ]
 }
 
 /// Everybody is in the built-in group.

@@ -4,10 +4,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyQuery, FamilyState, GrantId,
-    GrantType, MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms,
-    RefreshToken, Rotation, Session, SessionId, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
-    UserId,
+    Assurance, Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyQuery, FamilyState,
+    GrantId, GrantType, MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal,
+    RefreshTerms, RefreshToken, Rotation, Session, SessionId, SessionOrigin, StoreError, Throttle,
+    ThrottleKey, ThrottleRule, TokenHash, UserId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection, query, query_scalar};
@@ -42,14 +42,17 @@ pub(crate) async fn begin_session(
     session: &Session,
 ) -> Result<(), StoreError> {
     query(
-        "INSERT INTO sessions (token, id, user_id, auth_time, amr, created, last_used, idle, absolute_end) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sessions (token, id, user_id, auth_time, amr, acr, address, user_agent, created, last_used, idle, \
+         absolute_end) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(session.token.as_bytes().as_slice())
     .bind(session.id.as_str())
     .bind(session.user.as_str())
     .bind(micros(session.auth_time))
     .bind(json(&session.amr)?)
+    .bind(session.assurance.as_str())
+    .bind(session.origin.address.map(|address| address.to_string()))
+    .bind(session.origin.user_agent.as_deref())
     .bind(micros(session.created))
     .bind(micros(session.last_used))
     .bind(duration_micros(session.idle))
@@ -95,6 +98,11 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
         user: row.parsed("user_id")?,
         auth_time: row.time("auth_time")?,
         amr: row.json("amr")?,
+        assurance: row.known("acr", Assurance::parse)?,
+        origin: SessionOrigin {
+            address: row.optional_text("address")?.and_then(|address| address.parse().ok()),
+            user_agent: row.optional_text("user_agent")?,
+        },
         created: row.time("created")?,
         last_used: row.time("last_used")?,
         idle: row.duration("idle")?,

@@ -195,6 +195,10 @@ impl Store for SqliteStore {
         people::password_hash(&mut *self.read().await?, id).await
     }
 
+    async fn old_passwords(&self, id: &UserId, limit: u32) -> Result<Vec<PasswordHash>, StoreError> {
+        people::old_passwords(&mut *self.read().await?, id, limit).await
+    }
+
     async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
         query("SELECT * FROM groups WHERE id = ?")
             .bind(id.as_str())

@@ -84,6 +84,23 @@ pub(crate) async fn password_hash(
     found.map(|row| Row::new(&row, "user", "id").known("password", PasswordHash::parse)).transpose()
 }
 
+/// The latest first.
+pub(crate) async fn old_passwords(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+    limit: u32,
+) -> Result<Vec<PasswordHash>, StoreError> {
+    query("SELECT user_id, hash FROM password_history WHERE user_id = ? ORDER BY replaced DESC, id DESC LIMIT ?")
+        .bind(id.as_str())
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .map_err(database("read old password hashes"))?
+        .iter()
+        .map(|row| Row::new(row, "old password", "user_id").known("hash", PasswordHash::parse))
+        .collect()
+}
+
 /// The order of the tables is fixed, because SQLite otherwise sorts the whole group for each page: with everybody in it,
 /// 36 ms instead of 0.3.
 pub(crate) const MEMBERS: &str = "SELECT users.* FROM group_members \

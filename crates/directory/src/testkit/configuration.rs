@@ -24,7 +24,8 @@ use crate::secret::ClientSecretValue;
 use crate::seed::{FirstWorld, seed};
 use crate::signing_key::{KeyState, SigningKeyRecord};
 use crate::snapshot::{Revision, Snapshot};
-use crate::store::{Batch, Change, Expectation, Page, StoreError};
+use crate::store::{Batch, Change, Expectation, Page};
+use crate::store_error::StoreError;
 use crate::user::User;
 
 /// No people, no configuration, revision 0.

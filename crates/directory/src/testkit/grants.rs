@@ -12,7 +12,8 @@ use crate::refresh::{
     EndReason, FamilyState, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken, Rotation,
 };
 use crate::secret::{CodeValue, SessionToken, TokenHash};
-use crate::store::{Batch, Change, Purged, StoreError};
+use crate::store::{Batch, Change, Purged};
+use crate::store_error::StoreError;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

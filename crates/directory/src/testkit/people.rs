@@ -14,7 +14,8 @@ use crate::password::PasswordHash;
 use crate::policy::Lifetimes;
 use crate::refresh::{EndReason, RefreshRefusal, Rotation};
 use crate::secret::{CodeValue, SessionToken};
-use crate::store::{Batch, Change, Page, StoreError};
+use crate::store::{Batch, Change, Page};
+use crate::store_error::StoreError;
 use crate::user::{User, UserProfile};
 
 /// Groups sorted by name whatever the order of joining; what one replica writes the other reads.
@@ -222,5 +223,54 @@ pub async fn the_audit_trail_shows_the_latest_first(replicas: &Replicas) -> Outc
     let ninety_days = 90 * 24 * 3_600;
     assert_eq!(replicas.one.purge(world.after(ninety_days)).await?.audit_events, 1);
     assert_eq!(replicas.one.audit_events(10).await?, [later]);
+    Ok(())
+}
+
+/// Ending the others leaves the one, and other people's.
+pub async fn all_sessions_but_one_can_be_ended(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let tokens: Vec<_> = (0..3).map(|_| SessionToken::generate(&world.entropy)).collect();
+    let mut sessions: Vec<_> = tokens.iter().map(|token| world.session(token)).collect();
+    sessions[2].user = world.guest.id.clone();
+    for session in &sessions {
+        store.begin_session(session).await?;
+    }
+    let change = Change::EndOtherSessions(world.admin.id.clone(), sessions[0].id.clone());
+    store.commit(Batch::new(world.now, vec![change])).await?;
+    for (token, lives) in tokens.iter().zip([true, false, true]) {
+        assert_eq!(replicas.other.use_session(&token.hash(), world.now).await?.is_some(), lives);
+    }
+    Ok(())
+}
+
+/// Of the passwords that somebody had so many are remembered as were asked for last, the latest first; they go with
+/// the user.
+pub async fn old_passwords_are_kept_up_to_a_number(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let id = &world.admin.id;
+    let mut hashes = Vec::new();
+    for salt in ["AAAA", "BBBB", "CCCC", "DDDD", "EEEE"] {
+        let salt = salt.repeat(5);
+        let text =
+            format!("$argon2id$v=19$m=19456,t=2,p=1${salt}$3Mx1VxXLoKDBzFn4WAAzLIXXA8YVNJFcjVzQmnlSvBg");
+        let hash = some(PasswordHash::parse(&text))?;
+        let keep = Change::KeepOldPassword(id.clone(), 3);
+        let set = Change::SetPassword(id.clone(), hash.clone());
+        store.commit(Batch::new(world.after(1), vec![keep, set])).await?;
+        hashes.insert(0, hash);
+    }
+    assert_eq!(replicas.other.old_passwords(id, 10).await?, hashes[1..4]);
+    assert_eq!(store.old_passwords(id, 1).await?, hashes[1..2]);
+    let none = Change::KeepOldPassword(id.clone(), 0);
+    let guest = Change::KeepOldPassword(world.guest.id.clone(), 3);
+    store.commit(Batch::new(world.after(2), vec![none, guest])).await?;
+    for id in [id, &world.guest.id] {
+        assert_eq!(store.old_passwords(id, 10).await?, [], "{id}");
+    }
+    let gone = vec![Change::KeepOldPassword(id.clone(), 3), Change::RemoveUser(id.clone())];
+    store.commit(Batch::new(world.after(3), gone)).await?;
+    assert_eq!(store.old_passwords(id, 10).await?, []);
     Ok(())
 }

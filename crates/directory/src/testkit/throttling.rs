@@ -14,15 +14,23 @@ pub async fn parallel_attempts_are_all_counted(replicas: &Replicas) -> Outcome {
         Box::pin(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING)) as _
     });
     let results = together(attempts.collect()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let allowed = results.iter().filter(|attempt| **attempt == Attempt::Allowed).count();
-    assert_eq!(allowed, 5, "{results:?}");
+    let allowed = results.iter().filter_map(|attempt| match attempt {
+        Attempt::Allowed { number } => Some(*number),
+        Attempt::Wait { .. } => None,
+    });
+    let mut allowed: Vec<_> = allowed.collect();
+    allowed.sort_unstable();
+    assert_eq!(allowed, [1, 2, 3, 4, 5], "{results:?}");
     let until = BEGINNING + SignedDuration::from_secs(1);
     assert!(
         results
             .iter()
-            .all(|attempt| matches!(*attempt, Attempt::Allowed) || *attempt == Attempt::Wait { until })
+            .all(|attempt| matches!(*attempt, Attempt::Allowed { .. }) || *attempt == Attempt::Wait { until })
     );
-    assert_eq!(replicas.other.attempt(&key, &ThrottleRule::LOGIN, until).await?, Attempt::Allowed);
+    assert_eq!(
+        replicas.other.attempt(&key, &ThrottleRule::LOGIN, until).await?,
+        Attempt::Allowed { number: 6 }
+    );
     Ok(())
 }
 
@@ -37,7 +45,7 @@ pub async fn signing_in_takes_the_count_away(replicas: &Replicas) -> Outcome {
     assert!(matches!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Wait { .. }));
     assert_eq!(store.forget_attempts(&key).await?, 5, "waiting was not counted");
     assert_eq!(store.forget_attempts(&key).await?, 0);
-    assert_eq!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Allowed);
+    assert_eq!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Allowed { number: 1 });
     assert!(matches!(store.attempt(&other, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Wait { .. }));
     Ok(())
 }
@@ -48,7 +56,7 @@ pub async fn attempts_can_be_taken_back_one_by_one(replicas: &Replicas) -> Outco
     let key = ThrottleKey::login("a");
     let free = async || -> Result<u32, StoreError> {
         let mut allowed = 0;
-        while store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await? == Attempt::Allowed {
+        while let Attempt::Allowed { .. } = store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await? {
             allowed += 1;
         }
         Ok(allowed)
@@ -73,7 +81,10 @@ pub async fn counters_are_bounded_and_the_lightest_goes_first(replicas: &Replica
     let flood = MOST_THROTTLES + 50;
     for number in 0..flood {
         let key = ThrottleKey::login(&format!("invented-{number}"));
-        assert_eq!(store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Allowed);
+        assert_eq!(
+            store.attempt(&key, &ThrottleRule::LOGIN, BEGINNING).await?,
+            Attempt::Allowed { number: 1 }
+        );
     }
     assert!(matches!(store.attempt(&guessed, &ThrottleRule::LOGIN, BEGINNING).await?, Attempt::Wait { .. }));
     let purged = store.purge(BEGINNING + SignedDuration::from_hours(24)).await?;

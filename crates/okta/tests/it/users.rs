@@ -227,7 +227,9 @@ async fn a_password_is_set_with_the_profile_and_never_said_again() {
     assert_eq!(org.audit().await, audit, "the same password again is no change");
     let other = "quite-another-password";
     org.post(&one, with_password(other)).await.expect(200);
-    org.post(&one, with_password("short")).await.refused(400, "E0000001", "password");
+    for bad in ["short", "password1", "qwertyuiop"] {
+        org.post(&one, with_password(bad)).await.refused(400, "E0000001", "password");
+    }
     assert!(!is_password(&org, &one, PASSWORD).await);
     assert!(is_password(&org, &one, other).await);
     let log = org.get("/api/v1/logs?limit=1000").await.expect(200).to_string();

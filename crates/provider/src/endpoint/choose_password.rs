@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::password::name_part;
 use kubesso_directory::{OneTimePurpose, OneTimeTokenValue, TokenHash, User};
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +150,8 @@ impl Link<'_> {
             heading,
             login: user.profile.login.as_str(),
             what,
-            name_part: name_part(&user.profile.login),
+            rule: &context.password_policy.sentence(&user.profile.login),
+            shortest: context.password_policy.shortest,
             action: &format!("{directory}{}", self.token.expose()),
             request: &request,
             problem,

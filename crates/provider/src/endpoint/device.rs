@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
 use kubesso_directory::{
     AccessRequest, Application, Attempt, DeviceDecision, DeviceState, GrantType, Outcome, Person, Server,
-    SessionId, ThrottleKey, ThrottleRule, UserId, assignment, decide,
+    SessionId, SessionOrigin, ThrottleKey, ThrottleRule, UserId, assignment, decide,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,11 @@ use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
 use crate::device_request::parties;
+use crate::endpoint::expired::{Goal, Step};
 use crate::endpoint::form;
 use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
-use crate::password_check::{Denied, check_password};
+use crate::password_check::{Denied, Proved, prove};
 use crate::response_headers::RequestId;
 use crate::sealed::{self, Purpose, SealError};
 use crate::user_code::{IssuedCode, UserCode};
@@ -107,8 +108,8 @@ async fn submit(
         Some("allow") => visit.decide(jar, asked.as_ref(), true).await,
         Some("deny") => visit.decide(jar, asked.as_ref(), false).await,
         Some("switch") => visit.sign_in_page(StatusCode::OK, jar, "", None, None),
-        Some("cancel") => Ok(closing(context, "Nothing was allowed", CANCELLED)),
-        _ => visit.sign_in(address, jar, parameters).await,
+        Some("cancel") => Ok(visit.cancelled()),
+        _ => visit.sign_in(address, headers, jar, parameters).await,
     }
 }
 
@@ -185,17 +186,18 @@ fn closing(context: &Context, heading: &str, what: &str) -> Response {
 }
 
 /// A code with the server and the application that it is of.
-struct Visit<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Visit<'a> {
     context: &'a Context,
     configuration: &'a Configuration,
     server: &'a Server,
-    application: &'a Application,
-    code: &'a IssuedCode,
+    pub(super) application: &'a Application,
+    pub(super) code: &'a IssuedCode,
 }
 
 impl<'a> Visit<'a> {
     /// The page may be minutes old: the application may be deactivated meanwhile, or the rule changed.
-    fn of(
+    pub(super) fn of(
         context: &'a Context,
         configuration: &'a Configuration,
         code: &'a IssuedCode,
@@ -246,14 +248,19 @@ impl<'a> Visit<'a> {
     async fn sign_in(
         &self,
         address: ClientAddress,
+        headers: &HeaderMap,
         jar: CookieJar,
         parameters: &Parameters,
     ) -> Result<Response, PageError> {
         let (context, client) = (self.context, &self.application.client_id);
         let (typed, password) =
             (parameters.lenient("username").unwrap_or_default(), parameters.lenient("password"));
-        let person = match check_password(context, client, address, typed, password).await? {
-            Ok(person) => person,
+        match prove(context, client, address, typed, password).await? {
+            Ok(Proved::MaySignIn(person)) => self.signed_in(jar, &person, address.origin(headers)).await,
+            Ok(Proved::MustChoose(person)) => {
+                let goal = Goal::Device(*self);
+                Step { context, goal: &goal, user: &person.user }.begin(jar).await
+            }
             Err(denied) => {
                 let typed: String = typed.chars().take(254).collect();
                 let mut response =
@@ -261,26 +268,41 @@ impl<'a> Visit<'a> {
                 if let Some(seconds) = denied.retry_after() {
                     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
                 }
-                return Ok(response);
+                Ok(response)
             }
-        };
-        if let Some(reason) = self.refusal(&person) {
+        }
+    }
+
+    /// Somebody has proved who it is.
+    pub(super) async fn signed_in(
+        &self,
+        jar: CookieJar,
+        person: &Person,
+        origin: SessionOrigin,
+    ) -> Result<Response, PageError> {
+        let (context, client) = (self.context, &self.application.client_id);
+        if let Some(reason) = self.refusal(person) {
             // Told to the device too, as a redirect would tell it to the application.
-            audit::record(context, audit::SIGN_IN, &person, self.application, Outcome::Failure, reason)
+            audit::record(context, audit::SIGN_IN, person, self.application, Outcome::Failure, reason)
                 .await?;
             let denied = DeviceState::Denied { at: context.now(), reason: reason.to_owned() };
             let session = SessionId::generate(&*context.entropy);
-            self.store(&self.decision(&person, session, denied)).await?;
+            self.store(&self.decision(person, session, denied)).await?;
             return Err(refused(reason, self.application));
         }
         let amr = vec!["pwd".to_owned()];
-        let (session, jar) = BrowserSession::begin(context, jar, person.user.id.clone(), amr).await?;
+        let (session, jar) = BrowserSession::begin(context, jar, person.user.id.clone(), amr, origin).await?;
         let message = "signed in with a password, for a device";
-        audit::record(context, audit::SIGN_IN, &person, self.application, Outcome::Success, message).await?;
+        audit::record(context, audit::SIGN_IN, person, self.application, Outcome::Success, message).await?;
         tracing::info!(user = %person.user.id, %client, session = %session.id, "signed in, for a device");
         let page = format!("{}{PATH}", context.origin());
         let code = self.code.code.to_string();
         Ok((jar, see_other(&page, [("user_code", code.as_str())])).into_response())
+    }
+
+    /// Somebody does not want to sign in.
+    pub(super) fn cancelled(&self) -> Response {
+        closing(self.context, "Nothing was allowed", CANCELLED)
     }
 
     /// The person that the page asked says yes or no.
@@ -358,7 +380,7 @@ impl<'a> Visit<'a> {
         let page = pages::SignIn {
             assets: pages::assets(),
             application: self.application.label.as_str(),
-            server: self.server.server.name.as_str(),
+            server: Some(self.server.server.name.as_str()),
             host: &self.context.host(),
             action: PATH,
             request: &request,

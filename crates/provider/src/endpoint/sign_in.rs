@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use kubesso_directory::{Application, Outcome, Person, Server, UserId};
+use kubesso_directory::{Application, Outcome, Person, Server, SessionOrigin, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::audit;
@@ -20,6 +20,7 @@ use crate::browser_session::BrowserSession;
 use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
+use crate::endpoint::expired::{Goal, Step};
 use crate::endpoint::form;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::pages::{self, CurrentUser};
@@ -27,10 +28,6 @@ use crate::parameters::Parameters;
 use crate::password_check::{Denied, Proved, prove};
 use crate::response_headers::RequestId;
 use crate::sealed::{self, Purpose, SealError};
-
-mod expired;
-
-pub(crate) use expired::{PATH as EXPIRED_PATH, chosen};
 
 /// Where the forms go.
 pub(crate) const PATH: &str = "/sign-in";
@@ -136,8 +133,13 @@ async fn submit(
             let typed = parameters.lenient("username").unwrap_or_default();
             let password = parameters.lenient("password");
             match prove(context, &application.client_id, address, typed, password).await? {
-                Ok(Proved::MaySignIn(person)) => form.signed_in(&configuration, jar, &person).await,
-                Ok(Proved::MustChoose(person)) => form.choose_password(jar, &person.user).await,
+                Ok(Proved::MaySignIn(person)) => {
+                    form.signed_in(&configuration, jar, &person, address.origin(headers)).await
+                }
+                Ok(Proved::MustChoose(person)) => {
+                    let goal = Goal::Application(form);
+                    Step { context, goal: &goal, user: &person.user }.begin(jar).await
+                }
                 Err(denied) => form.denied(jar, typed, &denied),
             }
         }
@@ -145,7 +147,7 @@ async fn submit(
 }
 
 /// The server and the application of a request, if they are still there and active.
-fn parties<'a>(
+pub(super) fn parties<'a>(
     configuration: &'a Configuration,
     request: &AuthorizationRequest,
 ) -> Result<(&'a Server, &'a Application), PageError> {
@@ -160,28 +162,29 @@ fn parties<'a>(
     Ok((server, application))
 }
 
-fn cancelled(context: &Context, server: &Server, request: &AuthorizationRequest) -> Response {
+pub(super) fn cancelled(context: &Context, server: &Server, request: &AuthorizationRequest) -> Response {
     let error = OAuthError::new(ErrorCode::AccessDenied, "The person cancelled the sign-in.");
     refuse(context, server, &request.return_to, &error)
 }
 
 /// A sign-in page and what belongs to it.
-struct Form<'a> {
-    context: &'a Context,
-    application: &'a Application,
-    server: &'a Server,
-    request: &'a AuthorizationRequest,
-    current: Option<Current<'a>>,
+pub(super) struct Form<'a> {
+    pub(super) context: &'a Context,
+    pub(super) application: &'a Application,
+    pub(super) server: &'a Server,
+    pub(super) request: &'a AuthorizationRequest,
+    pub(super) current: Option<Current<'a>>,
 }
 
 impl Form<'_> {
     /// A person has proved who it is. Whoever may not use the application gets no session: the next try
     /// begins with this page again, where another account can be chosen.
-    async fn signed_in(
+    pub(super) async fn signed_in(
         &self,
         configuration: &Configuration,
         jar: CookieJar,
         person: &Person,
+        origin: SessionOrigin,
     ) -> Result<Response, PageError> {
         let (context, request) = (self.context, self.request);
         if !request.is_about(&person.user.id) {
@@ -195,7 +198,7 @@ impl Form<'_> {
             return Ok(refuse(context, self.server, &request.return_to, &error));
         }
         let amr = vec!["pwd".to_owned()];
-        let (session, jar) = BrowserSession::begin(context, jar, person.user.id.clone(), amr).await?;
+        let (session, jar) = BrowserSession::begin(context, jar, person.user.id.clone(), amr, origin).await?;
         self.audit(person, Outcome::Success, "signed in with a password").await?;
         tracing::info!(
             user = %person.user.id,
@@ -257,7 +260,7 @@ impl Form<'_> {
         let page = pages::SignIn {
             assets: pages::assets(),
             application: self.application.label.as_str(),
-            server: self.server.server.name.as_str(),
+            server: Some(self.server.server.name.as_str()),
             host: &context.host(),
             action: PATH,
             request: &sealed,
@@ -274,7 +277,7 @@ impl Form<'_> {
     }
 }
 
-fn no_request(status: StatusCode) -> PageError {
+pub(super) fn no_request(status: StatusCode) -> PageError {
     PageError {
         status,
         heading: "Nothing to sign in to",
@@ -299,7 +302,7 @@ fn unusable_page(error: SealError) -> PageError {
     }
 }
 
-fn other_browser() -> PageError {
+pub(super) fn other_browser() -> PageError {
     PageError {
         status: StatusCode::FORBIDDEN,
         heading: "Sign-in not accepted",

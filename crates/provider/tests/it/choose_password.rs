@@ -62,8 +62,8 @@ async fn has(house: &House, password: &str) -> bool {
 
 #[tokio::test]
 async fn the_pages_are_these() {
-    let house = House::new().await;
     for (purpose, directory, before) in PURPOSES {
+        let house = House::new().await;
         put(&house, before).await;
         let link = link(&house, purpose, directory).await;
         let mut browser = house.browser();
@@ -170,7 +170,7 @@ async fn the_name_of_the_login_must_not_stand_in_the_password_and_the_page_says_
     let page = browser.get(&link).await.expect(StatusCode::OK);
     assert_eq!(
         page.text_of("rule").as_deref(),
-        Some("At least 8 characters and at most 1024 bytes, without “admin” in it.")
+        Some("At least 8 characters and at most 1024 bytes, not easy to guess, and without “admin” in it.")
     );
     let answer = choose(&mut browser, &link, &page, "I am Admin!", "I am Admin!").await;
     let expected = "Choose another password: the password must not contain the login&#39;s name.";

@@ -1,5 +1,6 @@
 //! The device authorization grant: the device's side and the person's.
 
+mod expired;
 mod pages;
 mod polling;
 

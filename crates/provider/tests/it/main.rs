@@ -1,7 +1,11 @@
 //! The provider through its router, as browsers, clients and kube-apiserver meet it.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod authorize;
+#[cfg(test)]
+mod change_password;
 #[cfg(test)]
 mod choose_password;
 #[cfg(test)]
@@ -16,6 +20,8 @@ mod device;
 mod discovery;
 #[cfg(test)]
 mod expired_password;
+#[cfg(test)]
+mod guessing;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -41,6 +47,8 @@ mod refresh;
 mod request_object;
 #[cfg(test)]
 mod resource;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use http::StatusCode;
-use kubesso_directory::password::{Password, PasswordHash, Verification};
+use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
 use kubesso_directory::{
     Access, Attempt, Change, Login, Resource, ThrottleKey, ThrottleRule, User, UserStatus,
 };
@@ -96,8 +96,9 @@ impl NewPassword {
 }
 
 /// What is written when a user gets a password: whoever was signed in with the old one is signed out.
-pub(super) fn set(context: &Context, caller: &Caller, user: &User, hash: PasswordHash) -> [Change; 5] {
+pub(super) fn set(context: &Context, caller: &Caller, user: &User, hash: PasswordHash) -> [Change; 6] {
     [
+        Change::KeepOldPassword(user.id.clone(), context.password_policy.remembered()),
         Change::SetPassword(user.id.clone(), hash),
         Change::EndSessions(user.id.clone()),
         Change::EndGrants(user.id.clone()),
@@ -112,12 +113,28 @@ pub(super) async fn hash(
     password: &Password,
     login: &Login,
 ) -> Result<PasswordHash, ApiError> {
-    password.check_strength(login).map_err(|error| {
+    hash_of_none_of(context, password, login, Vec::new()).await
+}
+
+/// The same, if the password is none of `before` either: only where somebody chooses an own one (Okta: `strict`), for an
+/// administrator could find out old ones by it.
+async fn hash_of_none_of(
+    context: &Context,
+    password: &Password,
+    login: &Login,
+    before: Vec<PasswordHash>,
+) -> Result<PasswordHash, ApiError> {
+    let (hasher, entropy, policy) =
+        (context.password_hasher.clone(), context.entropy.clone(), context.password_policy);
+    let (password, login) = (password.clone(), login.clone());
+    let work = move || {
+        policy.check(&password, &login)?;
+        policy.check_history(&hasher, &password, &before)?;
+        Ok::<_, PasswordRuleError>(hasher.hash(&password, &*entropy))
+    };
+    let hashed = on_a_hashing_thread(context, work).await?.map_err(|error| {
         ApiError::invalid("password", format!("Password requirements were not met: {error}"))
     })?;
-    let (hasher, entropy) = (context.password_hasher.clone(), context.entropy.clone());
-    let password = password.clone();
-    let hashed = on_a_hashing_thread(context, move || hasher.hash(&password, &*entropy)).await?;
     hashed.map_err(|error| ApiError::invalid("password", error))
 }
 
@@ -165,7 +182,8 @@ async fn change_password(
     if new == old {
         return Err(ApiError::invalid("newPassword", "The new password is the old one"));
     }
-    let hash = hash(&context, &new, &user.profile.login).await?;
+    let before = context.store.old_passwords(&user.id, context.password_policy.remembered()).await?;
+    let hash = hash_of_none_of(&context, &new, &user.profile.login, before).await?;
     let user = change(&context, &caller, &user.id, |before| {
         if !matches!(before.status, UserStatus::Active | UserStatus::PasswordExpired | UserStatus::Staged) {
             return Err(super::lifecycle::not_allowed(before));
@@ -184,7 +202,7 @@ async fn throttle(context: &Context, user: &User) -> Result<(), ApiError> {
     let key = ThrottleKey::login(user.profile.login.as_str());
     let attempt = context.store.attempt(&key, &ThrottleRule::LOGIN, context.now()).await?;
     match attempt {
-        Attempt::Allowed => Ok(()),
+        Attempt::Allowed { .. } => Ok(()),
         Attempt::Wait { until } => {
             let seconds = (until.as_second() - context.now().as_second()).max(1);
             Err(ApiError::too_many_requests(u32::try_from(seconds).unwrap_or(u32::MAX)))

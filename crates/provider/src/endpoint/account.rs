@@ -1,0 +1,279 @@
+//! What somebody who has signed in sees of the own account, and ends: sessions of browsers, and what applications may
+//! do without asking. Every button is a form bound to the browser (module `csrf`) and to its session.
+
+pub(crate) mod password;
+pub(crate) mod sign_in;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::{HeaderMap, StatusCode};
+use jiff::SignedDuration;
+use kubesso_directory::{
+    Batch, Change, FamilyQuery, GrantId, RefreshFamily, RefreshRotation, Session, SessionId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::audit;
+use crate::authorization_response::see_other;
+use crate::browser_name::browser_name;
+use crate::browser_session::BrowserSession;
+use crate::context::{Configuration, Context, PageError};
+use crate::csrf::BrowserBinding;
+use crate::endpoint::form;
+use crate::moments::Moment;
+use crate::pages;
+use crate::pages::account::{Account, ApplicationEntry, SessionEntry};
+use crate::parameters::Parameters;
+use crate::response_headers::RequestId;
+use crate::sealed::{self, Purpose};
+
+/// Short, because people type it.
+pub(crate) const PATH: &str = "/account";
+
+/// How long a page may lie open.
+const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many sessions are listed, and so many applications.
+const LONGEST_LIST: u32 = 100;
+
+/// Where somebody wants to go who has to sign in first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Destination {
+    Account,
+    Password,
+}
+
+impl Destination {
+    fn url(self, context: &Context) -> String {
+        let path = match self {
+            Self::Account => PATH,
+            Self::Password => password::PATH,
+        };
+        format!("{}{path}", context.origin())
+    }
+}
+
+/// What is sealed into the forms.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    browser: BrowserBinding,
+    session: SessionId,
+}
+
+/// What was just done, as the page's address says it: whoever writes another one reads another sentence.
+const DONE: [(&str, &str); 4] = [
+    ("session", "The session has ended. Whoever uses that browser has to sign in again."),
+    ("others", "All other sessions have ended. Only this browser is signed in."),
+    ("application", "The application is signed out. It asks you the next time that it needs a token."),
+    ("password", "Your password is changed. All other browsers and all applications are signed out."),
+];
+
+/// The page, or the sign-in page if nobody is signed in.
+pub(crate) async fn get(
+    State(context): State<Context>,
+    Extension(request_id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
+    jar: CookieJar,
+) -> Response {
+    let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
+    let shown = async {
+        match BrowserSession::find(&context, &jar).await? {
+            Some(found) => page(&context, jar, &found, parameters.lenient("done")).await,
+            None => sign_in::page(&context, StatusCode::OK, jar, Destination::Account, "", None),
+        }
+    };
+    shown.await.unwrap_or_else(|error: PageError| context.error_page(&request_id, &error))
+}
+
+/// Somebody pressed a button of the page.
+pub(crate) async fn post(
+    State(context): State<Context>,
+    Extension(request_id): Extension<RequestId>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    body: Bytes,
+) -> Response {
+    let parameters = form(&headers, &body);
+    let submitted = submit(&context, &headers, jar, &parameters).await;
+    submitted.unwrap_or_else(|error| context.error_page(&request_id, &error))
+}
+
+async fn submit(
+    context: &Context,
+    headers: &HeaderMap,
+    jar: CookieJar,
+    parameters: &Parameters,
+) -> Result<Response, PageError> {
+    let sealed = parameters.lenient("request").unwrap_or_default();
+    let opened = sealed::open::<Pending>(&context.sealing_key, Purpose::Account, sealed, context.now());
+    let Pending { browser, session } = opened.map_err(|_| not_ours())?;
+    if !browser.admits(&jar, headers, &context.base_url) {
+        return Err(not_ours());
+    }
+    let found = BrowserSession::find(context, &jar).await?;
+    // The session of the page may be over, or another one have begun in another tab.
+    let Some(found) = found.filter(|found| found.session.id == session) else {
+        return Ok(see_other(&Destination::Account.url(context), []));
+    };
+    let done = match parameters.lenient("action") {
+        Some("end-session") => match parameters.lenient("session").and_then(|id| SessionId::parse(id).ok()) {
+            Some(id) if id == found.session.id => return sign_out(context, jar, &found).await,
+            Some(id) => {
+                end_session(context, &found, id).await?;
+                "session"
+            }
+            None => return Err(not_ours()),
+        },
+        Some("end-others") => {
+            end_others(context, &found).await?;
+            "others"
+        }
+        Some("end-grant") => match parameters.lenient("grant").and_then(|id| GrantId::parse(id).ok()) {
+            Some(grant) => {
+                end_grant(context, &found, grant).await?;
+                "application"
+            }
+            None => return Err(not_ours()),
+        },
+        _ => return Err(not_ours()),
+    };
+    Ok(see_other(&Destination::Account.url(context), [("done", done)]))
+}
+
+/// Ends this browser's own session.
+async fn sign_out(context: &Context, jar: CookieJar, found: &BrowserSession) -> Result<Response, PageError> {
+    let user = &found.person.user.id;
+    let (_, jar) = BrowserSession::end(context, jar).await?;
+    let entry = audit::own_account(context, audit::SESSION_END, user, "signed out");
+    context.store.commit(Batch::new(context.now(), vec![entry])).await?;
+    tracing::info!(%user, session = %found.session.id, "signed out");
+    let page = pages::SignedOut { assets: pages::assets(), host: &context.host() };
+    Ok((jar, pages::render(StatusCode::OK, &page)).into_response())
+}
+
+/// Ends a session of the same person. One that has ended, or never was, is as good as ended.
+async fn end_session(context: &Context, found: &BrowserSession, id: SessionId) -> Result<(), PageError> {
+    let user = &found.person.user.id;
+    let session = context.store.session(&id).await?;
+    if session.is_none_or(|session| session.user != *user) {
+        return Ok(());
+    }
+    tracing::info!(%user, session = %id, by = %found.session.id, "ended one of the own sessions");
+    let entry = audit::own_account(context, audit::SESSION_END, user, "ended a session of another browser");
+    context.store.commit(Batch::new(context.now(), vec![Change::EndSession(id), entry])).await?;
+    Ok(())
+}
+
+async fn end_others(context: &Context, found: &BrowserSession) -> Result<(), PageError> {
+    let user = &found.person.user.id;
+    tracing::info!(%user, by = %found.session.id, "ended all other sessions of one's own");
+    let entry =
+        audit::own_account(context, audit::SESSION_END, user, "ended the sessions of all other browsers");
+    let end = Change::EndOtherSessions(user.clone(), found.session.id.clone());
+    context.store.commit(Batch::new(context.now(), vec![end, entry])).await?;
+    Ok(())
+}
+
+/// Ends what an application may do for the same person.
+async fn end_grant(context: &Context, found: &BrowserSession, grant: GrantId) -> Result<(), PageError> {
+    let user = &found.person.user.id;
+    let families = families(context, found).await?;
+    let Some(family) = families.into_iter().find(|family| family.grant == grant) else { return Ok(()) };
+    tracing::info!(%user, client = %family.client, %grant, "signed an application out");
+    let message = format!("signed the application {} out", family.client);
+    let entry = audit::own_account(context, audit::GRANT_END, user, &message);
+    context.store.commit(Batch::new(context.now(), vec![Change::EndGrant(grant), entry])).await?;
+    Ok(())
+}
+
+async fn families(context: &Context, found: &BrowserSession) -> Result<Vec<RefreshFamily>, PageError> {
+    let query = FamilyQuery {
+        user: Some(&found.person.user.id),
+        limit: LONGEST_LIST,
+        now: context.now(),
+        ..FamilyQuery::default()
+    };
+    Ok(context.store.families(&query).await?)
+}
+
+/// The page, with a new seal and bound to the browser and its session.
+async fn page(
+    context: &Context,
+    jar: CookieJar,
+    found: &BrowserSession,
+    done: Option<&str>,
+) -> Result<Response, PageError> {
+    let (now, user) = (context.now(), &found.person.user);
+    let mut sessions = context.store.sessions_of(&user.id).await?;
+    sessions.retain(|session| session.is_alive(now));
+    sessions.sort_by_key(|session| (session.id != found.session.id, std::cmp::Reverse(session.last_used)));
+    sessions.truncate(usize::try_from(LONGEST_LIST).unwrap_or(usize::MAX));
+    let configuration = context.configuration().await;
+    let mut families = families(context, found).await?;
+    families.sort_by_key(|family| std::cmp::Reverse(family.rotated));
+
+    let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
+    let pending = Pending { browser, session: found.session.id.clone() };
+    let ends = now.saturating_add(PAGE_LIFETIME)?;
+    let request = sealed::seal(&context.sealing_key, &*context.entropy, Purpose::Account, &pending, ends)?;
+    let name = user.profile.name();
+    let page = Account {
+        assets: pages::assets(),
+        host: &context.host(),
+        done: DONE.iter().find(|(name, _)| Some(*name) == done).map(|(_, text)| *text),
+        name: name.as_deref(),
+        login: user.profile.login.as_str(),
+        email: user.profile.email.as_str(),
+        groups: found.person.groups.iter().map(|group| group.name.as_str()).collect(),
+        password_changed: user.password_changed.map(|at| Moment::new(at, now)),
+        sessions: sessions.iter().map(|session| entry(context, session, found)).collect(),
+        applications: families.iter().map(|family| application(context, &configuration, family)).collect(),
+        action: PATH,
+        password_page: password::PATH,
+        request: &request,
+    };
+    Ok((jar, pages::render(StatusCode::OK, &page)).into_response())
+}
+
+fn entry(context: &Context, session: &Session, found: &BrowserSession) -> SessionEntry {
+    let now = context.now();
+    SessionEntry {
+        id: session.id.to_string(),
+        browser: browser_name(session.origin.user_agent.as_deref()),
+        address: session.origin.address.map(|address| address.to_string()),
+        since: Moment::new(session.created, now),
+        last_used: Moment::new(session.last_used, now),
+        is_this: session.id == found.session.id,
+    }
+}
+
+fn application(context: &Context, configuration: &Configuration, family: &RefreshFamily) -> ApplicationEntry {
+    let now = context.now();
+    let application = configuration.snapshot.application(&family.client);
+    let server = configuration.server(family.server.as_str());
+    // Where tokens are not exchanged nobody writes down when they were last used.
+    let rotates = application
+        .is_some_and(|application| !matches!(application.refresh_rotation, RefreshRotation::Static));
+    ApplicationEntry {
+        id: family.grant.to_string(),
+        label: application
+            .map_or_else(|| family.client.to_string(), |application| application.label.to_string()),
+        server: server.map_or_else(|| family.server.to_string(), |server| server.server.name.to_string()),
+        since: Moment::new(family.created, now),
+        last_used: rotates.then(|| Moment::new(family.rotated, now)),
+    }
+}
+
+fn not_ours() -> PageError {
+    PageError {
+        status: StatusCode::FORBIDDEN,
+        heading: "Nothing was changed",
+        what: "The form is more than an hour old, or did not come from the browser that was given it."
+            .to_owned(),
+        advice: "Allow cookies for this site, open /account again, and repeat what you wanted to do.",
+        details: Vec::new(),
+    }
+}
