@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
+use crate::operation::Counters;
 use crate::pages::{self, ErrorPage};
 use crate::polls::Polls;
 use crate::response_headers::RequestId;
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) spare_key: SpareKey,
     /// The client assertions that were used, so that none is used twice.
     pub(crate) used_assertions: JtiMemory,
+    pub(crate) counters: Counters,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -88,6 +90,7 @@ impl Context {
             polls: Polls::default(),
             spare_key: SpareKey::default(),
             used_assertions: JtiMemory::default(),
+            counters: Counters::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

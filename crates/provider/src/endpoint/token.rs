@@ -55,6 +55,7 @@ pub(crate) async fn token(
         TokenRequest { context: &context, configuration: &configuration, server, application, address };
     match request.answer(&parameters).await {
         Ok(response) => {
+            context.counters.issued(parameters.lenient("grant_type"));
             let mut response = Json(response).into_response();
             never_stored(&mut response);
             response
