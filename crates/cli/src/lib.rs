@@ -17,6 +17,7 @@
 
 mod api_token;
 mod args;
+mod audit;
 mod authority;
 mod data_directory;
 mod doctor;
@@ -31,6 +32,7 @@ mod provider_server;
 #[cfg(test)]
 mod reference;
 mod serve;
+mod token;
 mod tour;
 pub mod up;
 mod user;
@@ -111,6 +113,8 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::User(command) => runtime()?.block_on(user::run(command)),
         // Outside of any runtime: signing in has one of its own.
         Command::ApiToken(command) => api_token::run(command),
+        Command::Token(command) => runtime()?.block_on(token::run(command)),
+        Command::Audit(command) => runtime()?.block_on(audit::run(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {

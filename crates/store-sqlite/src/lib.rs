@@ -44,6 +44,7 @@ mod changes;
 mod configuration;
 mod devices;
 mod grants;
+mod inspect;
 mod master_key;
 mod open;
 mod people;
@@ -51,6 +52,7 @@ mod row;
 mod schema;
 mod search;
 
+pub use inspect::Inspection;
 pub use open::OpenError;
 
 /// How many connections read.
