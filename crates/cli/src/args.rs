@@ -7,9 +7,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use kubesso_signin::Plugin;
 
 mod audit;
+mod backup;
 mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
+pub(crate) use backup::{Backup, PassphraseFrom, Restore};
 pub(crate) use token::{Preview, Token};
 
 /// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
@@ -68,6 +70,14 @@ pub(crate) enum Command {
     /// The audit trail: list, export.
     #[command(subcommand, arg_required_else_help = true)]
     Audit(Audit),
+    /// Write people, groups, settings, keys and the certificate authority into one encrypted file, while kubesso runs.
+    #[command(
+        after_help = "Example:\n  kubesso backup --data-dir /var/lib/kubesso --out kubesso-2026-11-22.bak"
+    )]
+    Backup(Backup),
+    /// Make a data directory from a backup. A directory with anything in it is left alone.
+    #[command(after_help = "Example:\n  kubesso restore kubesso-2026-11-22.bak --data-dir /var/lib/kubesso")]
+    Restore(Restore),
     /// Look for settings that cannot do what they say, and for what weakens this installation.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),

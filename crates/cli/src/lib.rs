@@ -19,6 +19,7 @@ mod api_token;
 mod args;
 mod audit;
 mod authority;
+mod backup;
 mod data_directory;
 mod doctor;
 mod environment;
@@ -115,6 +116,8 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::ApiToken(command) => api_token::run(command),
         Command::Token(command) => runtime()?.block_on(token::run(command)),
         Command::Audit(command) => runtime()?.block_on(audit::run(command)),
+        Command::Backup(command) => runtime()?.block_on(backup::backup(command)),
+        Command::Restore(command) => runtime()?.block_on(backup::restore(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {

@@ -40,6 +40,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Sqlite, Transaction, query};
 
 mod administration;
+mod backup;
 mod changes;
 mod configuration;
 mod devices;

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod audit;
+mod backup;
 mod check;
 mod command_line;
 mod health;

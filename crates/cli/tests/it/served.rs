@@ -58,6 +58,7 @@ pub(crate) async fn answers(http: &reqwest::Client, url: &str) {
 pub(crate) struct Site {
     pub(crate) home: tempfile::TempDir,
     pub(crate) port: u16,
+    pub(crate) authority: CertificateAuthority,
     pub(crate) http: reqwest::Client,
 }
 
@@ -68,7 +69,7 @@ impl Site {
         let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
         let tls = tls(home.path(), &authority, "tls", &ServerNames::loopback());
         let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
-        let site = Self { home, port: free_port(), http };
+        let site = Self { home, port: free_port(), authority, http };
         let port = site.port;
         let config = format!(
             "base_url: https://localhost:{port}\nlisten: ['127.0.0.1:{port}']\ntls: {tls}\ndata_dir: {}\n{more}",
