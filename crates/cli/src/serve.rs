@@ -1,5 +1,6 @@
 //! `kubesso serve`: the provider from a configuration file.
 
+mod certificates;
 mod check;
 mod endpoint;
 mod health;
@@ -8,16 +9,14 @@ mod proxies;
 mod settings;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
-use kubesso_https::{
-    ClientAuthentication, Identity, Limits, ServerTls, serve, serve_dangerously_without_tls,
-};
+use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
 use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -34,13 +33,11 @@ use crate::error::CommandError;
 use crate::management;
 use crate::provider_server;
 use crate::up::{installation, interrupted, people};
+use certificates::show_renewed_certificates;
 use health::Health;
 use metrics::Metrics;
 pub(crate) use proxies::Proxies;
 use proxies::{Network, ProxyHeader};
-
-/// How often the certificate's files are looked at: renewed ones are shown without a restart.
-const CERTIFICATE_CHECK: Duration = Duration::from_mins(5);
 
 /// The configuration file. A name that it does not know is an error.
 #[derive(Debug, Deserialize)]
@@ -237,7 +234,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     for listener in metrics_listeners {
         let router = metrics.router().merge(health.router());
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
-        tasks.spawn(metrics.clone().probe(database.clone(), shutdown.clone()));
+        tasks.spawn(metrics.clone().probe(Arc::new(database.clone()), shutdown.clone()));
     }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
@@ -386,44 +383,6 @@ impl Serve {
 
 fn addresses(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl Tls {
-    fn read(&self) -> Result<Identity, CommandError> {
-        let read = |path: &Path| {
-            std::fs::read_to_string(path)
-                .map_err(|e| CommandError::because(format!("{} cannot be read", path.display()), &e))
-        };
-        Ok(Identity::new(read(&self.certificate)?, read(&self.key)?))
-    }
-}
-
-async fn show_renewed_certificates(files: Tls, tls: ServerTls, shutdown: CancellationToken) {
-    let mut shown = files.read().map(|identity| identity.chain_pem().to_owned()).unwrap_or_default();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
-            () = shutdown.cancelled() => return,
-        }
-        let identity = match files.read() {
-            Ok(identity) if identity.chain_pem() != shown => identity,
-            Ok(_) => continue,
-            Err(error) => {
-                error!(%error, "the certificate's files cannot be read; the old one is shown on");
-                continue;
-            }
-        };
-        match tls.replace_identity(&identity) {
-            Ok(()) => {
-                identity.chain_pem().clone_into(&mut shown);
-                info!("the renewed certificate is shown");
-            }
-            // Key and certificate are two files: one may be renewed a moment before the other.
-            Err(error) => {
-                error!(%error, "the renewed certificate cannot be used yet; the old one is shown on");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

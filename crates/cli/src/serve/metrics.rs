@@ -92,7 +92,7 @@ impl Metrics {
     }
 
     /// Asks the store something now and then, until `shutdown`.
-    pub(super) async fn probe(self, store: impl Store, shutdown: CancellationToken) {
+    pub(super) async fn probe(self, store: Arc<dyn Store>, shutdown: CancellationToken) {
         loop {
             let begin = Instant::now();
             match store.revision().await {

@@ -1,50 +1,9 @@
 //! `kubesso backup` and `kubesso restore`: what is restored signs people in again.
 
-use kubesso_https::{Timeouts, Trust, client_with_redirects};
 use serde_json::Value;
 
 use crate::served::Site;
 use crate::{kubesso, text};
-
-/// Between `before` and the next quotation mark.
-fn quoted<'a>(page: &'a str, before: &str) -> &'a str {
-    page.split_once(before).and_then(|(_, rest)| rest.split_once('"')).unwrap().0
-}
-
-/// Whether the sign-in form takes login and password, and gives a code for them.
-async fn signs_in(site: &Site, client: &str, server: &str, login: &str, password: &str) -> bool {
-    let trust = Trust::Only(site.authority.certificate_pem().to_owned());
-    let http = client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
-    let mut url: reqwest::Url = site.url(&format!("/oauth2/{server}/v1/authorize")).parse().unwrap();
-    url.query_pairs_mut().extend_pairs([
-        ("client_id", client),
-        ("response_type", "code"),
-        ("scope", "openid"),
-        ("redirect_uri", "http://localhost:8000"),
-        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
-        ("code_challenge_method", "S256"),
-    ]);
-    let shown = http.get(url).send().await.unwrap();
-    let cookies: Vec<_> = shown
-        .headers()
-        .get_all("set-cookie")
-        .iter()
-        .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
-        .collect();
-    let page = shown.text().await.unwrap();
-    let request = quoted(&page, "name=\"request\" value=\"").to_owned();
-    let form = [("request", &*request), ("username", login), ("password", password), ("action", "sign-in")];
-    let answered = http
-        .post(site.url("/sign-in"))
-        .header("cookie", cookies.join("; "))
-        .form(&form)
-        .send()
-        .await
-        .unwrap();
-    let location = answered.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
-    location
-        .is_some_and(|location| location.starts_with("http://localhost:8000") && location.contains("code="))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_made_while_it_runs_is_restored_elsewhere_and_signs_in_again() {
@@ -110,17 +69,7 @@ async fn a_backup_made_while_it_runs_is_restored_elsewhere_and_signs_in_again() 
     );
     let after: Value = serde_json::from_slice(&discovered.stdout).unwrap();
     assert_eq!(after["id_token"]["sub"], before["id_token"]["sub"]);
-    let server = server_id(&site, &into);
-    assert!(signs_in(&site, client, &server, "jo@example.com", password).await);
-    assert!(!signs_in(&site, client, &server, "jo@example.com", "wrong").await);
-}
-
-/// The id of the authorization server, as a preview writes it into the issuer.
-fn server_id(site: &Site, data: &str) -> String {
-    let base_url = format!("--base-url={}", site.url(""));
-    let arguments =
-        ["token", "preview", "--user=jo@example.com", "--client=k8s OIDC", "-o=json", "--data-dir"];
-    let seen = kubesso(site.home.path(), &[&arguments[..], &[data, &base_url]].concat());
-    let seen: Value = serde_json::from_slice(&seen.stdout).unwrap();
-    seen["issuer"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    let server = site.server_id(&into);
+    assert!(site.signs_in(client, &server, "jo@example.com", password).await);
+    assert!(!site.signs_in(client, &server, "jo@example.com", "wrong").await);
 }

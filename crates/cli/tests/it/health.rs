@@ -72,3 +72,37 @@ async fn prometheus_reads_what_was_asked_and_answered_at_a_listener_of_its_own()
     assert_eq!(get(&site, &format!("http://127.0.0.1:{port}/readyz")).await.0, 200);
     assert_eq!(get(&site, &site.url("/metrics")).await.0, 404, "not for strangers");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_are_counted_by_outcome_and_come_from_where_a_trusted_proxy_says() {
+    let port = free_port();
+    let mut said = Vec::new();
+    for (trusted, address) in [("['127.0.0.0/8', '::1']", "198.51.100.7"), ("[]", "127.0.0.1")] {
+        let site = Site::new(&format!("metrics: 127.0.0.1:{port}\ntrusted_proxies: {trusted}\n"));
+        let mut serving = site.serve().await;
+        let made = site.run(&["user", "create", "jo@example.com", "--group=k8s-admins", "-o=json"]);
+        let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+        let seen = site.run(&["token", "preview", "--user=jo@example.com", "--client=k8s OIDC", "-o=json"]);
+        let seen: serde_json::Value = serde_json::from_slice(&seen.stdout).unwrap();
+        let client = seen["client"].as_str().unwrap();
+        let server = site.server_id(&site.data().display().to_string());
+        let password = made["password"].as_str().unwrap();
+        assert!(!site.signs_in(client, &server, "jo@example.com", "wrong").await);
+        assert!(site.signs_in(client, &server, "jo@example.com", password).await);
+        let (_, metrics) = get(&site, &format!("http://127.0.0.1:{port}/metrics")).await;
+        for line in [
+            r#"kubesso_sign_ins_total{outcome="success"} 1"#,
+            r#"kubesso_sign_ins_total{outcome="wrong_password"} 1"#,
+            r#"kubesso_requests_total{endpoint="/sign-in",status="422"} 1"#,
+        ] {
+            assert!(metrics.contains(line), "{line} is not in {metrics}");
+        }
+        let _ = serving.0.kill();
+        let mut log = String::new();
+        std::io::Read::read_to_string(&mut serving.0.stderr.take().unwrap(), &mut log).unwrap();
+        let refused = log.lines().find(|line| line.contains("wrong login or password")).unwrap().to_owned();
+        assert!(refused.contains(address), "{trusted}: {refused}");
+        said.push(refused);
+    }
+    assert!(!said[1].contains("198.51.100.7"), "{}", said[1]);
+}

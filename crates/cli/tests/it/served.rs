@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kubesso_ambient::{Clock, SystemClock};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
-use kubesso_https::{Timeouts, Trust, client};
+use kubesso_https::{Timeouts, Trust, client, client_with_redirects};
 
 use crate::kubesso;
 
@@ -103,4 +103,55 @@ impl Site {
         let data = self.data().display().to_string();
         kubesso(self.home.path(), &[arguments, &["--data-dir", &data]].concat())
     }
+
+    /// The id of the authorization server, as a preview writes it into the issuer.
+    pub(crate) fn server_id(&self, data: &str) -> String {
+        let base_url = format!("--base-url={}", self.url(""));
+        let arguments =
+            ["token", "preview", "--user=jo@example.com", "--client=k8s OIDC", "-o=json", "--data-dir"];
+        let seen = kubesso(self.home.path(), &[&arguments[..], &[data, &base_url]].concat());
+        let seen: serde_json::Value = serde_json::from_slice(&seen.stdout).unwrap();
+        seen["issuer"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Whether the sign-in form takes login and password, and gives a code for them. The browser says that it comes
+    /// from 198.51.100.7.
+    pub(crate) async fn signs_in(&self, client: &str, server: &str, login: &str, password: &str) -> bool {
+        let trust = Trust::Only(self.authority.certificate_pem().to_owned());
+        let http =
+            client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
+        let mut url: reqwest::Url = self.url(&format!("/oauth2/{server}/v1/authorize")).parse().unwrap();
+        url.query_pairs_mut().extend_pairs([
+            ("client_id", client),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("redirect_uri", "http://localhost:8000"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+        ]);
+        let shown = http.get(url).send().await.unwrap();
+        let cookies: Vec<_> = shown
+            .headers()
+            .get_all("set-cookie")
+            .iter()
+            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
+            .collect();
+        let page = shown.text().await.unwrap();
+        let request = quoted(&page, "name=\"request\" value=\"").to_owned();
+        let form =
+            [("request", &*request), ("username", login), ("password", password), ("action", "sign-in")];
+        let submitted = http
+            .post(self.url("/sign-in"))
+            .header("cookie", cookies.join("; "))
+            .header("x-forwarded-for", "198.51.100.7")
+            .form(&form);
+        let answered = submitted.send().await.unwrap();
+        let location = answered.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+        location.is_some_and(|to| to.starts_with("http://localhost:8000") && to.contains("code="))
+    }
+}
+
+/// Between `before` and the next quotation mark.
+fn quoted<'a>(page: &'a str, before: &str) -> &'a str {
+    page.split_once(before).and_then(|(_, rest)| rest.split_once('"')).unwrap().0
 }

@@ -101,7 +101,7 @@ fn policies_and_rules_are_asked_in_the_order_of_their_priorities() {
 fn what_was_passed_over_before_a_rule_decided_is_told_in_order() {
     let closed = Rule { status: Status::Inactive, ..rule("first", "closed", 1) };
     let server = server(
-        vec![policy("empty", 1), policy("first", 2), policy("never asked", 3)],
+        vec![policy("empty", 1), policy("first", 2), policy("later", 3)],
         vec![closed, rule("first", "open", 2)],
     );
     let client = ClientId::parse("kubectl").unwrap();
