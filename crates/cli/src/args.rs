@@ -6,6 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use kubesso_signin::Plugin;
 
+mod audit;
+mod backup;
+mod token;
+
+pub(crate) use audit::{Audit, ExportFormat, Which};
+pub(crate) use backup::{Backup, PassphraseFrom, Restore};
+pub(crate) use token::{Preview, Token};
+
 /// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -56,6 +64,20 @@ pub(crate) enum Command {
     /// Tokens of the management API, for Terraform and scripts: create, list, revoke.
     #[command(subcommand, arg_required_else_help = true)]
     ApiToken(ApiToken),
+    /// What tokens would say: preview.
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(Token),
+    /// The audit trail: list, export.
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(Audit),
+    /// Write people, groups, settings, keys and the certificate authority into one encrypted file, while kubesso runs.
+    #[command(
+        after_help = "Example:\n  kubesso backup --data-dir /var/lib/kubesso --out kubesso-2026-11-22.bak"
+    )]
+    Backup(Backup),
+    /// Make a data directory from a backup. A directory with anything in it is left alone.
+    #[command(after_help = "Example:\n  kubesso restore kubesso-2026-11-22.bak --data-dir /var/lib/kubesso")]
+    Restore(Restore),
     /// Look for settings that cannot do what they say, and for what weakens this installation.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
@@ -143,9 +165,28 @@ pub(crate) struct Up {
 /// `kubesso serve`.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// The configuration file (YAML).
+    /// The configuration file (YAML) [default: $KUBESSO_CONFIG].
     #[arg(long, short, value_name = "FILE")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
+    /// Say what is wrong with the configuration, certificates, data directory and addresses, and end: exit code 0 if
+    /// nothing is, 1 if something is. Nothing is served or changed.
+    #[arg(long)]
+    pub check: bool,
+    /// What issuers begin with; before the file's base_url.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<url::Url>,
+    /// An address to listen on; may be given several times; before the file's listen.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<std::net::SocketAddr>,
+    /// The certificate's file; before the file's tls.certificate.
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The key's file; before the file's tls.key.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// The data directory; before the file's data_dir.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Where the data of `kubesso up` are.

@@ -145,7 +145,32 @@ impl DataDirectory {
 
     /// The ports of the last start.
     pub(crate) fn ports(&self) -> Result<Ports, DataDirectoryError> {
-        Ok(read_settings(&self.path("settings.json"))?.map(|settings| settings.ports).unwrap_or_default())
+        Self::ports_at(&self.root)
+    }
+
+    /// The ports of the last start from the directory at `root`, whoever serves from it now.
+    pub(crate) fn ports_at(root: &Path) -> Result<Ports, DataDirectoryError> {
+        Ok(read_settings(&root.join("settings.json"))?.map(|settings| settings.ports).unwrap_or_default())
+    }
+
+    /// What [`open`](Self::open) would refuse, and who holds the directory now; nothing is created or changed.
+    pub(crate) fn look(path: &Path) -> Result<Option<String>, DataDirectoryError> {
+        let root = std::path::absolute(path).map_err(|e| DataDirectoryError::io(path, "found", &e))?;
+        if !root.exists() {
+            let above = root.ancestors().find(|above| above.exists()).unwrap_or(&root);
+            let is_directory = above.is_dir();
+            let file = io::Error::from(io::ErrorKind::NotADirectory);
+            return if is_directory {
+                Ok(None)
+            } else {
+                Err(DataDirectoryError::io(&root, "created", &file))
+            };
+        }
+        fs::read_dir(&root).map_err(|e| DataDirectoryError::io(&root, "read", &e))?;
+        read_settings(&root.join("settings.json"))?;
+        refuse_shared(&root)?;
+        let Ok(mut lock) = File::open(root.join("lock")) else { return Ok(None) };
+        Ok(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| holder(&mut lock)))
     }
 
     /// Keeps the ports for the next start.
@@ -221,17 +246,22 @@ fn take_lock(root: &Path) -> Result<File, DataDirectoryError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                "" => "another kubesso".to_owned(),
-                pid => format!("another kubesso (process {pid})"),
-            };
+            let holder = holder(&mut file);
             return Err(DataDirectoryError::InUse { path: root.to_owned(), holder });
         }
         Err(TryLockError::Error(error)) => return Err(io(&error)),
     }
     Ok(file)
+}
+
+/// Whoever wrote into the lock.
+fn holder(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder);
+    match holder.trim() {
+        "" => "another kubesso".to_owned(),
+        pid => format!("another kubesso (process {pid})"),
+    }
 }
 
 /// A directory that others may write to is none for keys: they could have laid a link where a key will be written, or

@@ -74,8 +74,13 @@ fn program() -> Option<PathBuf> {
     found.filter(|file| file.is_absolute()).or_else(|| std::env::current_exe().ok())
 }
 
+/// The variable of that name, if it is set and not empty.
+pub(crate) fn set(name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.is_empty())
+}
+
 /// Those whose name is Unicode; no variable of ours has another name.
-fn variable_names() -> Vec<String> {
+pub(crate) fn variable_names() -> Vec<String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }
 

@@ -17,7 +17,9 @@
 
 mod api_token;
 mod args;
+mod audit;
 mod authority;
+mod backup;
 mod data_directory;
 mod doctor;
 mod environment;
@@ -31,6 +33,7 @@ mod provider_server;
 #[cfg(test)]
 mod reference;
 mod serve;
+mod token;
 mod tour;
 pub mod up;
 mod user;
@@ -111,6 +114,10 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::User(command) => runtime()?.block_on(user::run(command)),
         // Outside of any runtime: signing in has one of its own.
         Command::ApiToken(command) => api_token::run(command),
+        Command::Token(command) => runtime()?.block_on(token::run(command)),
+        Command::Audit(command) => runtime()?.block_on(audit::run(command)),
+        Command::Backup(command) => runtime()?.block_on(backup::backup(command)),
+        Command::Restore(command) => runtime()?.block_on(backup::restore(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {

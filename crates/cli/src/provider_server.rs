@@ -1,6 +1,8 @@
 //! The provider and its management API as both `up` and `serve` run them: told who calls, and kept in order.
 
+use std::future::ready;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -11,28 +13,34 @@ use kubesso_provider::{ClientAddress, Provider};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::serve::Proxies;
+
 /// Everything, at one address. The routers know the address that a request comes from: attempts to sign in are counted
 /// by it, and the audit names it.
-pub(crate) fn router(provider: &Provider, api: &ManagementApi) -> Router {
-    provider.router().merge(api.router()).layer(map_request(async |mut request: Request| {
-        let peer = peer(&request);
+pub(crate) fn router(provider: &Provider, api: &ManagementApi, proxies: &Arc<Proxies>) -> Router {
+    let proxies = proxies.clone();
+    provider.router().merge(api.router()).layer(map_request(move |mut request: Request| {
+        let peer = client(&request, &proxies);
         request.extensions_mut().insert(ClientAddress(peer));
         request.extensions_mut().insert(CallerAddress(peer));
-        request
+        ready(request)
     }))
 }
 
 /// The management API alone.
-pub(crate) fn management_router(api: &ManagementApi) -> Router {
-    api.router().layer(map_request(async |mut request: Request| {
-        let peer = peer(&request);
+pub(crate) fn management_router(api: &ManagementApi, proxies: &Arc<Proxies>) -> Router {
+    let proxies = proxies.clone();
+    api.router().layer(map_request(move |mut request: Request| {
+        let peer = client(&request, &proxies);
         request.extensions_mut().insert(CallerAddress(peer));
-        request
+        ready(request)
     }))
 }
 
-fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<PeerAddress>().map(|PeerAddress(peer)| peer.ip())
+/// Who sent it, as far as those between are to be believed.
+fn client(request: &Request, proxies: &Proxies) -> Option<IpAddr> {
+    let peer = request.extensions().get::<PeerAddress>();
+    peer.map(|PeerAddress(peer)| proxies.client(peer.ip(), request.headers()))
 }
 
 /// Rotates keys and takes away what has ended, until `shutdown`.

@@ -1,33 +1,43 @@
 //! `kubesso serve`: the provider from a configuration file.
 
+mod certificates;
+mod check;
+mod endpoint;
+mod health;
+mod metrics;
+mod proxies;
+mod settings;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kubesso_ambient::{OsEntropy, SystemClock};
+use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
-use kubesso_https::{
-    ClientAuthentication, Identity, Limits, ServerTls, serve, serve_dangerously_without_tls,
-};
+use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
 use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use url::Url;
 
 use crate::args::Serve;
+use crate::audit::follow::{Follower, Sink};
 use crate::data_directory::DataDirectory;
+use crate::environment;
 use crate::error::CommandError;
 use crate::management;
 use crate::provider_server;
 use crate::up::{installation, interrupted, people};
-
-/// How often the certificate's files are looked at: renewed ones are shown without a restart.
-const CERTIFICATE_CHECK: Duration = Duration::from_mins(5);
+use certificates::show_renewed_certificates;
+use health::Health;
+use metrics::Metrics;
+pub(crate) use proxies::Proxies;
+use proxies::{Network, ProxyHeader};
 
 /// The configuration file. A name that it does not know is an error.
 #[derive(Debug, Deserialize)]
@@ -48,6 +58,23 @@ struct Config {
     organization: Option<Organization>,
     /// Where the management API is answered without TLS. Loopback only.
     danger_plain_http: Option<SocketAddr>,
+    /// The proxies whose word is taken for where a request comes from.
+    #[serde(default)]
+    trusted_proxies: Vec<Network>,
+    /// By which header they say it.
+    #[serde(default)]
+    proxy_header: ProxyHeader,
+    /// How long `/readyz` says no before the listeners close.
+    #[serde(default = "five")]
+    drain_seconds: u16,
+    /// Where Prometheus reads `/metrics`, without TLS.
+    metrics: Option<SocketAddr>,
+    /// Where every entry of the audit trail goes as a line of JSON: `stderr`, or a file.
+    audit_log: Option<Sink>,
+}
+
+fn five() -> u16 {
+    5
 }
 
 /// What an empty directory gets.
@@ -85,10 +112,22 @@ struct Tls {
 
 impl Config {
     fn parse(text: &str) -> Result<Self, String> {
-        // The first line says what and where; the others draw it.
-        let first_line =
-            |text: String| text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let config: Self = serde_saphyr::from_str(text).map_err(|e| first_line(e.to_string()))?;
+        let config: Self = serde_saphyr::from_str(text).map_err(|e| first_line(&e.to_string()))?;
+        config.checked()
+    }
+
+    /// The file's text with what flags and variables say over it.
+    fn with(text: &str, overrides: settings::Overrides) -> Result<Self, String> {
+        if overrides.is_empty() {
+            return Self::parse(text);
+        }
+        let merged = settings::merge(text, overrides)?;
+        let config: Self = serde_path_to_error::deserialize(merged).map_err(|e| e.to_string())?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        let config = self;
         if config.base_url.scheme() != "https" {
             return Err(
                 "base_url must begin with https://, because kube-apiserver takes no other issuer".to_owned()
@@ -115,6 +154,11 @@ impl Config {
     }
 }
 
+/// It says what and where; the others draw it.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
 /// Whether there is nothing in it but scheme, host and port.
 fn is_origin(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
@@ -122,7 +166,12 @@ fn is_origin(url: &Url) -> bool {
 
 /// Runs `kubesso serve …` until it is told to end.
 pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
-    let config = read(&command.config)?;
+    let config = read(&command)?;
+    if command.check {
+        let findings = check::check(&config).await;
+        println!("{}", findings.screen(&config));
+        return Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let directory = DataDirectory::open(&config.data_dir).map_err(|e| CommandError::new(e.to_string()))?;
     let tls = ServerTls::new(&config.tls.read()?, ClientAuthentication::None)
         .map_err(|e| CommandError::because("TLS cannot be set up", &e))?;
@@ -135,6 +184,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         }
         _ => None,
     };
+    let metrics_listeners = listen(config.metrics.as_slice()).await?;
     let plain_http = listen(config.danger_plain_http.as_slice()).await?;
     let (database, sealing_key) = installation::open_directory(directory.root()).await?;
     if config.begin_with == BeginWith::Tutorial {
@@ -150,9 +200,18 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     })
     .await?;
 
+    let mut follower = match config.audit_log.clone() {
+        Some(sink) => {
+            Some(Follower::start(sink, directory.root()).map_err(|e| CommandError::new(e.to_string()))?)
+        }
+        None => None,
+    };
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let router = provider_server::router(&provider, &api);
+    let proxies = Arc::new(Proxies { trusted: config.trusted_proxies.clone(), header: config.proxy_header });
+    let (health, metrics) = (Health::of(provider.clone()), Metrics::of(provider.clone()));
+    let router = provider_server::router(&provider, &api, &proxies).merge(health.router());
+    let router = metrics.watch(router);
     for listener in listeners {
         tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
     }
@@ -169,8 +228,13 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
             "DANGER: the management API is also answered without TLS: whoever can read this machine's loopback"
         );
         eprintln!("traffic gets the API tokens.");
-        let router = provider_server::management_router(&api);
+        let router = provider_server::management_router(&api, &proxies);
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
+    }
+    for listener in metrics_listeners {
+        let router = metrics.router().merge(health.router());
+        tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
+        tasks.spawn(metrics.clone().probe(Arc::new(database.clone()), shutdown.clone()));
     }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
@@ -186,16 +250,54 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     for application in applications.filter(|application| !is_ours(application.client_id.as_str())) {
         eprintln!("  client  {}  ({})", application.client_id, application.label);
     }
-    interrupted().await;
-    info!("ending");
-    shutdown.cancel();
-    tasks.close();
-    tasks.wait().await;
+    let (drain, log_end) = (Duration::from_secs(config.drain_seconds.into()), CancellationToken::new());
+    let follow = async {
+        if let Some(follower) = &mut follower {
+            follower.run(&database, &SystemClock, &log_end).await;
+        }
+    };
+    let end = async {
+        drained(drain, &health).await;
+        shutdown.cancel();
+        tasks.close();
+        tasks.wait().await;
+        log_end.cancel();
+    };
+    tokio::join!(follow, end);
+    // What the last requests did.
+    if let Some(follower) = &mut follower
+        && let Err(error) = follower.catch_up(&database, SystemClock.now()).await
+    {
+        error!(%error, "the end of the audit log is not written; the next start does");
+    }
     database.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Waits until it is told to end, and for those who must hear of it.
+async fn drained(drain: Duration, health: &Health) {
+    interrupted().await;
+    info!(seconds = drain.as_secs(), "ending: not ready any more");
+    health.end();
+    tokio::select! {
+        () = tokio::time::sleep(drain) => {}
+        () = interrupted() => {}
+    }
+}
+
 impl Config {
+    /// Every address that is listened on.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        let organization = self.organization.iter().flat_map(|one| &one.listen);
+        self.listen
+            .iter()
+            .chain(organization)
+            .chain(&self.danger_plain_http)
+            .chain(&self.metrics)
+            .copied()
+            .collect()
+    }
+
     /// Where the management API is reached besides the base URL.
     fn other_origins(&self) -> Vec<String> {
         let organization =
@@ -230,56 +332,57 @@ async fn create_registration(database: &SqliteStore) -> Result<(), CommandError>
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Config, CommandError> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        CommandError::because(format!("the configuration {} cannot be read", path.display()), &e)
-    })?;
-    Config::parse(&text).map_err(|problem| {
-        CommandError::usage(format!("the configuration {} is not right: {}", path.display(), problem.trim()))
-            .mend("see `kubesso serve --help` for an example")
+/// The configuration: flags before variables before the file.
+fn read(command: &Serve) -> Result<Config, CommandError> {
+    for name in settings::unknown_variables(environment::variable_names()) {
+        warn!("the variable {name} is not one of kubesso's: it does nothing (docs/serve.md lists them)");
+    }
+    let mut overrides = settings::of_environment(environment::set);
+    overrides.extend(command.overrides());
+    let path = command.config.clone().or_else(|| environment::set("KUBESSO_CONFIG").map(PathBuf::from));
+    let text = match &path {
+        Some(path) => std::fs::read_to_string(path).map_err(|e| {
+            CommandError::because(format!("the configuration {} cannot be read", path.display()), &e)
+        })?,
+        None if overrides.iter().any(|(setting, _)| *setting == "base_url") => String::new(),
+        None => {
+            return Err(CommandError::usage("there is no configuration").mend(
+                "name its file with --config <FILE>, or set KUBESSO_BASE_URL and the others (docs/serve.md)",
+            ));
+        }
+    };
+    Config::with(&text, overrides).map_err(|problem| {
+        let what =
+            path.map_or_else(|| "in flags and variables".to_owned(), |path| path.display().to_string());
+        let said = format!("the configuration {what} is not right: {}", problem.trim());
+        // It was asked whether it is right, and asked well.
+        let error = if command.check { CommandError::new(said) } else { CommandError::usage(said) };
+        error.mend("see `kubesso serve --help` for an example")
     })
+}
+
+impl Serve {
+    /// What the flags set, by its place in the file.
+    fn overrides(&self) -> settings::Overrides {
+        let text =
+            |given: &Option<PathBuf>| given.as_ref().map(|it| it.to_string_lossy().into_owned().into());
+        let listen =
+            (!self.listen.is_empty()).then(|| self.listen.iter().map(SocketAddr::to_string).collect());
+        [
+            ("base_url", self.base_url.as_ref().map(|url| url.as_str().into())),
+            ("listen", listen),
+            ("tls.certificate", text(&self.tls_certificate)),
+            ("tls.key", text(&self.tls_key)),
+            ("data_dir", text(&self.data_dir)),
+        ]
+        .into_iter()
+        .filter_map(|(setting, value)| Some((setting, value?)))
+        .collect()
+    }
 }
 
 fn addresses(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl Tls {
-    fn read(&self) -> Result<Identity, CommandError> {
-        let read = |path: &Path| {
-            std::fs::read_to_string(path)
-                .map_err(|e| CommandError::because(format!("{} cannot be read", path.display()), &e))
-        };
-        Ok(Identity::new(read(&self.certificate)?, read(&self.key)?))
-    }
-}
-
-async fn show_renewed_certificates(files: Tls, tls: ServerTls, shutdown: CancellationToken) {
-    let mut shown = files.read().map(|identity| identity.chain_pem().to_owned()).unwrap_or_default();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
-            () = shutdown.cancelled() => return,
-        }
-        let identity = match files.read() {
-            Ok(identity) if identity.chain_pem() != shown => identity,
-            Ok(_) => continue,
-            Err(error) => {
-                error!(%error, "the certificate's files cannot be read; the old one is shown on");
-                continue;
-            }
-        };
-        match tls.replace_identity(&identity) {
-            Ok(()) => {
-                identity.chain_pem().clone_into(&mut shown);
-                info!("the renewed certificate is shown");
-            }
-            // Key and certificate are two files: one may be renewed a moment before the other.
-            Err(error) => {
-                error!(%error, "the renewed certificate cannot be used yet; the old one is shown on");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

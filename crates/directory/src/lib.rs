@@ -8,7 +8,7 @@
 //! | question | answer |
 //! |---|---|
 //! | may this person use this application? | [`assignment`] |
-//! | may it have this token, and for how long? | [`decide`] |
+//! | may it have this token, and for how long? | [`decide`]; why not another way: [`decide_with_reasons`] |
 //! | what does the token say? | [`claims`] |
 //! | what is an expression's value, whom does a rule mean? | [`Expression`] |
 //! | where may the answer go? | [`Application::may_redirect_to`] |
@@ -98,8 +98,8 @@ pub use one_time_token::{OneTimePurpose, OneTimeToken};
 pub use password::{ImportedHash, ImportedHashError, PasswordHash};
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,
-    Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, lifetime_warnings, rule_warnings,
-    server_warnings,
+    Refusal, Rule, RuleGroups, RulePeople, RuleScopes, decide, decide_with_reasons, lifetime_warnings,
+    rule_warnings, server_warnings,
 };
 pub use query::{AuditQuery, FamilyQuery, GroupQuery, Sort, SortOrder, UserQuery};
 pub use redirect::{LoopbackPorts, RedirectUri, RedirectUriError};

@@ -13,7 +13,7 @@ use crate::name::{Label, ScopeName};
 mod decision;
 mod lifetimes;
 
-pub use decision::{AccessRequest, Grant, Miss, Refusal, decide};
+pub use decision::{AccessRequest, Grant, Miss, Refusal, decide, decide_with_reasons};
 pub use lifetimes::{LifetimeError, LifetimeWarning, lifetime_warnings, rule_warnings, server_warnings};
 
 /// Which clients a policy is for.

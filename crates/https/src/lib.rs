@@ -19,6 +19,7 @@
 //! ```
 
 mod client;
+mod inspect;
 pub mod pki;
 mod server;
 mod tls;
@@ -26,6 +27,7 @@ mod tls;
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
 };
+pub use inspect::{CertificateProblem, certificate_problems};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 

@@ -32,6 +32,7 @@ pub(crate) async fn record(
     outcome: Outcome,
     message: &str,
 ) -> Result<(), StoreError> {
+    context.counters.entered(event_type, outcome);
     let target = application.id.to_string();
     let event = AuditEvent { outcome, ..success(context, event_type, &person.user.id, target, message) };
     context.store.commit(Batch::new(event.published, vec![Change::Audit(event)])).await.map(drop)

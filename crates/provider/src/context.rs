@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
+use crate::operation::Counters;
 use crate::pages::{self, ErrorPage};
 use crate::polls::Polls;
 use crate::response_headers::RequestId;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) used_assertions: JtiMemory,
     /// The pushed authorization requests for which a code was given.
     pub(crate) used_requests: JtiMemory,
+    pub(crate) counters: Counters,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -93,6 +95,7 @@ impl Context {
             spare_key: SpareKey::default(),
             used_assertions: JtiMemory::default(),
             used_requests: JtiMemory::default(),
+            counters: Counters::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

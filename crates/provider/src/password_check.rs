@@ -105,8 +105,19 @@ pub(crate) async fn check_password(
     })
 }
 
-/// [`check_password`] where somebody whose password has expired can choose another one.
+/// [`check_password`] where somebody whose password has expired can choose another one. What is denied is counted.
 pub(crate) async fn prove(
+    context: &Context,
+    client: &(dyn Display + Sync),
+    address: ClientAddress,
+    typed: &str,
+    password: Option<&str>,
+) -> Result<Result<Proved, Denied>, CheckError> {
+    let proved = try_password(context, client, address, typed, password).await?;
+    Ok(proved.inspect_err(|denied| context.counters.denied(denied)))
+}
+
+async fn try_password(
     context: &Context,
     client: &(dyn Display + Sync),
     address: ClientAddress,

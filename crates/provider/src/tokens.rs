@@ -50,6 +50,11 @@ pub(crate) struct IssuedTokens {
     pub(crate) token_ids: [String; 2],
 }
 
+/// Whether what is allowed so has an ID token.
+pub(crate) fn has_id_token(scopes: &[ScopeName]) -> bool {
+    scopes.iter().any(|scope| scope.as_str() == "openid")
+}
+
 /// Signs both tokens, with what was `requested` of them.
 pub(crate) fn issue(
     subject: &Subject<'_>,
@@ -63,7 +68,7 @@ pub(crate) fn issue(
     let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
     let id_token = subject
         .person
-        .filter(|_| subject.scopes.iter().any(|scope| scope.as_str() == "openid"))
+        .filter(|_| has_id_token(subject.scopes))
         .map(|person| {
             let mut claims = subject.id_token(person, &id_token_id, &access_token, key.algorithm(), now);
             let single =
@@ -88,7 +93,7 @@ pub(crate) fn issue(
 impl Subject<'_> {
     /// The claims of the ID token. Types are those that kube-apiserver insists on: lists of text for groups,
     /// booleans and whole numbers as such.
-    fn id_token(
+    pub(crate) fn id_token(
         &self,
         person: &Person,
         id: &str,
@@ -114,7 +119,7 @@ impl Subject<'_> {
         payload
     }
 
-    fn access_token(&self, requested: &Requested, id: &str, now: Timestamp) -> Map<String, Value> {
+    pub(crate) fn access_token(&self, requested: &Requested, id: &str, now: Timestamp) -> Map<String, Value> {
         let mut audiences: Vec<_> = requested.resources.iter().map(String::as_str).collect();
         if audiences.is_empty() {
             audiences = self.server.server.audiences.iter().map(Audience::as_str).collect();

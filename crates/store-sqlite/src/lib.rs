@@ -40,10 +40,12 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Sqlite, Transaction, query};
 
 mod administration;
+mod backup;
 mod changes;
 mod configuration;
 mod devices;
 mod grants;
+mod inspect;
 mod master_key;
 mod open;
 mod people;
@@ -51,6 +53,7 @@ mod row;
 mod schema;
 mod search;
 
+pub use inspect::Inspection;
 pub use open::OpenError;
 
 /// How many connections read.

@@ -21,7 +21,7 @@ const CHECKED: u64 = 16 * 1024 * 1024;
 const RETRY: Duration = Duration::from_millis(10);
 
 /// What the sealing key is tried on: sealed in the database when the key is made.
-const CHECK_PURPOSE: &str = "sealing key check";
+pub(crate) const CHECK_PURPOSE: &str = "sealing key check";
 
 /// Why a data directory cannot be used. Nothing in it has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +161,7 @@ async fn connect(file: &Path) -> Result<SqliteStore, OpenError> {
 
 /// Looks at the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>)
 /// without opening it as a database; whether there is one.
-fn look_at_header(file: &Path) -> Result<bool, OpenError> {
+pub(crate) fn look_at_header(file: &Path) -> Result<bool, OpenError> {
     let unreadable = |source| OpenError::NotWritable { path: file.to_owned(), source };
     let mut opened = match File::open(file) {
         Ok(opened) => opened,
@@ -211,7 +211,7 @@ fn cut_short(file: &Path, opened: &File, header: &[u8]) -> Option<String> {
     (found < expected).then(|| format!("it is cut short: {found} of {expected} bytes"))
 }
 
-fn newer(file: &Path, found: i32) -> OpenError {
+pub(crate) fn newer(file: &Path, found: i32) -> OpenError {
     OpenError::Newer { file: file.to_owned(), found, known: schema::LATEST }
 }
 
@@ -276,7 +276,7 @@ async fn prepare(
 }
 
 /// Reads the whole file through, if it is small.
-async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(), OpenError> {
+pub(crate) async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(), OpenError> {
     if fs::metadata(file).is_ok_and(|metadata| metadata.len() > CHECKED) {
         return Ok(());
     }
@@ -292,7 +292,7 @@ async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(), Ope
 }
 
 /// Says what a SQLite result code means (<https://www.sqlite.org/rescode.html>).
-fn translate(file: &Path, error: sqlx::Error) -> OpenError {
+pub(crate) fn translate(file: &Path, error: sqlx::Error) -> OpenError {
     let file = file.to_owned();
     let Some(said) = error.as_database_error() else { return OpenError::Database { file, source: error } };
     let primary = said.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);

@@ -279,7 +279,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let tokens = Arc::new(RegisteredTokens::default());
     authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
-    let router = provider_server::router(&provider, &api);
+    let router = provider_server::router(&provider, &api, &Arc::default());
     let organization_listeners =
         organization_listening.into_iter().map(|listening| listening.listener).collect();
     let servers = [
@@ -293,7 +293,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         }
     }
     for listener in plain_http.into_iter().flat_map(|listening| listening.listeners) {
-        let router = provider_server::management_router(&api);
+        let router = provider_server::management_router(&api, &Arc::default());
         let limits = Limits::default();
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), limits));
     }

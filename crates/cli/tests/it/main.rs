@@ -2,8 +2,14 @@
 
 #![cfg(test)]
 
+mod audit;
+mod backup;
+mod check;
 mod command_line;
+mod health;
 mod serve;
+mod served;
+mod token_preview;
 mod tour;
 
 use std::path::Path;

@@ -1,58 +1,13 @@
 //! `kubesso serve` from its first start.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use kubesso_ambient::{Clock, SystemClock};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{Timeouts, Trust, client};
 
+use crate::served::{answers, free_port, serve, tls};
 use crate::{kubesso, text};
-
-/// Ends the server whatever becomes of the test.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn serve(home: &Path, config: &Path) -> Serving {
-    let child = Command::new(env!("CARGO_BIN_EXE_kubesso"))
-        .args(["serve", "--config"])
-        .arg(config)
-        .env_clear()
-        .env("HOME", home)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    Serving(child.unwrap())
-}
-
-/// Writes a certificate for `names` and its key under `name`; the YAML that names them.
-fn tls(home: &Path, authority: &CertificateAuthority, name: &str, names: &ServerNames) -> String {
-    let identity = authority.issue_server(names, SystemClock.now()).unwrap();
-    let (certificate, key) = (home.join(format!("{name}.crt")), home.join(format!("{name}.key")));
-    std::fs::write(&certificate, identity.chain_pem()).unwrap();
-    std::fs::write(&key, identity.key_pem()).unwrap();
-    format!("{{certificate: {}, key: {}}}", certificate.display(), key.display())
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-async fn answers(http: &reqwest::Client, url: &str) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while http.get(url).send().await.is_err() {
-        assert!(Instant::now() < deadline, "{url} does not answer");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_has_a_name_and_a_certificate_of_its_own_over_an_empty_directory() {

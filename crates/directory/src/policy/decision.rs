@@ -91,6 +91,15 @@ fn reasons(misses: &[Miss]) -> String {
 /// Decides on `request`. That the application is assigned to the person is a question of its own
 /// ([`assignment`](crate::assignment)).
 pub fn decide<'a>(server: &'a Server, request: &AccessRequest<'_>) -> Result<Grant<'a>, Refusal> {
+    decide_with_reasons(server, request).map(|(grant, _)| grant)
+}
+
+/// As [`decide`], with what was looked at before the rule that decided and why it did not: for administrators who ask
+/// why it was not another.
+pub fn decide_with_reasons<'a>(
+    server: &'a Server,
+    request: &AccessRequest<'_>,
+) -> Result<(Grant<'a>, Vec<Miss>), Refusal> {
     let name = || server.server.name.to_string();
     if !server.server.status.is_active() {
         return Err(Refusal::ServerInactive(name()));
@@ -100,23 +109,26 @@ pub fn decide<'a>(server: &'a Server, request: &AccessRequest<'_>) -> Result<Gra
     }
     let mut misses = Vec::new();
     for (policy, rules) in server.policies() {
-        let mut miss = |what: String, why: &str| misses.push(Miss { what, why: why.to_owned() });
+        let miss = |what: String, why: &str| Miss { what, why: why.to_owned() };
         let what = format!("policy \"{}\"", policy.name);
         if !policy.status.is_active() {
-            miss(what, "is not active");
+            misses.push(miss(what, "is not active"));
             continue;
         }
         if matches!(&policy.clients, PolicyClients::Only(clients) if !clients.contains(request.client)) {
-            miss(what, "is not for this client");
+            misses.push(miss(what, "is not for this client"));
             continue;
         }
         if rules.is_empty() {
-            miss(what, "has no rule");
+            misses.push(miss(what, "has no rule"));
         }
         for rule in rules {
             match mismatch(rule, request) {
-                None => return Ok(Grant { policy, rule }),
-                Some(why) => miss(format!("rule \"{}\" of policy \"{}\"", rule.name, policy.name), &why),
+                None => return Ok((Grant { policy, rule }, misses)),
+                Some(why) => {
+                    let what = format!("rule \"{}\" of policy \"{}\"", rule.name, policy.name);
+                    misses.push(miss(what, &why));
+                }
             }
         }
     }

@@ -98,6 +98,30 @@ fn policies_and_rules_are_asked_in_the_order_of_their_priorities() {
 }
 
 #[test]
+fn what_was_passed_over_before_a_rule_decided_is_told_in_order() {
+    let closed = Rule { status: Status::Inactive, ..rule("first", "closed", 1) };
+    let server = server(
+        vec![policy("empty", 1), policy("first", 2), policy("later", 3)],
+        vec![closed, rule("first", "open", 2)],
+    );
+    let client = ClientId::parse("kubectl").unwrap();
+    let person = person(&[]);
+    let request = AccessRequest {
+        client: &client,
+        grant_type: GrantType::AuthorizationCode,
+        person: Some(&person),
+        scopes: &parse_scopes("openid").unwrap(),
+    };
+    let (grant, passed_over) = decide_with_reasons(&server, &request).unwrap();
+    assert_eq!(grant.rule.name.as_str(), "open");
+    let passed_over: Vec<_> = passed_over.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        passed_over,
+        [r#"policy "empty" has no rule"#, r#"rule "closed" of policy "first" is not active"#]
+    );
+}
+
+#[test]
 fn what_does_not_match_is_passed_over_to_the_next_rule_and_the_next_policy() {
     let only = |clients: &[&str]| {
         PolicyClients::Only(clients.iter().map(|client| ClientId::parse(client).unwrap()).collect())

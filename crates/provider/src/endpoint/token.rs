@@ -62,6 +62,7 @@ pub(crate) async fn token(
     };
     match answered {
         Ok(response) => {
+            context.counters.issued(parameters.lenient("grant_type"));
             let mut response = Json(response).into_response();
             never_stored(&mut response);
             response

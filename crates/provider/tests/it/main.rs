@@ -38,6 +38,8 @@ mod logs;
 mod management;
 mod password;
 #[cfg(test)]
+mod preview;
+#[cfg(test)]
 mod private_key_jwt;
 #[cfg(test)]
 mod pushed_request;

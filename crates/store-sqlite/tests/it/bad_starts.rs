@@ -7,7 +7,7 @@ use std::path::Path;
 
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_directory::{FirstWorld, Store as _, TokenHash, seed};
-use kubesso_store_sqlite::{OpenError, SqliteStore};
+use kubesso_store_sqlite::{Inspection, OpenError, SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -225,4 +225,21 @@ async fn of_two_that_start_at_once_in_a_new_directory_both_get_the_same_key() {
     assert_eq!(first.expose(), second.expose());
     one.close().await;
     other.close().await;
+}
+
+#[tokio::test]
+async fn an_inspection_finds_what_opening_would_find_and_changes_nothing() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(SqliteStore::inspect(empty.path()).await.unwrap(), Inspection::Missing);
+    assert!(contents(empty.path()).is_empty());
+    let directory = used().await;
+    let before = contents(directory.path());
+    assert_eq!(SqliteStore::inspect(directory.path()).await.unwrap(), Inspection::Found { pending: 0 });
+    assert_eq!(contents(directory.path()), before);
+    let (store, _) = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap();
+    assert_eq!(SqliteStore::inspect(directory.path()).await.unwrap(), Inspection::Found { pending: 0 });
+    store.close().await;
+    fs::remove_file(directory.path().join(KEY)).unwrap();
+    let refused = SqliteStore::inspect(directory.path()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::KeyMissing { .. }), "{refused}");
 }

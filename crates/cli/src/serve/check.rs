@@ -1,0 +1,105 @@
+//! `kubesso serve --check`: what would go wrong, without serving or changing anything.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use kubesso_ambient::{Clock as _, SystemClock};
+use kubesso_https::certificate_problems;
+use kubesso_store_sqlite::{Inspection, SqliteStore};
+use url::Url;
+
+use super::{Config, Tls};
+use crate::data_directory::DataDirectory;
+use crate::error::chain;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// What keeps it from serving, or clients from taking it.
+    pub(super) problems: Vec<String>,
+    /// What is good to know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks at everything that `config` names.
+pub(super) async fn check(config: &Config) -> Findings {
+    let mut findings = Findings::default();
+    findings.certificate("tls", &config.tls, &config.base_url);
+    if let Some(organization) = &config.organization {
+        match &organization.tls {
+            Some(tls) => findings.certificate("organization.tls", tls, &organization.url),
+            None => findings.certificate("tls", &config.tls, &organization.url),
+        }
+    }
+    let holder = findings.data_directory(&config.data_dir).await;
+    let addresses = config.addresses();
+    match holder {
+        Some(holder) => findings.notes.push(format!(
+            "the data directory {} is in use by {holder}: whether the addresses are free was not looked at",
+            config.data_dir.display()
+        )),
+        None => findings.addresses(&addresses),
+    }
+    findings
+}
+
+impl Findings {
+    fn certificate(&mut self, setting: &str, files: &Tls, url: &Url) {
+        let identity = match files.read() {
+            Ok(identity) => identity,
+            Err(error) => return self.problems.push(format!("{setting}: {error}")),
+        };
+        let host = url.host_str().unwrap_or_default();
+        for problem in certificate_problems(&identity, host, SystemClock.now()) {
+            let said = format!("{setting} ({}): {}", files.certificate.display(), chain(&problem));
+            if problem.is_warning() { self.notes.push(said) } else { self.problems.push(said) }
+        }
+    }
+
+    /// Who serves from it now, if somebody does.
+    async fn data_directory(&mut self, path: &Path) -> Option<String> {
+        let holder = match DataDirectory::look(path) {
+            Ok(holder) => holder,
+            Err(error) => {
+                self.problems.push(error.to_string());
+                return None;
+            }
+        };
+        match SqliteStore::inspect(path).await {
+            Ok(Inspection::Missing) => {
+                self.notes.push(format!("there is no directory in {} yet: it will be made", path.display()));
+            }
+            Ok(Inspection::Found { pending: 0 }) => {}
+            Ok(Inspection::Found { pending }) => self.notes.push(format!(
+                "the database in {} will be brought up to date by {pending} change(s); older versions of kubesso \
+                 cannot open it then: back it up before",
+                path.display()
+            )),
+            Err(error) => self.problems.push(chain(&error)),
+        }
+        holder
+    }
+
+    /// All are held at once, so that one that is named twice is found.
+    fn addresses(&mut self, addresses: &[SocketAddr]) {
+        let mut held = Vec::new();
+        for address in addresses {
+            match TcpListener::bind(address) {
+                Ok(listener) => held.push(listener),
+                Err(error) => self.problems.push(format!("cannot listen on {address}: {error}")),
+            }
+        }
+    }
+
+    /// For people: each on a line.
+    pub(super) fn screen(&self, config: &Config) -> String {
+        let problems = self.problems.iter().map(|it| format!("error: {it}"));
+        let notes = self.notes.iter().map(|it| format!("note: {it}"));
+        let verdict = match self.problems.len() {
+            0 => format!("it can serve {}", config.base_url),
+            1 => "1 error".to_owned(),
+            several => format!("{several} errors"),
+        };
+        problems.chain(notes).chain([verdict]).collect::<Vec<_>>().join("\n")
+    }
+}

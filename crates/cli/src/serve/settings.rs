@@ -1,0 +1,172 @@
+//! Where settings of `kubesso serve` come from: flags, then variables, then the file.
+
+use serde_json::{Map, Value};
+
+/// How a variable's text becomes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    /// Between commas.
+    List,
+}
+
+/// A setting, by its place in the file.
+struct Setting {
+    path: &'static str,
+    kind: Kind,
+}
+
+const fn text(path: &'static str) -> Setting {
+    Setting { path, kind: Kind::Text }
+}
+
+const fn list(path: &'static str) -> Setting {
+    Setting { path, kind: Kind::List }
+}
+
+/// All of them; docs/serve.md has the same as a table.
+const SETTINGS: &[Setting] = &[
+    text("base_url"),
+    list("listen"),
+    text("tls.certificate"),
+    text("tls.key"),
+    text("data_dir"),
+    text("begin_with"),
+    text("organization.url"),
+    list("organization.listen"),
+    text("organization.tls.certificate"),
+    text("organization.tls.key"),
+    text("danger_plain_http"),
+    list("trusted_proxies"),
+    text("proxy_header"),
+    Setting { path: "drain_seconds", kind: Kind::Number },
+    text("metrics"),
+    text("audit_log"),
+];
+
+/// Variables of other commands.
+const OTHERS: [&str; 3] = ["KUBESSO_BACKUP_PASSPHRASE_FILE", "KUBESSO_CACHE_DIR", "KUBESSO_CONFIG"];
+
+/// Values that come before the file's, by their places in it; later ones win.
+pub(super) type Overrides = Vec<(&'static str, Value)>;
+
+impl Setting {
+    /// `tls.key` is `KUBESSO_TLS_KEY`.
+    fn variable(&self) -> String {
+        format!("KUBESSO_{}", self.path.replace('.', "_").to_uppercase())
+    }
+
+    fn value(&self, given: &str) -> Value {
+        match self.kind {
+            Kind::Text => given.into(),
+            Kind::Number => given.parse::<u64>().map_or_else(|_| given.into(), Value::from),
+            Kind::List => {
+                given.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Value::from).collect()
+            }
+        }
+    }
+}
+
+/// What the environment sets. `variable`: its value, if it is set and not empty.
+pub(super) fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Overrides {
+    let set = |one: &Setting| variable(&one.variable()).map(|given| (one.path, one.value(&given)));
+    SETTINGS.iter().filter_map(set).collect()
+}
+
+/// Variables that look as if they were meant for kubesso, and are not read by it: misspelt ones.
+pub(super) fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let is_known = |name: &str| OTHERS.contains(&name) || SETTINGS.iter().any(|one| one.variable() == name);
+    let mut unknown: Vec<_> = names
+        .into_iter()
+        .filter(|name| name.starts_with("KUBESSO_") && !is_known(name) && !is_of_a_service(name))
+        .collect();
+    unknown.sort();
+    unknown
+}
+
+/// What Kubernetes sets for a Service that is called kubesso, or kubesso-something.
+fn is_of_a_service(name: &str) -> bool {
+    name.contains("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || name.contains("_PORT_")
+}
+
+/// The file's text with `overrides` put over it.
+pub(super) fn merge(text: &str, overrides: Overrides) -> Result<Value, String> {
+    let mut merged = if text.trim().is_empty() {
+        Value::Object(Map::new())
+    } else {
+        serde_saphyr::from_str(text).map_err(|e| super::first_line(&e.to_string()))?
+    };
+    for (path, value) in overrides {
+        put(&mut merged, path, value)?;
+    }
+    Ok(merged)
+}
+
+fn put(into: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    let mut place = into;
+    for name in path.split('.') {
+        if place.is_null() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(members) = place else {
+            return Err(format!("{path} cannot be set, because the file has something else in its place"));
+        };
+        place = members.entry(name).or_insert(Value::Null);
+    }
+    *place = value;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn variables_come_before_the_file_member_by_member() {
+        let variable = |name: &str| match name {
+            "KUBESSO_BASE_URL" => Some("https://b".to_owned()),
+            "KUBESSO_TLS_KEY" => Some("/k".to_owned()),
+            "KUBESSO_LISTEN" => Some("127.0.0.1:1, [::1]:1".to_owned()),
+            _ => None,
+        };
+        let merged =
+            merge("base_url: https://a\ntls: {certificate: /c}\n", of_environment(variable)).unwrap();
+        let expected = json!({
+            "base_url": "https://b",
+            "tls": {"certificate": "/c", "key": "/k"},
+            "listen": ["127.0.0.1:1", "[::1]:1"],
+        });
+        assert_eq!(merged, expected);
+        assert!(merge("tls: yes\n", of_environment(variable)).unwrap_err().contains("tls.key cannot be set"));
+        assert_eq!(merge("", Vec::new()).unwrap(), json!({}));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_named_and_those_of_a_kubernetes_service_are_not() {
+        let names = [
+            "KUBESSO_BASEURL",
+            "KUBESSO_BASE_URL",
+            "KUBESSO_CONFIG",
+            "KUBESSO_SERVICE_HOST",
+            "KUBESSO_PORT_443_TCP_ADDR",
+            "KUBESSO_METRICS_SERVICE_PORT",
+            "PATH",
+        ];
+        assert_eq!(unknown_variables(names.map(str::to_owned)), ["KUBESSO_BASEURL"]);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_setting_with_its_variable() {
+        let documentation = include_str!("../../../../docs/serve.md");
+        for setting in SETTINGS {
+            let row = format!("| `{}` | `{}` |", setting.path, setting.variable());
+            assert!(documentation.contains(&row), "docs/serve.md has no row that begins {row}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `kubesso backup` and `kubesso restore`: what is restored signs people in again.
+
+use serde_json::Value;
+
+use crate::served::Site;
+use crate::{kubesso, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_while_it_runs_is_restored_elsewhere_and_signs_in_again() {
+    let site = Site::new("");
+    let serving = site.serve().await;
+    let made = site.run(&["user", "create", "jo@example.com", "--group=k8s-admins", "-o=json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let password = made["password"].as_str().unwrap();
+    let preview =
+        || site.run(&["token", "preview", "--user=jo@example.com", "--client=k8s OIDC", "-o=json"]).stdout;
+    let before: Value = serde_json::from_slice(&preview()).unwrap();
+    let client = before["client"].as_str().unwrap();
+    let path = |name: &str| site.home.path().join(name).display().to_string();
+    let (file, phrase, other) = (path("kubesso.bak"), path("phrase"), path("other"));
+    std::fs::write(&phrase, "correct horse battery\n").unwrap();
+    std::fs::write(&other, "another horse battery\n").unwrap();
+    let from = format!("--passphrase-file={phrase}");
+    let saved = site.run(&["backup", "--out", &file, &from]);
+    assert!(saved.status.success(), "{}", text(&saved.stderr));
+    assert!(text(&saved.stdout).contains("holds directory.db, master.key"), "{}", text(&saved.stdout));
+    let again = site.run(&["backup", "--out", &file, &from]);
+    assert!(text(&again.stderr).contains("name another file with --out"), "{}", text(&again.stderr));
+    let left: Vec<_> = std::fs::read_dir(site.data()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".backup")), "{left:?}");
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(!bytes.windows(6).any(|window| window == b"SQLite" || window == b"jo@exa"), "it is encrypted");
+    drop(serving);
+
+    // Into the place of the old one, which is not empty; by another passphrase; from a damaged file.
+    let restore = |file: &str, into: &str, phrase: &str| {
+        let from = format!("--passphrase-file={phrase}");
+        let ended = kubesso(site.home.path(), &["restore", file, "--data-dir", into, &from]);
+        (ended.status.success(), text(&ended.stderr))
+    };
+    let (into, cut) = (path("restored"), path("cut.bak"));
+    std::fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
+    for (file, into, phrase, expected) in [
+        (&file, &site.data().display().to_string(), &phrase, "is not empty"),
+        (&file, &into, &other, "the passphrase is not right"),
+        (&cut, &into, &phrase, "nothing was put in place"),
+        (&phrase, &into, &phrase, "it is not a backup of kubesso"),
+        (&file, &into, &into, "the passphrase's file"),
+    ] {
+        let (is_restored, said) = restore(file, into, phrase);
+        assert!(!is_restored && said.contains(expected), "{expected}: {said}");
+    }
+    let unattended = kubesso(site.home.path(), &["restore", &file, "--data-dir", &into]);
+    assert!(text(&unattended.stderr).contains("KUBESSO_BACKUP_PASSPHRASE_FILE"));
+    assert!(!std::path::Path::new(&into).exists());
+
+    std::fs::create_dir(&into).unwrap();
+    let (is_restored, said) = restore(&file, &into, &phrase);
+    assert!(is_restored, "{said}");
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    let config =
+        config.replace(&format!("data_dir: {}", site.data().display()), &format!("data_dir: {into}"));
+    std::fs::write(site.config(), config).unwrap();
+    std::fs::remove_dir_all(site.data()).unwrap();
+    let _serving = site.serve().await;
+    let discovered = kubesso(
+        site.home.path(),
+        &["token", "preview", "--user=jo@example.com", "--client", client, "-o=json", "--data-dir", &into],
+    );
+    let after: Value = serde_json::from_slice(&discovered.stdout).unwrap();
+    assert_eq!(after["id_token"]["sub"], before["id_token"]["sub"]);
+    let server = site.server_id(&into);
+    assert!(site.signs_in(client, &server, "jo@example.com", password).await);
+    assert!(!site.signs_in(client, &server, "jo@example.com", "wrong").await);
+}

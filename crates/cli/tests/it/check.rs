@@ -1,0 +1,65 @@
+//! `kubesso serve --check`, and where its settings come from.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use crate::served::Site;
+use crate::text;
+
+/// What `kubesso serve --check` with `variables` says, and its exit code.
+fn check(site: &Site, variables: &[(&str, &str)], more: &[&str]) -> (Option<i32>, String) {
+    let config = site.config();
+    let ended = Command::new(env!("CARGO_BIN_EXE_kubesso"))
+        .args(["serve", "--check"])
+        .args(more)
+        .env_clear()
+        .env("HOME", site.home.path())
+        .env("KUBESSO_CONFIG", config)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    (ended.status.code(), text(&ended.stdout) + &text(&ended.stderr))
+}
+
+#[test]
+fn a_check_says_what_is_wrong_and_leaves_nothing_behind() {
+    let site = Site::new("");
+    let (code, said) = check(&site, &[], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("it can serve https://localhost") && said.contains("it will be made"), "{said}");
+    assert!(!site.data().exists());
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let key = site.home.path().join("other.key");
+    std::fs::write(&key, "no key").unwrap();
+    for (setting, value, expected) in [
+        ("KUBESSO_BASE_URL", "https://sso.example.com", "is not for sso.example.com, only for localhost"),
+        ("KUBESSO_TLS_KEY", key.to_str().unwrap(), "private key cannot be used"),
+        ("KUBESSO_TLS_CERTIFICATE", "/nonexistent.crt", "/nonexistent.crt cannot be read"),
+        ("KUBESSO_LISTEN", "127.0.0.1:1, 127.0.0.1:x", "listen[1]: invalid socket address"),
+        ("KUBESSO_TRUSTED_PROXIES", "10.0.0.0/99", "is no network"),
+        ("KUBESSO_DATA_DIR", key.to_str().unwrap(), "other.key"),
+    ] {
+        let (code, said) = check(&site, &[(setting, value)], &[]);
+        assert_eq!(code, Some(1), "{setting}: {said}");
+        assert!(said.contains(expected), "{setting}: {said}");
+        assert!(!said.contains("no key"), "what is in a key file is not said: {said}");
+    }
+    let _held = TcpListener::bind(taken);
+    let (code, said) = check(&site, &[], &["--listen", "127.0.0.1:65001", "--listen", "127.0.0.1:65001"]);
+    assert!(code == Some(1) && said.contains("cannot listen on 127.0.0.1:65001"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_running_server_the_addresses_are_left_out_and_flags_come_before_variables() {
+    let site = Site::new("");
+    let _serving = site.serve().await;
+    let (code, said) = check(&site, &[("KUBESSO_BASEURL", "x")], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is in use by another kubesso (process"), "{said}");
+    assert!(said.contains("the variable KUBESSO_BASEURL is not one of kubesso's"), "{said}");
+    let base_url = [("KUBESSO_BASE_URL", "https://sso.example.com")];
+    let (code, said) = check(&site, &base_url, &["--base-url", "https://localhost:1"]);
+    assert!(code == Some(0) && said.contains("it can serve https://localhost:1/"), "{said}");
+}

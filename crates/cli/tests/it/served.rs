@@ -1,0 +1,157 @@
+//! A `kubesso serve` of a test's own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kubesso_ambient::{Clock, SystemClock};
+use kubesso_https::pki::{CertificateAuthority, ServerNames};
+use kubesso_https::{Timeouts, Trust, client, client_with_redirects};
+
+use crate::kubesso;
+
+/// Ends the server whatever becomes of the test.
+pub(crate) struct Serving(pub(crate) Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn serve(home: &Path, config: &Path) -> Serving {
+    let child = Command::new(env!("CARGO_BIN_EXE_kubesso"))
+        .args(["serve", "--config"])
+        .arg(config)
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    Serving(child.unwrap())
+}
+
+/// Writes a certificate for `names` and its key under `name`; the YAML that names them.
+pub(crate) fn tls(home: &Path, authority: &CertificateAuthority, name: &str, names: &ServerNames) -> String {
+    let identity = authority.issue_server(names, SystemClock.now()).unwrap();
+    let (certificate, key) = (home.join(format!("{name}.crt")), home.join(format!("{name}.key")));
+    std::fs::write(&certificate, identity.chain_pem()).unwrap();
+    std::fs::write(&key, identity.key_pem()).unwrap();
+    format!("{{certificate: {}, key: {}}}", certificate.display(), key.display())
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) async fn answers(http: &reqwest::Client, url: &str) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while http.get(url).send().await.is_err() {
+        assert!(Instant::now() < deadline, "{url} does not answer");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A home with a configuration for `localhost`, which can be served again and again.
+pub(crate) struct Site {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) port: u16,
+    pub(crate) authority: CertificateAuthority,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Site {
+    /// `more`: further lines of the configuration.
+    pub(crate) fn new(more: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
+        let tls = tls(home.path(), &authority, "tls", &ServerNames::loopback());
+        let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
+        let site = Self { home, port: free_port(), authority, http };
+        let port = site.port;
+        let config = format!(
+            "base_url: https://localhost:{port}\nlisten: ['127.0.0.1:{port}']\ntls: {tls}\ndata_dir: {}\n{more}",
+            site.data().display()
+        );
+        std::fs::write(site.config(), config).unwrap();
+        site
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.home.path().join("kubesso.yaml")
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.port)
+    }
+
+    /// Serves, and waits until it answers.
+    pub(crate) async fn serve(&self) -> Serving {
+        let serving = serve(self.home.path(), &self.config());
+        answers(&self.http, &self.url("/healthz")).await;
+        serving
+    }
+
+    /// Runs a command on the data directory.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let data = self.data().display().to_string();
+        kubesso(self.home.path(), &[arguments, &["--data-dir", &data]].concat())
+    }
+
+    /// The id of the authorization server, as a preview writes it into the issuer.
+    pub(crate) fn server_id(&self, data: &str) -> String {
+        let base_url = format!("--base-url={}", self.url(""));
+        let arguments =
+            ["token", "preview", "--user=jo@example.com", "--client=k8s OIDC", "-o=json", "--data-dir"];
+        let seen = kubesso(self.home.path(), &[&arguments[..], &[data, &base_url]].concat());
+        let seen: serde_json::Value = serde_json::from_slice(&seen.stdout).unwrap();
+        seen["issuer"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Whether the sign-in form takes login and password, and gives a code for them. The browser says that it comes
+    /// from 198.51.100.7.
+    pub(crate) async fn signs_in(&self, client: &str, server: &str, login: &str, password: &str) -> bool {
+        let trust = Trust::Only(self.authority.certificate_pem().to_owned());
+        let http =
+            client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
+        let mut url: reqwest::Url = self.url(&format!("/oauth2/{server}/v1/authorize")).parse().unwrap();
+        url.query_pairs_mut().extend_pairs([
+            ("client_id", client),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("redirect_uri", "http://localhost:8000"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+        ]);
+        let shown = http.get(url).send().await.unwrap();
+        let cookies: Vec<_> = shown
+            .headers()
+            .get_all("set-cookie")
+            .iter()
+            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
+            .collect();
+        let page = shown.text().await.unwrap();
+        let request = quoted(&page, "name=\"request\" value=\"").to_owned();
+        let form =
+            [("request", &*request), ("username", login), ("password", password), ("action", "sign-in")];
+        let submitted = http
+            .post(self.url("/sign-in"))
+            .header("cookie", cookies.join("; "))
+            .header("x-forwarded-for", "198.51.100.7")
+            .form(&form);
+        let answered = submitted.send().await.unwrap();
+        let location = answered.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+        location.is_some_and(|to| to.starts_with("http://localhost:8000") && to.contains("code="))
+    }
+}
+
+/// Between `before` and the next quotation mark.
+fn quoted<'a>(page: &'a str, before: &str) -> &'a str {
+    page.split_once(before).and_then(|(_, rest)| rest.split_once('"')).unwrap().0
+}

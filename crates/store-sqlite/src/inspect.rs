@@ -1,0 +1,71 @@
+//! Looking at a data directory without changing anything in it.
+
+use std::fs;
+use std::path::Path;
+
+use kubesso_directory::Sealed;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, query_scalar};
+
+use crate::open::{self, CHECK_PURPOSE, OpenError};
+use crate::schema::{self, Mark};
+use crate::{SqliteStore, master_key};
+
+/// How a data directory is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspection {
+    /// There is no database: opening it makes one.
+    Missing,
+    /// There is one, and its key fits.
+    Found {
+        /// How many changes of the schema opening it will bring.
+        pending: u32,
+    },
+}
+
+impl SqliteStore {
+    /// What [`SqliteStore::open`] would find, with the errors it would give; nothing is created, locked or changed.
+    pub async fn inspect(data_directory: &Path) -> Result<Inspection, OpenError> {
+        let file = data_directory.join(Self::FILE);
+        let key_file = data_directory.join(Self::KEY_FILE);
+        if !open::look_at_header(&file)? || fs::metadata(&file).is_ok_and(|it| it.len() == 0) {
+            return Ok(Inspection::Missing);
+        }
+        // Without a log beside it, the file is all there is, and is not even to be locked.
+        let has_log = fs::metadata(file.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .read_only(true)
+            .immutable(!has_log)
+            .busy_timeout(crate::BUSY)
+            .disable_statement_logging();
+        let said = |error| open::translate(&file, error);
+        let mut connection = options.connect().await.map_err(said)?;
+        let found = look(&mut connection, &file, &key_file).await;
+        let _ = connection.close().await;
+        found
+    }
+}
+
+async fn look(
+    connection: &mut SqliteConnection,
+    file: &Path,
+    key_file: &Path,
+) -> Result<Inspection, OpenError> {
+    let said = |error| open::translate(file, error);
+    let version = match schema::mark(connection).await.map_err(said)? {
+        Mark::Fresh => return Ok(Inspection::Missing),
+        Mark::Foreign => return Err(OpenError::Foreign { file: file.to_owned() }),
+        Mark::Ours(version) if version > schema::LATEST => return Err(open::newer(file, version)),
+        Mark::Ours(version) => version,
+    };
+    open::check(connection, file).await?;
+    let sealed: Vec<u8> =
+        query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await.map_err(said)?;
+    let Some(key) = master_key::read(key_file)? else {
+        return Err(OpenError::KeyMissing { file: key_file.to_owned() });
+    };
+    key.open(CHECK_PURPOSE, &Sealed::from_bytes(sealed))
+        .map_err(|_| OpenError::KeyMismatch { file: key_file.to_owned() })?;
+    Ok(Inspection::Found { pending: u32::try_from(schema::LATEST - version).unwrap_or(0) })
+}
