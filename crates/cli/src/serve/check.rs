@@ -9,6 +9,7 @@ use kubesso_store_sqlite::{Inspection, SqliteStore};
 use url::Url;
 
 use super::{Config, Tls};
+use crate::audit::follow::Sink;
 use crate::data_directory::DataDirectory;
 use crate::error::chain;
 
@@ -32,6 +33,15 @@ pub(super) async fn check(config: &Config) -> Findings {
         }
     }
     let holder = findings.data_directory(&config.data_dir).await;
+    if let Some(Sink::File(path)) = &config.audit_log {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if path.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
+            findings.problems.push(format!(
+                "audit_log: {} cannot be written: name a file in a directory that exists",
+                path.display()
+            ));
+        }
+    }
     let addresses = config.addresses();
     match holder {
         Some(holder) => findings.notes.push(format!(

@@ -162,6 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_file_may_say_can_be_a_variable_too() {
+        // The error for an unknown name lists those that are known.
+        let refused = serde_json::from_str::<super::super::Config>(r#"{"?": 0}"#).unwrap_err().to_string();
+        let known = refused.split_once("expected one of").unwrap().1;
+        for name in known.split('`').skip(1).step_by(2) {
+            let is_first = |one: &&Setting| one.path.split('.').next() == Some(name);
+            assert!(SETTINGS.iter().any(|one| is_first(&one)), "{name} has no variable");
+        }
+    }
+
+    #[test]
     fn the_documentation_lists_every_setting_with_its_variable() {
         let documentation = include_str!("../../../../docs/serve.md");
         for setting in SETTINGS {

@@ -38,6 +38,8 @@ fn a_check_says_what_is_wrong_and_leaves_nothing_behind() {
         ("KUBESSO_TLS_KEY", key.to_str().unwrap(), "private key cannot be used"),
         ("KUBESSO_TLS_CERTIFICATE", "/nonexistent.crt", "/nonexistent.crt cannot be read"),
         ("KUBESSO_LISTEN", "127.0.0.1:1, 127.0.0.1:x", "listen[1]: invalid socket address"),
+        ("KUBESSO_AUDIT_LOG", "/nonexistent/audit.jsonl", "name a file in a directory that exists"),
+        ("KUBESSO_DRAIN_SECONDS", "many", "drain_seconds: invalid type"),
         ("KUBESSO_TRUSTED_PROXIES", "10.0.0.0/99", "is no network"),
         ("KUBESSO_DATA_DIR", key.to_str().unwrap(), "other.key"),
     ] {

@@ -243,3 +243,27 @@ async fn an_inspection_finds_what_opening_would_find_and_changes_nothing() {
     let refused = SqliteStore::inspect(directory.path()).await.unwrap_err();
     assert!(matches!(refused, OpenError::KeyMissing { .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn a_copy_made_in_use_is_whole_and_a_damaged_one_is_told_from_it() {
+    let directory = used().await;
+    let (store, _) = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap();
+    let copied = tempfile::tempdir().unwrap();
+    let copy = copied.path().join(DATABASE);
+    SqliteStore::copy(directory.path(), &copy).await.unwrap();
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::copy(directory.path().join(KEY), copied.path().join(KEY)).unwrap();
+    SqliteStore::verify(copied.path()).await.unwrap();
+    let (opened, _) = SqliteStore::open(copied.path(), &OsEntropy).await.unwrap();
+    assert_eq!(opened.snapshot().await.unwrap(), store.snapshot().await.unwrap());
+    opened.close().await;
+    store.close().await;
+    let refused = SqliteStore::copy(directory.path(), &copy).await.unwrap_err();
+    assert!(matches!(refused, OpenError::NotWritable { .. }), "what is there is not overwritten: {refused}");
+    let mut bytes = fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 2048].fill(0xff);
+    fs::write(&copy, bytes).unwrap();
+    let refused = SqliteStore::verify(copied.path()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+}
