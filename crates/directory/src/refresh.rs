@@ -188,6 +188,9 @@ pub struct RefreshFamily {
     pub key: FamilyKey,
     /// Whether it gives tokens.
     pub state: FamilyState,
+    /// The thumbprint of the key that its refresh tokens are bound to (RFC 9449 §5); only those of public clients are:
+    /// others prove themselves.
+    pub dpop_jkt: Option<String>,
 }
 
 /// What a refresh goes by.
@@ -287,6 +290,7 @@ impl RefreshFamily {
             rotated: now,
             key,
             state: FamilyState::Live,
+            dpop_jkt: None,
         };
         (family, token)
     }

@@ -11,6 +11,7 @@ use kubesso_directory::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::dpop::read_thumbprint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
@@ -36,6 +37,8 @@ pub(crate) struct AuthorizationRequest {
     /// In seconds: how long ago the person may have signed in at most.
     pub(crate) max_age: Option<u32>,
     pub(crate) login_hint: Option<String>,
+    /// The key that the code is bound to (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<String>,
     /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
     pub(crate) hinted: Option<UserId>,
 }
@@ -147,6 +150,7 @@ impl AuthorizationRequest {
             prompts: read_prompts(given("prompt"))?,
             max_age: given("max_age").map(read_max_age).transpose()?,
             login_hint: given("login_hint").filter(|hint| hint.len() <= 254).map(str::to_owned),
+            dpop_jkt: given("dpop_jkt").map(read_thumbprint).transpose()?,
             hinted: None,
         })
     }

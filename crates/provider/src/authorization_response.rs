@@ -7,13 +7,16 @@ use kubesso_directory::{
     AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, ScopeName,
     Server, Session, StoreError, assignment, decide,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::pkce::CodeChallenge;
+
+/// What a code keeps of the key that it is bound to (RFC 9449 §10).
+pub(crate) const DPOP_JKT: &str = "dpop_jkt";
 
 /// What the client gets for an error.
 pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, error: &OAuthError) -> Response {
@@ -57,7 +60,10 @@ pub(crate) async fn answer(
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: Value::Null,
+        other: match &request.dpop_jkt {
+            Some(thumbprint) => json!({ DPOP_JKT: thumbprint }),
+            None => Value::Null,
+        },
         issued: context.now(),
     };
     context.store.add_code(&record).await?;

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) spare_key: SpareKey,
     /// The client assertions that were used, so that none is used twice.
     pub(crate) used_assertions: JtiMemory,
+    /// The proofs of possession that were used.
+    pub(crate) used_proofs: JtiMemory,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -88,6 +90,7 @@ impl Context {
             polls: Polls::default(),
             spare_key: SpareKey::default(),
             used_assertions: JtiMemory::default(),
+            used_proofs: JtiMemory::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

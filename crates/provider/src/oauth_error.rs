@@ -13,6 +13,7 @@ pub(crate) enum ErrorCode {
     AuthorizationPending,
     ExpiredToken,
     InvalidClient,
+    InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
@@ -27,6 +28,7 @@ pub(crate) enum ErrorCode {
     UnsupportedGrantType,
     UnsupportedResponseType,
     UnsupportedTokenType,
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -37,6 +39,7 @@ impl ErrorCode {
             Self::AuthorizationPending => "authorization_pending",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
@@ -51,6 +54,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 

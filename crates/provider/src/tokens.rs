@@ -18,6 +18,9 @@ pub(crate) const GRANT_CLAIM: &str = "grant_id";
 /// The claim of an access token that names its user, in Okta's words; a client's own token has none.
 pub(crate) const USER_CLAIM: &str = "uid";
 
+/// The claim with the key to which a token is bound (RFC 7800 §3.1).
+pub(crate) const CONFIRMATION: &str = "cnf";
+
 /// For whom tokens are, and why.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
@@ -33,11 +36,15 @@ pub(crate) struct Subject<'a> {
     pub(crate) amr: &'a [String],
     /// Of the authorization request; a refreshed ID token does not repeat it (OpenID Connect Core §12.2).
     pub(crate) nonce: Option<&'a str>,
+    /// The thumbprint of the key that the access token is bound to (RFC 9449 §6.1).
+    pub(crate) dpop_jkt: Option<&'a str>,
 }
 
 /// The tokens of one response.
 pub(crate) struct IssuedTokens {
     pub(crate) access_token: String,
+    /// How the access token is to be used.
+    pub(crate) token_type: &'static str,
     pub(crate) expires_in: SignedDuration,
     /// Only for requests with the scope `openid`.
     pub(crate) id_token: Option<String>,
@@ -65,10 +72,16 @@ pub(crate) fn issue(
         .transpose()?;
     Ok(IssuedTokens {
         access_token,
+        token_type: token_type(subject.dpop_jkt),
         expires_in: subject.lifetimes.access_token().duration(),
         id_token,
         token_ids: [access_id, id_token_id],
     })
+}
+
+/// The type of an access token (RFC 6750, RFC 9449 §5), by the key that it is bound to.
+pub(crate) fn token_type(dpop_jkt: Option<&str>) -> &'static str {
+    if dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
 }
 
 impl Subject<'_> {
@@ -120,7 +133,7 @@ impl Subject<'_> {
             "scp": scopes,
             GRANT_CLAIM: self.grant,
         });
-        if let Some(person) = self.person {
+        let mut payload = if let Some(person) = self.person {
             own["sub"] = person.user.id.as_str().into();
             own[USER_CLAIM] = person.user.id.as_str().into();
             own["auth_time"] = self.auth_time.as_second().into();
@@ -132,7 +145,13 @@ impl Subject<'_> {
             // By its absence the token is known for a client's, whatever an administrator calls a claim.
             payload.remove(USER_CLAIM);
             payload
+        };
+        // As above: what an administrator calls a claim binds nothing.
+        payload.remove(CONFIRMATION);
+        if let Some(thumbprint) = self.dpop_jkt {
+            payload.insert(CONFIRMATION.to_owned(), json!({ "jkt": thumbprint }));
         }
+        payload
     }
 
     /// What the server's configuration says of the person (or, of a token that is nobody's, of the application), and over

@@ -3,12 +3,13 @@
 use sqlx::{SqliteConnection, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_grant_type_of_families.sql"),
     include_str!("../migrations/0003_device_decisions.sql"),
     include_str!("../migrations/0004_administration.sql"),
     include_str!("../migrations/0005_large_directories.sql"),
+    include_str!("../migrations/0007_bound_grants.sql"),
 ];
 
 /// The version that this program writes.

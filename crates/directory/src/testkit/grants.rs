@@ -140,17 +140,20 @@ pub async fn a_redeeming_that_fails_redeems_nothing(replicas: &Replicas) -> Outc
     Ok(())
 }
 
-/// The password grant has no code; refreshing is judged by the grant that began the family.
+/// The password grant has no code; refreshing is judged by the grant that began the family, and by the key that the
+/// family is bound to.
 pub async fn a_family_can_begin_without_a_code(replicas: &Replicas) -> Outcome {
     let world = World::seeded(&*replicas.one).await?;
     let code = world.code(&CodeValue::generate(&world.entropy))?;
     let authorization = Authorization { grant_type: GrantType::Password, ..code.authorization() };
-    let (family, token) =
+    let (mut family, token) =
         RefreshFamily::begin(&authorization, &Lifetimes::default(), &world.entropy, world.now);
+    family.dpop_jkt = Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned());
     replicas.one.begin_family(&family).await?;
-    assert_eq!(replicas.other.refresh_family(&token).await?, Some(family));
+    assert_eq!(replicas.other.refresh_family(&token).await?, Some(family.clone()));
     let rotated = replicas.other.rotate_refresh_token(&token, &TERMS, world.after(100)).await?;
-    assert_eq!(granted(rotated)?.1.grant_type, GrantType::Password);
+    let (_, rotated) = granted(rotated)?;
+    assert_eq!((rotated.grant_type, rotated.dpop_jkt), (GrantType::Password, family.dpop_jkt));
     Ok(())
 }
 

@@ -64,6 +64,7 @@ fn document(context: &Context, server: &Server) -> Value {
         "revocation_endpoint_auth_methods_supported": client_authentication,
         "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": Algorithm::ALL,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": false,

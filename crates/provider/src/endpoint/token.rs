@@ -13,15 +13,17 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use kubesso_directory::{
-    AccessRequest, Application, Authorization, GrantId, GrantType, Lifetimes, Person, RefreshFamily,
-    RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
+    AccessRequest, Application, Authorization, ClientAuthentication, GrantId, GrantType, Lifetimes, Person,
+    RefreshFamily, RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
 };
+use kubesso_token::VerifiedDpop;
 use serde::Serialize;
 
 use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context};
+use crate::dpop::{self, Proven};
 use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
@@ -41,18 +43,49 @@ pub(crate) async fn token(
     State(context): State<Context>,
     Path(server_id): Path<String>,
     address: ClientAddress,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let proven = Proven { method: &method, uri: &uri, headers: &headers };
+    let mut response = respond(&context, &server_id, address, proven, &body).await;
+    if headers.contains_key(dpop::HEADER) {
+        dpop::give_nonce(&context, response.headers_mut());
+    }
+    response
+}
+
+async fn respond(
+    context: &Context,
+    server_id: &str,
+    address: ClientAddress,
+    proven: Proven<'_>,
+    body: &[u8],
+) -> Response {
     let configuration = context.configuration().await;
-    let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
-    let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters) {
+    let Some(server) = configuration.server(server_id) else { return discovery::no_server(server_id) };
+    let parameters = form(proven.headers, body);
+    // Before the client proves itself: an assertion that led to a challenge may come again.
+    let proof = match proven.for_tokens(context) {
+        Ok(proof) => proof,
+        Err(error) => {
+            tracing::info!(server = %server.server.id, reason = %error, "DPoP proof refused");
+            return OAuthError::from(error).into_response();
+        }
+    };
+    let application = match client(context, &configuration, server, proven.headers, &parameters) {
         Ok(application) => application,
         Err(refused) => return *refused,
     };
-    let request =
-        TokenRequest { context: &context, configuration: &configuration, server, application, address };
+    let request = TokenRequest {
+        context,
+        configuration: &configuration,
+        server,
+        application,
+        address,
+        proof: proof.as_ref(),
+    };
     match request.answer(&parameters).await {
         Ok(response) => {
             let mut response = Json(response).into_response();
@@ -106,6 +139,8 @@ struct TokenRequest<'a> {
     server: &'a Server,
     application: &'a Application,
     address: ClientAddress,
+    /// The proof of the key to which the tokens will be bound.
+    proof: Option<&'a VerifiedDpop>,
 }
 
 impl TokenRequest<'_> {
@@ -121,6 +156,11 @@ impl TokenRequest<'_> {
         if !self.application.grant_types.contains(&grant_type) {
             let description = format!("The client is not allowed to use the grant type {given}.");
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
+        }
+        if self.proof.is_none() && self.application.has_dpop_bound_access_tokens() {
+            let description = "The client gets only tokens that are bound to a key; send a proof of it in the header DPoP \
+                               (RFC 9449).";
+            return Err(OAuthError::new(ErrorCode::InvalidDpopProof, description));
         }
         match grant_type {
             GrantType::ClientCredentials => self.act_for_itself(parameters),
@@ -152,6 +192,9 @@ impl TokenRequest<'_> {
             let end = now.saturating_add(lifetimes.access_token().duration()).map_err(internal)?;
             family.absolute_end = Some(end);
         }
+        if self.application.authentication == ClientAuthentication::None {
+            family.dpop_jkt = self.thumbprint().map(str::to_owned);
+        }
         let issued = self.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
@@ -163,6 +206,7 @@ impl TokenRequest<'_> {
             auth_time: authorization.auth_time,
             amr: &authorization.amr,
             nonce,
+            dpop_jkt: self.thumbprint(),
         })?;
         let token_ids = issued.token_ids.clone();
         let response = response(issued, refresh_token.as_ref().map(RefreshToken::expose).as_ref(), scopes);
@@ -186,6 +230,21 @@ impl TokenRequest<'_> {
         Ok(person)
     }
 
+    /// Whether the request proves the key to which what it brings is bound, if it is bound (RFC 9449 §5, §10).
+    fn check_binding(&self, bound_to: Option<&str>) -> Result<(), OAuthError> {
+        match (bound_to, self.thumbprint()) {
+            (None, _) => Ok(()),
+            (Some(expected), Some(proven)) if expected == proven => Ok(()),
+            (Some(_), Some(_)) => {
+                Err(OAuthError::invalid_grant("It is bound to another key than the DPoP proof's."))
+            }
+            (Some(_), None) => {
+                let description = "It is bound to a key; send a proof of it in the header DPoP (RFC 9449).";
+                Err(OAuthError::new(ErrorCode::InvalidDpopProof, description))
+            }
+        }
+    }
+
     /// The rule that allows it; `None`: none does, and the log says why.
     fn decide(
         &self,
@@ -201,7 +260,17 @@ impl TokenRequest<'_> {
         decide(self.server, &asked).inspect_err(log).ok()
     }
 
+    /// The key that the request proved.
+    fn thumbprint(&self) -> Option<&str> {
+        self.proof.map(|proof| proof.jkt.as_str())
+    }
+
+    /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails
+    /// before leaves nothing behind.
     fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
+        if let Some(proof) = self.proof {
+            dpop::note_use(self.context, proof)?;
+        }
         let key = self.configuration.signing_key(self.server).ok_or_else(|| {
             tracing::error!(server = %self.server.server.id, "there is no signing key");
             OAuthError::server_error()
@@ -248,7 +317,7 @@ fn not_any_more() -> OAuthError {
 fn response(issued: IssuedTokens, refresh_token: Option<&Secret>, scopes: &[ScopeName]) -> TokenResponse {
     TokenResponse {
         access_token: issued.access_token,
-        token_type: "Bearer",
+        token_type: issued.token_type,
         expires_in: issued.expires_in.as_secs(),
         id_token: issued.id_token,
         refresh_token: refresh_token.map(|token| token.expose().to_owned()),

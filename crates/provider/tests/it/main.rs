@@ -11,6 +11,8 @@ mod device;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod expired_password;
 #[cfg(test)]
 mod house;

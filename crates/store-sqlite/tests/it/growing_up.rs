@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 5);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 6);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -164,7 +164,8 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
         kubesso_directory::RefreshFamily::begin(&authorization, &lifetimes, &OsEntropy, now);
     store.begin_family(&family).await.unwrap();
     store.close().await;
-    let back = "DROP INDEX users_by_status; DROP INDEX users_in_order_of_first_name; \
+    let back = "DROP INDEX refresh_families_by_session; ALTER TABLE refresh_families DROP COLUMN dpop_jkt; \
+                DROP INDEX users_by_status; DROP INDEX users_in_order_of_first_name; \
                 DROP INDEX users_in_order_of_last_name; DROP INDEX groups_built_in; \
                 DROP TABLE rule_members; DROP TABLE group_rules; DROP TABLE one_time_tokens; DROP TABLE api_tokens; \
                 DROP TABLE role_assignments; DROP INDEX users_by_email; DROP INDEX users_by_update; \

@@ -105,11 +105,6 @@ impl Wanted {
             }
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
-        if dpop && application_type != ApplicationType::Service {
-            return Err(ApiError::unsupported(
-                "dpop_bound_access_tokens is offered to service applications that call the management API only",
-            ));
-        }
         let client_id = client.parsed("client_id", client_id)?;
         let client_secret = client.parsed("client_secret", client_secret)?;
         let pkce_required = client

@@ -47,6 +47,7 @@ impl TokenRequest<'_> {
             auth_time: self.context.now(),
             amr: &[],
             nonce: None,
+            dpop_jkt: self.thumbprint(),
         })?;
         let [access_token, _] = &issued.token_ids;
         tracing::info!(

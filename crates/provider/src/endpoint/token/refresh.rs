@@ -26,6 +26,7 @@ impl TokenRequest<'_> {
             let description = "The refresh token was issued to another client or by another issuer.";
             return Err(OAuthError::invalid_grant(description));
         }
+        self.check_binding(family.dpop_jkt.as_deref())?;
         let scopes = narrowed(&family.scopes, parameters.lenient("scope"))?;
         let person = self.person(&family.user).await?;
         // By all that was granted, so that asking for less does not lead to another rule's lifetimes.
@@ -41,6 +42,7 @@ impl TokenRequest<'_> {
             auth_time: family.auth_time,
             amr: &family.amr,
             nonce: None,
+            dpop_jkt: self.thumbprint(),
         })?;
         let terms = RefreshTerms {
             rotation: self.application.refresh_rotation,
