@@ -76,6 +76,11 @@ impl RefreshToken {
         &self.grant
     }
 
+    /// Whether it is the one that `family` lives by, not one that was spent.
+    pub fn is_living_of(&self, family: &RefreshFamily) -> bool {
+        self.grant == family.grant && self.hash() == family.current
+    }
+
     fn hash(&self) -> TokenHash {
         TokenHash::of(self.secret.0.as_slice())
     }

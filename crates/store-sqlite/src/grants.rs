@@ -376,6 +376,8 @@ pub(crate) async fn families(
     );
     sql.push_bind(micros(wanted.now));
     let conditions = [
+        ("grant_id", wanted.grant.map(AsRef::as_ref)),
+        ("session_id", wanted.session.map(AsRef::as_ref)),
         ("user_id", wanted.user.map(AsRef::as_ref)),
         ("client_id", wanted.client.map(AsRef::as_ref)),
         ("server_id", wanted.server.map(AsRef::as_ref)),

@@ -108,6 +108,17 @@ async fn applications_of_every_type_may_want_bound_tokens() {
 }
 
 #[tokio::test]
+async fn applications_with_credentials_or_of_people_may_exchange_tokens() {
+    let org = Org::new().await;
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    for (kind, status) in [("native", 200), ("service", 200), ("web", 200), ("browser", 400)] {
+        let oauth = json!({ "application_type": kind, "grant_types": [exchange] });
+        let body = json!({ "label": kind, "settings": { "oauthClient": oauth } });
+        org.post("/api/v1/apps", body).await.expect(status);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_an_application_is_refused_with_the_field() {
     let org = Org::new().await;
     made(&org, native(json!({ "credentials": { "oauthClient": { "client_id": "taken-id" } } }))).await;

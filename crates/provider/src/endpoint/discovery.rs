@@ -82,7 +82,11 @@ fn grant_types(server: &Server) -> Vec<&'static str> {
         let mut rules = policies.flat_map(|(_, rules)| rules);
         rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(grant_type))
     };
-    supported.extend([GrantType::ClientCredentials, GrantType::Password].into_iter().filter(allowed));
+    supported.extend(
+        [GrantType::ClientCredentials, GrantType::Password, GrantType::TokenExchange]
+            .into_iter()
+            .filter(allowed),
+    );
     supported.into_iter().map(GrantType::as_str).collect()
 }
 
@@ -98,6 +102,7 @@ fn claims(server: &Server) -> Vec<&str> {
         "jti",
         "at_hash",
         "nonce",
+        "sid",
         "email",
         "email_verified",
         "name",

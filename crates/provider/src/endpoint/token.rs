@@ -6,6 +6,7 @@
 mod client_credentials;
 mod code;
 mod device;
+mod exchange;
 mod password;
 mod refresh;
 
@@ -18,7 +19,7 @@ use kubesso_directory::{
     AccessRequest, Application, Authorization, ClientAuthentication, GrantId, GrantType, Lifetimes, Person,
     RefreshFamily, RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
 };
-use kubesso_token::VerifiedDpop;
+use kubesso_token::{SigningKey, VerifiedDpop};
 use serde::Serialize;
 
 use crate::client_address::ClientAddress;
@@ -28,14 +29,15 @@ use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
-use crate::tokens::{self, IssuedTokens, Subject};
+use crate::tokens::{self, IssuedToken, IssuedTokens, Kind, Subject};
 
-const SUPPORTED: [GrantType; 5] = [
+const SUPPORTED: [GrantType; 6] = [
     GrantType::AuthorizationCode,
     GrantType::ClientCredentials,
     GrantType::DeviceCode,
     GrantType::Password,
     GrantType::RefreshToken,
+    GrantType::TokenExchange,
 ];
 
 /// Exchanges a grant for tokens.
@@ -114,6 +116,9 @@ async fn respond(
 #[derive(Serialize)]
 struct TokenResponse {
     access_token: String,
+    /// Of an exchange (RFC 8693 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     /// In seconds.
     expires_in: i64,
@@ -167,6 +172,7 @@ impl TokenRequest<'_> {
             GrantType::DeviceCode => self.poll(parameters).await,
             GrantType::Password => self.check_password(parameters).await,
             GrantType::RefreshToken => self.refresh(parameters).await,
+            GrantType::TokenExchange => self.exchange(parameters).await,
             _ => self.redeem(parameters).await,
         }
     }
@@ -203,10 +209,12 @@ impl TokenRequest<'_> {
             scopes,
             lifetimes,
             grant: &authorization.grant,
+            session: Some(&authorization.session),
             auth_time: authorization.auth_time,
             amr: &authorization.amr,
             nonce,
             dpop_jkt: self.thumbprint(),
+            exchange: None,
         })?;
         let token_ids = issued.token_ids.clone();
         let response = response(issued, refresh_token.as_ref().map(RefreshToken::expose).as_ref(), scopes);
@@ -268,6 +276,21 @@ impl TokenRequest<'_> {
     /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails
     /// before leaves nothing behind.
     fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
+        let key = self.ready_to_sign()?;
+        tokens::issue(subject, key, &*self.context.entropy, self.context.now()).map_err(internal)
+    }
+
+    fn sign_one(
+        &self,
+        kind: Kind,
+        subject: &Subject<'_>,
+        person: &Person,
+    ) -> Result<IssuedToken, OAuthError> {
+        let (key, entropy, now) = (self.ready_to_sign()?, &*self.context.entropy, self.context.now());
+        tokens::issue_one(kind, subject, person, key, entropy, now).map_err(internal)
+    }
+
+    fn ready_to_sign(&self) -> Result<&SigningKey, OAuthError> {
         if let Some(proof) = self.proof {
             dpop::note_use(self.context, proof)?;
         }
@@ -275,7 +298,7 @@ impl TokenRequest<'_> {
             tracing::error!(server = %self.server.server.id, "there is no signing key");
             OAuthError::server_error()
         })?;
-        tokens::issue(subject, key, &*self.context.entropy, self.context.now()).map_err(internal)
+        Ok(key)
     }
 
     fn log(&self, grant_type: GrantType, person: &Person, grant: &GrantId, token_ids: &[String; 2]) {
@@ -317,6 +340,7 @@ fn not_any_more() -> OAuthError {
 fn response(issued: IssuedTokens, refresh_token: Option<&Secret>, scopes: &[ScopeName]) -> TokenResponse {
     TokenResponse {
         access_token: issued.access_token,
+        issued_token_type: None,
         token_type: issued.token_type,
         expires_in: issued.expires_in.as_secs(),
         id_token: issued.id_token,

@@ -25,6 +25,7 @@ async fn the_discovery_document_is_this() {
         "jti",
         "at_hash",
         "nonce",
+        "sid",
         "email",
         "email_verified",
         "name",

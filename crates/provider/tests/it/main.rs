@@ -13,6 +13,8 @@ mod discovery;
 #[cfg(test)]
 mod dpop;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod expired_password;
 #[cfg(test)]
 mod house;

@@ -44,12 +44,13 @@ pub(super) struct Wanted {
 }
 
 /// The grants that the provider gives tokens for.
-const OFFERED: [GrantType; 5] = [
+const OFFERED: [GrantType; 6] = [
     GrantType::AuthorizationCode,
     GrantType::ClientCredentials,
     GrantType::DeviceCode,
     GrantType::Password,
     GrantType::RefreshToken,
+    GrantType::TokenExchange,
 ];
 
 impl Wanted {
@@ -206,13 +207,15 @@ fn grant_types(
     }
     if let Some(not_offered) = given.iter().find(|grant| !OFFERED.contains(grant)) {
         return Err(ApiError::unsupported(format!(
-            "The grant {} is not offered: use authorization_code (with PKCE), refresh_token, client_credentials, password \
-             or urn:ietf:params:oauth:grant-type:device_code",
+            "The grant {} is not offered: use authorization_code (with PKCE), refresh_token, client_credentials, password, \
+             urn:ietf:params:oauth:grant-type:device_code or urn:ietf:params:oauth:grant-type:token-exchange",
             not_offered.as_str()
         )));
     }
     let is_allowed = |grant: &GrantType| match application_type {
-        ApplicationType::Service => *grant == GrantType::ClientCredentials,
+        ApplicationType::Service => {
+            matches!(grant, GrantType::ClientCredentials | GrantType::TokenExchange)
+        }
         ApplicationType::Browser => {
             matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken)
         }
