@@ -1,5 +1,7 @@
 //! Applications: OAuth clients that are assigned to users and groups.
 
+mod client_settings;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};

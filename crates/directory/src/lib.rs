@@ -42,6 +42,7 @@ mod built_in;
 mod claim;
 mod code;
 mod device;
+mod dpop_nonce;
 mod expression;
 mod filter;
 mod group;
@@ -84,6 +85,7 @@ pub use claim::{
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
+pub use dpop_nonce::DpopNonces;
 pub use expression::{Expression, ExpressionError};
 pub use filter::{AttributePath, Comparison, Filter, FilterSyntaxError, Literal};
 pub use group::{Group, GroupType};

@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 
 use crate::filter::{AttributePath, Filter};
-use crate::id::{ApplicationId, AuditEventId, AuthorizationServerId, ClientId, GrantId, GroupId, UserId};
+use crate::id::{
+    ApplicationId, AuditEventId, AuthorizationServerId, ClientId, GrantId, GroupId, SessionId, UserId,
+};
 
 /// Which way a list goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +79,10 @@ impl GroupQuery<'_> {
 /// Which living refresh token families; what is `None` does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FamilyQuery<'a> {
+    /// This one.
+    pub grant: Option<&'a GrantId>,
+    /// Of this session.
+    pub session: Option<&'a SessionId>,
     /// Of this user.
     pub user: Option<&'a UserId>,
     /// Of this client.

@@ -76,6 +76,11 @@ impl RefreshToken {
         &self.grant
     }
 
+    /// Whether it is the one that `family` lives by, not one that was spent.
+    pub fn is_living_of(&self, family: &RefreshFamily) -> bool {
+        self.grant == family.grant && self.hash() == family.current
+    }
+
     fn hash(&self) -> TokenHash {
         TokenHash::of(self.secret.0.as_slice())
     }
@@ -188,6 +193,9 @@ pub struct RefreshFamily {
     pub key: FamilyKey,
     /// Whether it gives tokens.
     pub state: FamilyState,
+    /// The thumbprint of the key that its refresh tokens are bound to (RFC 9449 §5); only those of public clients are:
+    /// others prove themselves.
+    pub dpop_jkt: Option<String>,
 }
 
 /// What a refresh goes by.
@@ -287,6 +295,7 @@ impl RefreshFamily {
             rotated: now,
             key,
             state: FamilyState::Live,
+            dpop_jkt: None,
         };
         (family, token)
     }

@@ -1,8 +1,7 @@
-//! Proofs of possession (DPoP, RFC 9449): nonces that no table remembers, and which addresses a proof may name.
+//! Proofs of possession (DPoP, RFC 9449): which addresses a proof may name, and that it comes once.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
+use kubesso_directory::DpopNonces;
 use kubesso_token::{DpopError, DpopExpectations, DpopProof, VerifiedDpop};
 
 use crate::context::Context;
@@ -11,9 +10,6 @@ use crate::context::Context;
 pub(crate) const HEADER: &str = "dpop";
 /// The header with the nonce for the next proof (RFC 9449 §8).
 pub(crate) const NONCE_HEADER: &str = "dpop-nonce";
-
-/// A nonce is good in its window and in the next, in seconds.
-const WINDOW: i64 = 300;
 
 /// Why a proof is not good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,12 +40,7 @@ impl ProofError {
 
 /// The nonce that is given out now.
 pub(crate) fn nonce(context: &Context) -> String {
-    nonce_of(context, context.now().as_second().div_euclid(WINDOW))
-}
-
-fn nonce_of(context: &Context, window: i64) -> String {
-    let code = context.sealing_key.authenticate("DPoP nonce", &window.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(code.split_at(16).0)
+    DpopNonces::at(&context.sealing_key, context.now()).current()
 }
 
 /// What a request's proof must fit beyond the request itself.
@@ -78,8 +69,7 @@ pub(crate) fn check(
         (Some(_), Some(_)) => return Err(ProofError::Unreadable),
     };
     let now = context.now();
-    let window = now.as_second().div_euclid(WINDOW);
-    let nonces = [nonce_of(context, window), nonce_of(context, window - 1)];
+    let nonces = DpopNonces::at(&context.sealing_key, now).good();
     let urls: Vec<String> = context.origins.iter().map(|origin| format!("{origin}{}", uri.path())).collect();
     Ok(DpopProof::verify(
         proof,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authentication_context::AcrRequest;
 use crate::claims_parameter::ClaimsParameter;
+use crate::dpop::read_thumbprint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::pkce::{CodeChallenge, PkceError};
@@ -47,6 +48,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) acr: Option<AcrRequest>,
     /// Audiences of the server (RFC 8707 §2.1).
     pub(crate) resources: Vec<String>,
+    /// The key that the code is bound to (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<String>,
     /// Of whom the `id_token_hint` speaks: nobody else is to be signed in (§3.1.2.1). Set by whoever verified it.
     pub(crate) hinted: Option<UserId>,
     /// Which pushed request it was. Set by whoever opened it.
@@ -179,6 +182,7 @@ impl AuthorizationRequest {
             claims,
             acr,
             resources: read_resources(parameters, server)?,
+            dpop_jkt: given("dpop_jkt").map(read_thumbprint).transpose()?,
             hinted: None,
             pushed: None,
         })

@@ -7,6 +7,7 @@ use kubesso_directory::{
     AccessRequest, Application, AuthorizationCode, CodeValue, GrantId, GrantType, Person, Refusal, ScopeName,
     Server, Session, StoreError, assignment, decide,
 };
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::authorization_request::{AuthorizationRequest, ReturnAddress, UNMET};
@@ -16,6 +17,20 @@ use crate::pages::{self, FormPost};
 use crate::pkce::CodeChallenge;
 use crate::requested::{Requested, permitted};
 use crate::response_mode::ResponseMode;
+
+/// What a code keeps of the key that it is bound to (RFC 9449 §10).
+pub(crate) const DPOP_JKT: &str = "dpop_jkt";
+
+/// What a code keeps, with the key that it is bound to.
+fn bound(kept: Value, thumbprint: Option<&str>) -> Value {
+    let Some(thumbprint) = thumbprint else { return kept };
+    let mut members = match kept {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.insert(DPOP_JKT.to_owned(), thumbprint.into());
+    members.into()
+}
 
 /// What the client gets for an error.
 pub(crate) fn refuse(context: &Context, server: &Server, to: &ReturnAddress, error: &OAuthError) -> Response {
@@ -74,7 +89,7 @@ pub(crate) async fn answer(
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: requested.stored(),
+        other: bound(requested.stored(), request.dpop_jkt.as_deref()),
         issued: context.now(),
     };
     context.store.add_code(&record).await?;

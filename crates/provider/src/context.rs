@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     /// The pushed authorization requests for which a code was given.
     pub(crate) used_requests: JtiMemory,
     pub(crate) counters: Counters,
+    /// The proofs of possession that were used.
+    pub(crate) used_proofs: JtiMemory,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -96,6 +98,7 @@ impl Context {
             used_assertions: JtiMemory::default(),
             used_requests: JtiMemory::default(),
             counters: Counters::default(),
+            used_proofs: JtiMemory::default(),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

@@ -1,7 +1,8 @@
 //! `id_token_hint`: an ID token of ours that comes back to say who is meant. It may have ended long ago
 //! (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2), as long as its key is still published.
 
-use kubesso_directory::{ClientId, Server, UserId};
+use jiff::Timestamp;
+use kubesso_directory::{ClientId, Server, SessionId, UserId};
 use kubesso_token::Algorithm;
 use serde_json::Value;
 
@@ -13,6 +14,10 @@ pub(crate) struct IdTokenHint {
     pub(crate) client: ClientId,
     /// Of whom it speaks.
     pub(crate) user: UserId,
+    /// In which session the person signed in.
+    pub(crate) session: Option<SessionId>,
+    /// The first moment at which it is no longer good.
+    pub(crate) expires: Timestamp,
 }
 
 impl IdTokenHint {
@@ -31,6 +36,12 @@ impl IdTokenHint {
         if !is_ours {
             return None;
         }
-        Some(Self { client: ClientId::parse(text("aud")?).ok()?, user: UserId::parse(text("sub")?).ok()? })
+        let expires = verified.payload.get("exp").and_then(Value::as_i64)?;
+        Some(Self {
+            client: ClientId::parse(text("aud")?).ok()?,
+            user: UserId::parse(text("sub")?).ok()?,
+            session: text("sid").and_then(|session| SessionId::parse(session).ok()),
+            expires: Timestamp::from_second(expires).ok()?,
+        })
     }
 }

@@ -69,6 +69,7 @@ mod context;
 mod cookies;
 mod csrf;
 mod device_request;
+mod dpop;
 mod endpoint;
 mod hashing;
 mod id_token_hint;

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use kubesso_directory::{
     Application, ClaimProblem, ClaimsFor, GrantId, GrantType, Lifetimes, Person, ScopeName, Server, claims,
 };
-use kubesso_token::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::requested::Requested;
@@ -57,9 +56,12 @@ pub fn preview(request: &PreviewRequest<'_>) -> Preview {
         scopes,
         lifetimes,
         grant: &removed,
+        session: None,
         auth_time: now,
         amr: &["pwd".to_owned()],
         nonce: None,
+        dpop_jkt: None,
+        exchange: None,
     };
     let lasting = |mut claims: Map<String, Value>| {
         for name in MADE_AT_ISSUE {
@@ -75,8 +77,7 @@ pub fn preview(request: &PreviewRequest<'_>) -> Preview {
     }
     Preview {
         access_token: lasting(subject.access_token(&Requested::default(), "", now)),
-        id_token: has_id_token(scopes)
-            .then(|| lasting(subject.id_token(person, "", "", Algorithm::Es256, now))),
+        id_token: has_id_token(scopes).then(|| lasting(subject.id_token(person, "", None, now))),
         refresh_token: scopes.iter().any(|scope| scope.as_str() == "offline_access")
             && application.grant_types.contains(&GrantType::RefreshToken),
         problems,

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Entropy, draw};
 use kubesso_directory::{
-    Application, Audience, Claims, ClaimsFor, GrantId, Lifetimes, Person, ScopeName, Server, claims,
+    Application, Audience, Claims, ClaimsFor, ClientId, GrantId, Lifetimes, Person, ScopeName, Server,
+    SessionId, claims,
 };
 use kubesso_token::{Algorithm, SigningKey, TokenError};
 use serde_json::{Map, Value, json};
@@ -23,6 +24,13 @@ pub(crate) const USER_CLAIM: &str = "uid";
 /// The claim of an access token that lists which single claims userinfo gives beside those of the scopes.
 pub(crate) const USERINFO_CLAIM: &str = "userinfo_claims";
 
+/// The claim with the key to which a token is bound (RFC 7800 §3.1).
+pub(crate) const CONFIRMATION: &str = "cnf";
+
+/// The claim of an exchanged access token that names the client of the token from which it came. It ends with that one's
+/// grant, which is not its client's to end.
+pub(crate) const ORIGIN_CLAIM: &str = "exchanged_from";
+
 /// For whom tokens are, and why.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
@@ -34,15 +42,50 @@ pub(crate) struct Subject<'a> {
     pub(crate) scopes: &'a [ScopeName],
     pub(crate) lifetimes: &'a Lifetimes,
     pub(crate) grant: &'a GrantId,
+    /// In which session the person signed in: `sid` (OpenID Connect Back-Channel Logout 1.0 §2.1).
+    pub(crate) session: Option<&'a SessionId>,
     pub(crate) auth_time: Timestamp,
     pub(crate) amr: &'a [String],
     /// Of the authorization request; a refreshed ID token does not repeat it (OpenID Connect Core §12.2).
     pub(crate) nonce: Option<&'a str>,
+    /// The thumbprint of the key that the access token is bound to (RFC 9449 §6.1).
+    pub(crate) dpop_jkt: Option<&'a str>,
+    /// If they come of another token.
+    pub(crate) exchange: Option<Exchange<'a>>,
+}
+
+/// What an exchange (RFC 8693) adds.
+#[derive(Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    /// For whom an access token is, if it was asked for by name; else for the server's audiences.
+    pub(crate) audience: Option<&'a ClientId>,
+    /// To whom the subject token was issued.
+    pub(crate) origin: &'a ClientId,
+    /// What comes out ends then at the latest.
+    pub(crate) ends: Timestamp,
+}
+
+/// Which token an exchange gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Access,
+    Id,
+}
+
+/// The token of an exchange.
+pub(crate) struct IssuedToken {
+    pub(crate) token: String,
+    pub(crate) token_type: &'static str,
+    pub(crate) expires_in: SignedDuration,
+    /// For the log.
+    pub(crate) id: String,
 }
 
 /// The tokens of one response.
 pub(crate) struct IssuedTokens {
     pub(crate) access_token: String,
+    /// How the access token is to be used.
+    pub(crate) token_type: &'static str,
     pub(crate) expires_in: SignedDuration,
     /// Only for requests with the scope `openid`.
     pub(crate) id_token: Option<String>,
@@ -63,14 +106,14 @@ pub(crate) fn issue(
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<IssuedTokens, TokenError> {
-    let [access_id, id_token_id] =
-        ["AT.", "ID."].map(|prefix| format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy))));
+    let [access_id, id_token_id] = ["AT.", "ID."].map(|prefix| token_id(prefix, entropy));
     let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
     let id_token = subject
         .person
         .filter(|_| has_id_token(subject.scopes))
         .map(|person| {
-            let mut claims = subject.id_token(person, &id_token_id, &access_token, key.algorithm(), now);
+            let mut claims =
+                subject.id_token(person, &id_token_id, Some((&access_token, key.algorithm())), now);
             let single =
                 single_claims(subject.server, subject.application, person, &requested.id_token_claims);
             for (name, value) in single {
@@ -84,10 +127,49 @@ pub(crate) fn issue(
         .transpose()?;
     Ok(IssuedTokens {
         access_token,
+        token_type: token_type(subject.dpop_jkt),
         expires_in: subject.lifetimes.access_token().duration(),
         id_token,
         token_ids: [access_id, id_token_id],
     })
+}
+
+/// Signs the one token that an exchange asks for. An ID token is nobody's proof of an access token, so it has no
+/// `at_hash`, and none to be used at a resource: `N_A` (RFC 8693 §2.2.1).
+pub(crate) fn issue_one(
+    kind: Kind,
+    subject: &Subject<'_>,
+    requested: &Requested,
+    person: &Person,
+    key: &SigningKey,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<IssuedToken, TokenError> {
+    let lifetimes = subject.lifetimes;
+    let (typ, id, payload, lifetime, token_type) = match kind {
+        Kind::Access => {
+            let id = token_id("AT.", entropy);
+            let payload = subject.access_token(requested, &id, now);
+            let lifetime = lifetimes.access_token().duration();
+            (ACCESS_TOKEN_TYPE, id, payload, lifetime, token_type(subject.dpop_jkt))
+        }
+        Kind::Id => {
+            let id = token_id("ID.", entropy);
+            let payload = subject.id_token(person, &id, None, now);
+            ("JWT", id, payload, lifetimes.id_token().duration(), "N_A")
+        }
+    };
+    let expires_in = SignedDuration::from_secs(subject.end(now, lifetime).saturating_sub(now.as_second()));
+    Ok(IssuedToken { token: key.sign(typ, &payload)?, token_type, expires_in, id })
+}
+
+fn token_id(prefix: &str, entropy: &dyn Entropy) -> String {
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy)))
+}
+
+/// The type of an access token (RFC 6750, RFC 9449 §5), by the key that it is bound to.
+pub(crate) fn token_type(dpop_jkt: Option<&str>) -> &'static str {
+    if dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
 }
 
 impl Subject<'_> {
@@ -97,8 +179,7 @@ impl Subject<'_> {
         &self,
         person: &Person,
         id: &str,
-        access_token: &str,
-        algorithm: Algorithm,
+        access_token: Option<(&str, Algorithm)>,
         now: Timestamp,
     ) -> Map<String, Value> {
         let own = json!({
@@ -106,13 +187,21 @@ impl Subject<'_> {
             "sub": person.user.id,
             "aud": self.application.client_id,
             "iat": now.as_second(),
-            "exp": end(now, self.lifetimes.id_token().duration()),
+            "exp": self.end(now, self.lifetimes.id_token().duration()),
             "auth_time": self.auth_time.as_second(),
             "amr": self.amr,
             "jti": id,
-            "at_hash": half_hash(access_token, algorithm),
         });
         let mut payload = self.configured(ClaimsFor::IdToken, own);
+        for name in ["at_hash", "sid"] {
+            payload.remove(name);
+        }
+        if let Some((access_token, algorithm)) = access_token {
+            payload.insert("at_hash".to_owned(), half_hash(access_token, algorithm).into());
+        }
+        if let Some(session) = self.session {
+            payload.insert("sid".to_owned(), session.as_str().into());
+        }
         if let Some(nonce) = self.nonce {
             payload.insert("nonce".to_owned(), nonce.into());
         }
@@ -124,16 +213,17 @@ impl Subject<'_> {
         if audiences.is_empty() {
             audiences = self.server.server.audiences.iter().map(Audience::as_str).collect();
         }
-        let audience = match audiences.as_slice() {
-            [one] => json!(one),
-            several => json!(several),
+        let audience = match (self.exchange.and_then(|exchange| exchange.audience), audiences.as_slice()) {
+            (Some(client), _) => json!(client),
+            (None, [one]) => json!(one),
+            (None, several) => json!(several),
         };
         let scopes: Vec<_> = self.scopes.iter().map(ScopeName::as_str).collect();
         let mut own = json!({
             "iss": self.issuer,
             "aud": audience,
             "iat": now.as_second(),
-            "exp": end(now, self.lifetimes.access_token().duration()),
+            "exp": self.end(now, self.lifetimes.access_token().duration()),
             "jti": id,
             "client_id": self.application.client_id,
             "scope": scopes.join(" "),
@@ -142,7 +232,7 @@ impl Subject<'_> {
             "scp": scopes,
             GRANT_CLAIM: self.grant,
         });
-        if let Some(person) = self.person {
+        let mut payload = if let Some(person) = self.person {
             own["sub"] = person.user.id.as_str().into();
             own[USER_CLAIM] = person.user.id.as_str().into();
             own["auth_time"] = self.auth_time.as_second().into();
@@ -160,7 +250,23 @@ impl Subject<'_> {
             // By its absence the token is known for a client's, whatever an administrator calls a claim.
             payload.remove(USER_CLAIM);
             payload
+        };
+        // As above: what an administrator calls a claim binds nothing.
+        payload.remove(CONFIRMATION);
+        payload.remove(ORIGIN_CLAIM);
+        if let Some(exchange) = self.exchange {
+            payload.insert(ORIGIN_CLAIM.to_owned(), exchange.origin.as_str().into());
         }
+        if let Some(thumbprint) = self.dpop_jkt {
+            payload.insert(CONFIRMATION.to_owned(), json!({ "jkt": thumbprint }));
+        }
+        payload
+    }
+
+    /// The NumericDate of the moment `lifetime` after `now`, or before it if what the token comes of ends before.
+    fn end(&self, now: Timestamp, lifetime: SignedDuration) -> i64 {
+        let end = now.as_second().saturating_add(lifetime.as_secs());
+        self.exchange.map_or(end, |exchange| end.min(exchange.ends.as_second()))
     }
 
     /// What the server's configuration says of the person (or, of a token that is nobody's, of the application), and over
@@ -177,11 +283,6 @@ impl Subject<'_> {
         }
         values
     }
-}
-
-/// The NumericDate of the moment `lifetime` after `now`.
-fn end(now: Timestamp, lifetime: SignedDuration) -> i64 {
-    now.as_second().saturating_add(lifetime.as_secs())
 }
 
 /// `at_hash`: the left half of the hash that the signature algorithm uses (OpenID Connect Core §3.1.3.6).

@@ -218,8 +218,8 @@ pub(crate) async fn insert_family(
     let (ended, reason) = ending(family);
     query(
         "INSERT INTO refresh_families (grant_id, server_id, client_id, user_id, session_id, scopes, auth_time, amr, \
-         created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason, grant_type) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason, grant_type, \
+         dpop_jkt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(family.grant.as_str())
     .bind(family.server.as_str())
@@ -239,6 +239,7 @@ pub(crate) async fn insert_family(
     .bind(ended)
     .bind(reason)
     .bind(family.grant_type.as_str())
+    .bind(family.dpop_jkt.as_deref())
     .execute(connection)
     .await
     .map_err(dangling("refresh token family", family.grant.as_str()))?;
@@ -288,6 +289,7 @@ fn read_family(row: &SqliteRow) -> Result<RefreshFamily, StoreError> {
         rotated: row.time("rotated")?,
         key: row.bytes("chain_key", FamilyKey::from_bytes)?,
         state,
+        dpop_jkt: row.optional_text("dpop_jkt")?,
     })
 }
 
@@ -382,6 +384,8 @@ pub(crate) async fn families(
     );
     sql.push_bind(micros(wanted.now));
     let conditions = [
+        ("grant_id", wanted.grant.map(AsRef::as_ref)),
+        ("session_id", wanted.session.map(AsRef::as_ref)),
         ("user_id", wanted.user.map(AsRef::as_ref)),
         ("client_id", wanted.client.map(AsRef::as_ref)),
         ("server_id", wanted.server.map(AsRef::as_ref)),

@@ -7,7 +7,9 @@ use super::{Outcome, Replicas, TERMS, World, some, together};
 use crate::application::{GrantType, RefreshRotation};
 use crate::authorization::Authorization;
 use crate::code::Redemption;
+use crate::id::SessionId;
 use crate::policy::Lifetimes;
+use crate::query::FamilyQuery;
 use crate::refresh::{
     EndReason, FamilyState, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken, Rotation,
 };
@@ -141,17 +143,49 @@ pub async fn a_redeeming_that_fails_redeems_nothing(replicas: &Replicas) -> Outc
     Ok(())
 }
 
-/// The password grant has no code; refreshing is judged by the grant that began the family.
+/// The password grant has no code; refreshing is judged by the grant that began the family, and by the key that the
+/// family is bound to.
 pub async fn a_family_can_begin_without_a_code(replicas: &Replicas) -> Outcome {
     let world = World::seeded(&*replicas.one).await?;
     let code = world.code(&CodeValue::generate(&world.entropy))?;
     let authorization = Authorization { grant_type: GrantType::Password, ..code.authorization() };
-    let (family, token) =
+    let (mut family, token) =
         RefreshFamily::begin(&authorization, &Lifetimes::default(), &world.entropy, world.now);
+    family.dpop_jkt = Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned());
     replicas.one.begin_family(&family).await?;
-    assert_eq!(replicas.other.refresh_family(&token).await?, Some(family));
+    assert_eq!(replicas.other.refresh_family(&token).await?, Some(family.clone()));
     let rotated = replicas.other.rotate_refresh_token(&token, &TERMS, world.after(100)).await?;
-    assert_eq!(granted(rotated)?.1.grant_type, GrantType::Password);
+    let (_, rotated) = granted(rotated)?;
+    assert_eq!((rotated.grant_type, rotated.dpop_jkt), (GrantType::Password, family.dpop_jkt));
+    Ok(())
+}
+
+/// By each of the things that a query can name, alone and together, and only while they live.
+pub async fn living_families_are_found_by_what_they_are_of(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let (one, _) = world.family(&*replicas.one, &Lifetimes::default()).await?;
+    let (two, _) = world.family(&*replicas.one, &Lifetimes::default()).await?;
+    let all = FamilyQuery { limit: 10, now: world.after(1), ..FamilyQuery::default() };
+    let nowhere = SessionId::parse("nowhere")?;
+    for (query, expected) in [
+        (FamilyQuery { grant: Some(&one.grant), ..all }, 1),
+        (FamilyQuery { session: Some(&two.session), grant: Some(&two.grant), ..all }, 1),
+        (FamilyQuery { session: Some(&nowhere), ..all }, 0),
+        (
+            FamilyQuery {
+                user: Some(&one.user),
+                client: Some(&one.client),
+                server: Some(&one.server),
+                ..all
+            },
+            2,
+        ),
+    ] {
+        assert_eq!(replicas.other.families(&query).await?.len(), expected, "{query:?}");
+    }
+    replicas.one.end_family(&one.grant, world.after(1)).await?;
+    let ended = FamilyQuery { grant: Some(&one.grant), ..all };
+    assert_eq!(replicas.other.families(&ended).await?, []);
     Ok(())
 }
 

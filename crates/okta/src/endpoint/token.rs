@@ -23,7 +23,6 @@ use zeroize::Zeroizing;
 use crate::access_token::AccessToken;
 use crate::context::Context;
 use crate::dpop::{self, Bound};
-use crate::endpoint::apps::settings::kept;
 use crate::error::ApiError;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -235,9 +234,7 @@ fn prove(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Option<VerifiedDpop>, OauthError> {
-    let is_bound = kept(application, &["oauthClient", "dpop_bound_access_tokens"])
-        .is_some_and(|value| value.as_bool() == Some(true));
-    if !is_bound && !headers.contains_key(dpop::HEADER) {
+    if !application.has_dpop_bound_access_tokens() && !headers.contains_key(dpop::HEADER) {
         return Ok(None);
     }
     let bound = Bound { with_nonce: true, ..Bound::default() };

@@ -51,6 +51,7 @@ impl Tokens {
             after,
             limit,
             now: context.now(),
+            ..FamilyQuery::default()
         }
     }
 

@@ -87,6 +87,38 @@ async fn each_type_of_application_has_its_own_defaults() {
 }
 
 #[tokio::test]
+async fn applications_of_every_type_may_want_bound_tokens() {
+    let org = Org::new().await;
+    for (kind, grant) in [
+        ("browser", "authorization_code"),
+        ("native", "authorization_code"),
+        ("service", "client_credentials"),
+        ("web", "authorization_code"),
+    ] {
+        let oauth = json!({
+            "application_type": kind,
+            "grant_types": [grant],
+            "redirect_uris": ["https://app.example.com/cb"],
+            "dpop_bound_access_tokens": true,
+        });
+        let body = json!({ "label": kind, "settings": { "oauthClient": oauth } });
+        let (_, made) = made(&org, body).await;
+        assert_eq!(made["settings"]["oauthClient"]["dpop_bound_access_tokens"], true, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn applications_with_credentials_or_of_people_may_exchange_tokens() {
+    let org = Org::new().await;
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    for (kind, status) in [("native", 200), ("service", 200), ("web", 200), ("browser", 400)] {
+        let oauth = json!({ "application_type": kind, "grant_types": [exchange] });
+        let body = json!({ "label": kind, "settings": { "oauthClient": oauth } });
+        org.post("/api/v1/apps", body).await.expect(status);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_an_application_is_refused_with_the_field() {
     let org = Org::new().await;
     made(&org, native(json!({ "credentials": { "oauthClient": { "client_id": "taken-id" } } }))).await;
@@ -139,7 +171,6 @@ async fn a_setting_that_promises_what_is_not_done_is_refused_and_not_taken_in_si
         (oauth(json!({ "network": { "connection": "ZONE" } })), "network"),
         (oauth(json!({ "grant_types": ["implicit"] })), "implicit"),
         (oauth(json!({ "response_types": ["code", "token"] })), "implicit"),
-        (oauth(json!({ "dpop_bound_access_tokens": true })), "dpop"),
         (oauth(json!({ "jwks_uri": "https://example.com/keys" })), "jwks_uri"),
     ];
     for (body, cause) in cases {

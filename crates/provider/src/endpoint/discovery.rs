@@ -68,6 +68,7 @@ fn document(context: &Context, server: &Server) -> Value {
         "revocation_endpoint_auth_methods_supported": client_authentication,
         "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": Algorithm::ALL,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": true,
@@ -89,7 +90,11 @@ fn grant_types(server: &Server) -> Vec<&'static str> {
         let mut rules = policies.flat_map(|(_, rules)| rules);
         rules.any(|rule| rule.status.is_active() && rule.grant_types.contains(grant_type))
     };
-    supported.extend([GrantType::ClientCredentials, GrantType::Password].into_iter().filter(allowed));
+    supported.extend(
+        [GrantType::ClientCredentials, GrantType::Password, GrantType::TokenExchange]
+            .into_iter()
+            .filter(allowed),
+    );
     supported.into_iter().map(GrantType::as_str).collect()
 }
 
@@ -106,6 +111,7 @@ fn claims(server: &Server) -> Vec<&str> {
         "jti",
         "at_hash",
         "nonce",
+        "sid",
         "email",
         "email_verified",
         "name",

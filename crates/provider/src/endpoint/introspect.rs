@@ -15,6 +15,7 @@ use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
 use crate::endpoint::{client_and_token, discovery, form};
 use crate::oauth_error::{OAuthError, never_stored};
+use crate::tokens::{self, CONFIRMATION};
 
 /// Says what is known of a token.
 pub(crate) async fn introspect(
@@ -70,7 +71,11 @@ async fn known_of(
             "scope": scopes.join(" "),
             "sub": family.user,
         });
-        (Some(family.user), object(known))
+        let mut known = object(known);
+        if let Some(thumbprint) = &family.dpop_jkt {
+            known.insert(CONFIRMATION.to_owned(), json!({ "jkt": thumbprint }));
+        }
+        (Some(family.user), known)
     } else {
         let token = AccessToken::read(context, configuration, server, token, now)
             .filter(|token| token.client == application.client_id);
@@ -79,7 +84,7 @@ async fn known_of(
             return Ok(None);
         }
         let mut known = token.claims;
-        known.insert("token_type".to_owned(), "Bearer".into());
+        known.insert("token_type".to_owned(), tokens::token_type(token.dpop_jkt.as_deref()).into());
         (token.user, known)
     };
     if let Some(user) = user {

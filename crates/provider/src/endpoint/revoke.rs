@@ -10,6 +10,7 @@ use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
 use crate::endpoint::{client_and_token, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
+use crate::tokens::ORIGIN_CLAIM;
 
 /// Ends the grant of a token. A token that is unknown or another client's is answered like one that was
 /// revoked (§2.2): there is nothing that the client could do about it.
@@ -29,7 +30,7 @@ pub(crate) async fn revoke(
     };
     let ended = match grant_of(&context, &configuration, server, application, token).await {
         Ok(Some(Revocable::Never)) => {
-            let description = "A client's own access token cannot be revoked; it ends by itself.";
+            let description = "An access token of the client itself, or one that was exchanged, cannot be revoked; it ends by itself.";
             return OAuthError::new(ErrorCode::UnsupportedTokenType, description).into_response();
         }
         Ok(Some(Revocable::Grant(grant))) => {
@@ -54,7 +55,7 @@ pub(crate) async fn revoke(
 enum Revocable {
     /// A sign-in.
     Grant(GrantId),
-    /// Nothing that is stored: the client itself (RFC 6749 §4.4, RFC 7009 §2.2.1).
+    /// Nothing that is stored (RFC 7009 §2.2.1): the client itself (RFC 6749 §4.4), or another client's token (RFC 8693).
     Never,
 }
 
@@ -74,8 +75,8 @@ async fn grant_of(
     }
     let token = AccessToken::read(context, configuration, server, token, context.now());
     Ok(token.filter(|token| token.client == application.client_id).map(|token| match token.user {
-        Some(_) => Revocable::Grant(token.grant),
-        None => Revocable::Never,
+        Some(_) if !token.claims.contains_key(ORIGIN_CLAIM) => Revocable::Grant(token.grant),
+        Some(_) | None => Revocable::Never,
     }))
 }
 

@@ -6,6 +6,7 @@
 mod client_credentials;
 mod code;
 mod device;
+mod exchange;
 mod password;
 mod refresh;
 
@@ -13,28 +14,31 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use kubesso_directory::{
-    AccessRequest, Application, Authorization, GrantId, GrantType, Lifetimes, Person, RefreshFamily,
-    RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
+    AccessRequest, Application, Authorization, ClientAuthentication, GrantId, GrantType, Lifetimes, Person,
+    RefreshFamily, RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
 };
+use kubesso_token::{SigningKey, VerifiedDpop};
 use serde::Serialize;
 
 use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context};
+use crate::dpop::{self, Proven};
 use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
 use crate::requested::Requested;
-use crate::tokens::{self, IssuedTokens, Subject};
+use crate::tokens::{self, IssuedToken, IssuedTokens, Kind, Subject};
 
-const SUPPORTED: [GrantType; 5] = [
+const SUPPORTED: [GrantType; 6] = [
     GrantType::AuthorizationCode,
     GrantType::ClientCredentials,
     GrantType::DeviceCode,
     GrantType::Password,
     GrantType::RefreshToken,
+    GrantType::TokenExchange,
 ];
 
 /// Exchanges a grant for tokens.
@@ -42,20 +46,52 @@ pub(crate) async fn token(
     State(context): State<Context>,
     Path(server_id): Path<String>,
     address: ClientAddress,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let proven = Proven { method: &method, uri: &uri, headers: &headers };
+    let mut response = respond(&context, &server_id, address, proven, &body).await;
+    if headers.contains_key(dpop::HEADER) {
+        dpop::give_nonce(&context, response.headers_mut());
+    }
+    response
+}
+
+async fn respond(
+    context: &Context,
+    server_id: &str,
+    address: ClientAddress,
+    proven: Proven<'_>,
+    body: &[u8],
+) -> Response {
     let configuration = context.configuration().await;
-    let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
-    let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters) {
+    let Some(server) = configuration.server(server_id) else { return discovery::no_server(server_id) };
+    let parameters = form(proven.headers, body);
+    // Before the client proves itself: an assertion that led to a challenge may come again.
+    let proof = match proven.for_tokens(context) {
+        Ok(proof) => proof,
+        Err(error) => {
+            tracing::info!(server = %server.server.id, reason = %error, "DPoP proof refused");
+            return OAuthError::from(error).into_response();
+        }
+    };
+    let application = match client(context, &configuration, server, proven.headers, &parameters) {
         Ok(application) => application,
         Err(refused) => return *refused,
     };
     let answered = match Requested::at_token_endpoint(&parameters, server) {
         Ok(requested) => {
-            let (context, configuration, requested) = (&context, &*configuration, &requested);
-            let request = TokenRequest { context, configuration, server, application, address, requested };
+            let request = TokenRequest {
+                context,
+                configuration: &configuration,
+                server,
+                application,
+                address,
+                requested: &requested,
+                proof: proof.as_ref(),
+            };
             request.answer(&parameters).await
         }
         Err(error) => Err(error),
@@ -89,6 +125,9 @@ pub(crate) async fn token(
 #[derive(Serialize)]
 struct TokenResponse {
     access_token: String,
+    /// Of an exchange (RFC 8693 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     /// In seconds.
     expires_in: i64,
@@ -116,6 +155,8 @@ struct TokenRequest<'a> {
     address: ClientAddress,
     /// For which resources the tokens are, and what else was asked of them.
     requested: &'a Requested,
+    /// The proof of the key to which the tokens will be bound.
+    proof: Option<&'a VerifiedDpop>,
 }
 
 impl TokenRequest<'_> {
@@ -132,11 +173,17 @@ impl TokenRequest<'_> {
             let description = format!("The client is not allowed to use the grant type {given}.");
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
         }
+        if self.proof.is_none() && self.application.has_dpop_bound_access_tokens() {
+            let description = "The client gets only tokens that are bound to a key; send a proof of it in the header DPoP \
+                               (RFC 9449).";
+            return Err(OAuthError::new(ErrorCode::InvalidDpopProof, description));
+        }
         match grant_type {
             GrantType::ClientCredentials => self.act_for_itself(parameters),
             GrantType::DeviceCode => self.poll(parameters).await,
             GrantType::Password => self.check_password(parameters).await,
             GrantType::RefreshToken => self.refresh(parameters).await,
+            GrantType::TokenExchange => self.exchange(parameters).await,
             _ => self.redeem(parameters).await,
         }
     }
@@ -162,6 +209,9 @@ impl TokenRequest<'_> {
             let end = now.saturating_add(lifetimes.access_token().duration()).map_err(internal)?;
             family.absolute_end = Some(end);
         }
+        if self.application.authentication == ClientAuthentication::None {
+            family.dpop_jkt = self.thumbprint().map(str::to_owned);
+        }
         let issued = self.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
@@ -170,9 +220,12 @@ impl TokenRequest<'_> {
             scopes,
             lifetimes,
             grant: &authorization.grant,
+            session: Some(&authorization.session),
             auth_time: authorization.auth_time,
             amr: &authorization.amr,
             nonce,
+            dpop_jkt: self.thumbprint(),
+            exchange: None,
         })?;
         let token_ids = issued.token_ids.clone();
         let response = response(issued, refresh_token.as_ref().map(RefreshToken::expose).as_ref(), scopes);
@@ -196,6 +249,21 @@ impl TokenRequest<'_> {
         Ok(person)
     }
 
+    /// Whether the request proves the key to which what it brings is bound, if it is bound (RFC 9449 §5, §10).
+    fn check_binding(&self, bound_to: Option<&str>) -> Result<(), OAuthError> {
+        match (bound_to, self.thumbprint()) {
+            (None, _) => Ok(()),
+            (Some(expected), Some(proven)) if expected == proven => Ok(()),
+            (Some(_), Some(_)) => {
+                Err(OAuthError::invalid_grant("It is bound to another key than the DPoP proof's."))
+            }
+            (Some(_), None) => {
+                let description = "It is bound to a key; send a proof of it in the header DPoP (RFC 9449).";
+                Err(OAuthError::new(ErrorCode::InvalidDpopProof, description))
+            }
+        }
+    }
+
     /// The rule that allows it; `None`: none does, and the log says why.
     fn decide(
         &self,
@@ -211,13 +279,38 @@ impl TokenRequest<'_> {
         decide(self.server, &asked).inspect_err(log).ok()
     }
 
+    /// The key that the request proved.
+    fn thumbprint(&self) -> Option<&str> {
+        self.proof.map(|proof| proof.jkt.as_str())
+    }
+
+    /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails
+    /// before leaves nothing behind.
     fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
+        let key = self.ready_to_sign()?;
+        tokens::issue(subject, self.requested, key, &*self.context.entropy, self.context.now())
+            .map_err(internal)
+    }
+
+    fn sign_one(
+        &self,
+        kind: Kind,
+        subject: &Subject<'_>,
+        person: &Person,
+    ) -> Result<IssuedToken, OAuthError> {
+        let (key, entropy, now) = (self.ready_to_sign()?, &*self.context.entropy, self.context.now());
+        tokens::issue_one(kind, subject, self.requested, person, key, entropy, now).map_err(internal)
+    }
+
+    fn ready_to_sign(&self) -> Result<&SigningKey, OAuthError> {
+        if let Some(proof) = self.proof {
+            dpop::note_use(self.context, proof)?;
+        }
         let key = self.configuration.signing_key(self.server).ok_or_else(|| {
             tracing::error!(server = %self.server.server.id, "there is no signing key");
             OAuthError::server_error()
         })?;
-        tokens::issue(subject, self.requested, key, &*self.context.entropy, self.context.now())
-            .map_err(internal)
+        Ok(key)
     }
 
     fn log(&self, grant_type: GrantType, person: &Person, grant: &GrantId, token_ids: &[String; 2]) {
@@ -259,7 +352,8 @@ fn not_any_more() -> OAuthError {
 fn response(issued: IssuedTokens, refresh_token: Option<&Secret>, scopes: &[ScopeName]) -> TokenResponse {
     TokenResponse {
         access_token: issued.access_token,
-        token_type: "Bearer",
+        issued_token_type: None,
+        token_type: issued.token_type,
         expires_in: issued.expires_in.as_secs(),
         id_token: issued.id_token,
         refresh_token: refresh_token.map(|token| token.expose().to_owned()),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 use kubesso_directory::{
     ClaimsFor, ClientId, GrantId, ScopeName, Server, StoreError, UserId, assignment, claims, parse_scopes,
@@ -13,32 +13,40 @@ use kubesso_token::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::context::{Configuration, Context};
+use crate::dpop::Proven;
 use crate::endpoint::{self, discovery};
 use crate::oauth_error::{OAuthError, never_stored};
 use crate::requested::single_claims;
-use crate::tokens::{ACCESS_TOKEN_TYPE, GRANT_CLAIM, USER_CLAIM, USERINFO_CLAIM};
+use crate::tokens::{ACCESS_TOKEN_TYPE, CONFIRMATION, GRANT_CLAIM, USER_CLAIM, USERINFO_CLAIM};
 
 /// The token in the `Authorization` header.
 pub(crate) async fn get(
     State(context): State<Context>,
     Path(server): Path<String>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    respond(&context, &server, bearer(&headers).map(str::to_owned)).await
+    let proven = Proven { method: &method, uri: &uri, headers: &headers };
+    respond(&context, &server, presented(&headers), proven).await
 }
 
 /// The token in the header or in the body (RFC 6750 §2.2).
 pub(crate) async fn post(
     State(context): State<Context>,
     Path(server): Path<String>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let proven = Proven { method: &method, uri: &uri, headers: &headers };
     let form = endpoint::form(&headers, &body);
     let in_form = form.lenient("access_token");
-    match (bearer(&headers), in_form) {
+    let in_form = in_form.map(|token| Presented { token, with_proof: false });
+    match (presented(&headers), in_form) {
         (Some(_), Some(_)) => Refused::TwoTokens.into_response(),
-        (token, in_form) => respond(&context, &server, token.or(in_form).map(str::to_owned)).await,
+        (token, in_form) => respond(&context, &server, token.or(in_form), proven).await,
     }
 }
 
@@ -51,6 +59,8 @@ pub(crate) struct AccessToken {
     pub(crate) scopes: Vec<ScopeName>,
     /// The first moment at which it is no longer good.
     pub(crate) expires: Timestamp,
+    /// The thumbprint of the key that it is bound to (RFC 9449 §6.1).
+    pub(crate) dpop_jkt: Option<String>,
     /// All that it says.
     pub(crate) claims: Map<String, Value>,
 }
@@ -78,12 +88,18 @@ impl AccessToken {
             Some(_) => Some(UserId::parse(text("sub")?).ok()?),
             None => None,
         };
+        let dpop_jkt = match verified.payload.get(CONFIRMATION) {
+            // Bound by something that is not known here: not to be taken for one that is not bound.
+            Some(confirmation) => Some(confirmation.get("jkt")?.as_str()?.to_owned()),
+            None => None,
+        };
         Some(Self {
             user,
             client: ClientId::parse(text("client_id")?).ok()?,
             grant: GrantId::parse(text(GRANT_CLAIM)?).ok()?,
             scopes: parse_scopes(text("scope")?).ok()?,
             expires,
+            dpop_jkt,
             claims: verified.payload,
         })
     }
@@ -105,6 +121,8 @@ enum Refused {
     TwoTokens,
     InvalidToken,
     InsufficientScope,
+    /// RFC 9449 §7.1: a bound token without the proof that belongs to it.
+    Unproven,
     Internal,
 }
 
@@ -126,6 +144,11 @@ impl IntoResponse for Refused {
                 "Bearer realm=\"kubesso\", error=\"insufficient_scope\", error_description=\"The scope openid is \
                  needed.\", scope=\"openid\"",
             ),
+            Self::Unproven => (
+                StatusCode::UNAUTHORIZED,
+                "DPoP realm=\"kubesso\", error=\"invalid_dpop_proof\", error_description=\"The access token is bound to a \
+                 key: use the scheme DPoP, with a new proof of that key for this request.\"",
+            ),
             Self::Internal => return OAuthError::server_error().into_response(),
         };
         let mut response = status.into_response();
@@ -135,10 +158,15 @@ impl IntoResponse for Refused {
     }
 }
 
-async fn respond(context: &Context, server_id: &str, token: Option<String>) -> Response {
+async fn respond(
+    context: &Context,
+    server_id: &str,
+    token: Option<Presented<'_>>,
+    proven: Proven<'_>,
+) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(server_id) else { return discovery::no_server(server_id) };
-    match userinfo(context, &configuration, server, token).await {
+    match userinfo(context, &configuration, server, token, proven).await {
         Ok(claims) => {
             let mut response = Json(claims).into_response();
             never_stored(&mut response);
@@ -155,11 +183,23 @@ async fn userinfo(
     context: &Context,
     configuration: &Configuration,
     server: &Server,
-    token: Option<String>,
+    presented: Option<Presented<'_>>,
+    proven: Proven<'_>,
 ) -> Result<Map<String, Value>, Refused> {
-    let token = token.ok_or(Refused::NoToken)?;
-    let token = AccessToken::read(context, configuration, server, &token, context.now())
+    let presented = presented.ok_or(Refused::NoToken)?;
+    let token = AccessToken::read(context, configuration, server, presented.token, context.now())
         .ok_or(Refused::InvalidToken)?;
+    match (&token.dpop_jkt, presented.with_proof) {
+        (None, false) => {}
+        (None, true) => return Err(Refused::InvalidToken),
+        (Some(_), false) => return Err(Refused::Unproven),
+        (Some(thumbprint), true) => {
+            proven.for_resource(context, presented.token, thumbprint).map_err(|error| {
+                tracing::info!(reason = %error, "DPoP proof refused");
+                Refused::Unproven
+            })?;
+        }
+    }
     let internal = |error: StoreError| {
         tracing::error!(%error, cause = ?error, "userinfo failed");
         Refused::Internal
@@ -190,8 +230,18 @@ async fn userinfo(
     Ok(values)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// An access token as it came.
+#[derive(Clone, Copy)]
+struct Presented<'a> {
+    token: &'a str,
+    /// In the scheme `DPoP`.
+    with_proof: bool,
+}
+
+fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    let with_proof = scheme.eq_ignore_ascii_case("dpop");
+    let is_known = with_proof || scheme.eq_ignore_ascii_case("bearer");
+    is_known.then(|| Presented { token: token.trim(), with_proof })
 }

@@ -33,6 +33,7 @@ async fn the_discovery_document_is_this() {
         "jti",
         "at_hash",
         "nonce",
+        "sid",
         "email",
         "email_verified",
         "name",
@@ -45,6 +46,17 @@ async fn the_discovery_document_is_this() {
         "S256"
       ],
       "device_authorization_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/device/authorize",
+      "dpop_signing_alg_values_supported": [
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512"
+      ],
       "end_session_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/logout",
       "grant_types_supported": [
         "authorization_code",

@@ -19,6 +19,10 @@ mod device;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod expired_password;
 #[cfg(test)]
 mod guessing;

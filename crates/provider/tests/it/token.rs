@@ -27,7 +27,7 @@ async fn the_tokens_say_what_kube_apiserver_reads_in_the_types_that_it_takes() {
     assert_eq!(tokens.0["scope"], "openid email profile offline_access");
 
     let mut claims = Value::Object(tokens.claims());
-    for varying in ["jti", "at_hash"] {
+    for varying in ["jti", "at_hash", "sid"] {
         assert!(claims[varying].as_str().is_some_and(|text| text.len() > 10), "{varying}");
         claims[varying] = json!("…");
     }
@@ -53,6 +53,7 @@ async fn the_tokens_say_what_kube_apiserver_reads_in_the_types_that_it_takes() {
       "name": "dev Example",
       "nonce": "the-nonce",
       "preferred_username": "dev@example.com",
+      "sid": "…",
       "sub": "dev"
     }
     "#);

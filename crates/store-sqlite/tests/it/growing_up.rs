@@ -166,6 +166,7 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
     store.close().await;
     let back = "DROP TABLE password_history; ALTER TABLE sessions DROP COLUMN address; \
                 ALTER TABLE sessions DROP COLUMN user_agent; ALTER TABLE sessions DROP COLUMN acr; \
+                DROP INDEX refresh_families_by_session; ALTER TABLE refresh_families DROP COLUMN dpop_jkt; \
                 DROP INDEX users_by_status; DROP INDEX users_in_order_of_first_name; \
                 DROP INDEX users_in_order_of_last_name; DROP INDEX groups_built_in; \
                 DROP TABLE rule_members; DROP TABLE group_rules; DROP TABLE one_time_tokens; DROP TABLE api_tokens; \

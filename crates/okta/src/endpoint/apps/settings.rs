@@ -44,12 +44,13 @@ pub(super) struct Wanted {
 }
 
 /// The grants that the provider gives tokens for.
-const OFFERED: [GrantType; 5] = [
+const OFFERED: [GrantType; 6] = [
     GrantType::AuthorizationCode,
     GrantType::ClientCredentials,
     GrantType::DeviceCode,
     GrantType::Password,
     GrantType::RefreshToken,
+    GrantType::TokenExchange,
 ];
 
 impl Wanted {
@@ -105,11 +106,6 @@ impl Wanted {
             }
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
-        if dpop && application_type != ApplicationType::Service {
-            return Err(ApiError::unsupported(
-                "dpop_bound_access_tokens is offered to service applications that call the management API only",
-            ));
-        }
         let client_id = client.parsed("client_id", client_id)?;
         let client_secret = client.parsed("client_secret", client_secret)?;
         let pkce_required = client
@@ -211,13 +207,15 @@ fn grant_types(
     }
     if let Some(not_offered) = given.iter().find(|grant| !OFFERED.contains(grant)) {
         return Err(ApiError::unsupported(format!(
-            "The grant {} is not offered: use authorization_code (with PKCE), refresh_token, client_credentials, password \
-             or urn:ietf:params:oauth:grant-type:device_code",
+            "The grant {} is not offered: use authorization_code (with PKCE), refresh_token, client_credentials, password, \
+             urn:ietf:params:oauth:grant-type:device_code or urn:ietf:params:oauth:grant-type:token-exchange",
             not_offered.as_str()
         )));
     }
     let is_allowed = |grant: &GrantType| match application_type {
-        ApplicationType::Service => *grant == GrantType::ClientCredentials,
+        ApplicationType::Service => {
+            matches!(grant, GrantType::ClientCredentials | GrantType::TokenExchange)
+        }
         ApplicationType::Browser => {
             matches!(grant, GrantType::AuthorizationCode | GrantType::RefreshToken)
         }

@@ -44,9 +44,12 @@ impl TokenRequest<'_> {
             scopes: &scopes,
             lifetimes: grant.lifetimes(),
             grant: &id,
+            session: None,
             auth_time: self.context.now(),
             amr: &[],
             nonce: None,
+            dpop_jkt: self.thumbprint(),
+            exchange: None,
         })?;
         let [access_token, _] = &issued.token_ids;
         tracing::info!(

@@ -1,8 +1,10 @@
 //! Authorization codes (RFC 6749 §4.1.3, RFC 7636).
 
 use kubesso_directory::{AuthorizationCode, CodeValue, Redemption};
+use serde_json::Value;
 
 use super::{TokenRequest, TokenResponse, check_verifier, internal, not_any_more};
+use crate::authorization_response::DPOP_JKT;
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
@@ -55,6 +57,7 @@ impl TokenRequest<'_> {
             .code_challenge
             .as_deref()
             .map(|stored| CodeChallenge::parse(stored).ok_or_else(OAuthError::server_error));
+        self.check_binding(code.other.get(DPOP_JKT).and_then(Value::as_str))?;
         check_verifier(challenge.transpose()?.as_ref(), parameters.lenient("code_verifier"))
     }
 

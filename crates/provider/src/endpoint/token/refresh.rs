@@ -26,6 +26,7 @@ impl TokenRequest<'_> {
             let description = "The refresh token was issued to another client or by another issuer.";
             return Err(OAuthError::invalid_grant(description));
         }
+        self.check_binding(family.dpop_jkt.as_deref())?;
         let scopes = narrowed(&family.scopes, parameters.lenient("scope"))?;
         let person = self.person(&family.user).await?;
         // By all that was granted, so that asking for less does not lead to another rule's lifetimes.
@@ -38,9 +39,12 @@ impl TokenRequest<'_> {
             scopes: &scopes,
             lifetimes: grant.lifetimes(),
             grant: &family.grant,
+            session: Some(&family.session),
             auth_time: family.auth_time,
             amr: &family.amr,
             nonce: None,
+            dpop_jkt: self.thumbprint(),
+            exchange: None,
         })?;
         let terms = RefreshTerms {
             rotation: self.application.refresh_rotation,
@@ -85,7 +89,7 @@ impl TokenRequest<'_> {
 }
 
 /// The scopes of a refresh: those of the grant, or fewer (RFC 6749 §6).
-fn narrowed(granted: &[ScopeName], asked: Option<&str>) -> Result<Vec<ScopeName>, OAuthError> {
+pub(super) fn narrowed(granted: &[ScopeName], asked: Option<&str>) -> Result<Vec<ScopeName>, OAuthError> {
     let Some(asked) = asked else { return Ok(granted.to_vec()) };
     let invalid = |description: String| OAuthError::new(ErrorCode::InvalidScope, description);
     let asked = parse_scopes(asked).map_err(|_| invalid("The scope is malformed.".to_owned()))?;
