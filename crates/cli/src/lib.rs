@@ -18,6 +18,7 @@
 mod api_token;
 mod args;
 mod authority;
+mod back_channel;
 mod data_directory;
 mod doctor;
 mod environment;

@@ -20,6 +20,7 @@ use tracing::{error, info};
 use url::Url;
 
 use crate::args::Serve;
+use crate::back_channel::Reach;
 use crate::data_directory::DataDirectory;
 use crate::error::CommandError;
 use crate::management;
@@ -48,6 +49,10 @@ struct Config {
     organization: Option<Organization>,
     /// Where the management API is answered without TLS. Loopback only.
     danger_plain_http: Option<SocketAddr>,
+    /// Whether clients at addresses of private networks are told of logouts too. Whoever may change an application can
+    /// then have this machine call whatever it reaches.
+    #[serde(default)]
+    danger_backchannel_logout_to_private_addresses: bool,
 }
 
 /// What an empty directory gets.
@@ -147,6 +152,11 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
+        logout_reach: if config.danger_backchannel_logout_to_private_addresses {
+            Reach::DangerouslyEverything
+        } else {
+            Reach::Public
+        },
     })
     .await?;
 
@@ -289,6 +299,10 @@ mod tests {
     const GOOD: &str = "base_url: https://sso.example.com\nlisten: ['127.0.0.1:8443']\n\
                         tls: {certificate: a.crt, key: a.key}\ndata_dir: /var/lib/kubesso\n";
 
+    fn config_of(more: &str) -> Config {
+        Config::parse(&format!("{GOOD}{more}")).unwrap()
+    }
+
     #[test]
     fn a_configuration_is_read() {
         let config = Config::parse(GOOD).unwrap();
@@ -296,6 +310,11 @@ mod tests {
         assert_eq!(addresses(&config.listen), "127.0.0.1:8443");
         assert!(config.other_origins().is_empty());
         assert_eq!(config.begin_with, BeginWith::Tutorial);
+        assert!(!config_of("").danger_backchannel_logout_to_private_addresses, "unless somebody says so");
+        assert!(
+            config_of("danger_backchannel_logout_to_private_addresses: true\n")
+                .danger_backchannel_logout_to_private_addresses
+        );
         let empty = Config::parse(&format!("{GOOD}begin_with: nothing\n")).unwrap();
         assert_eq!(empty.begin_with, BeginWith::Nothing);
     }

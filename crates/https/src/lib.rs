@@ -20,12 +20,14 @@
 
 mod client;
 pub mod pki;
+mod public;
 mod server;
 mod tls;
 
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
 };
+pub use public::{names_public_host, public_client};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 

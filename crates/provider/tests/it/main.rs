@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod authorize;
 #[cfg(test)]
+mod back_channel_logout;
+#[cfg(test)]
 mod choose_password;
 #[cfg(test)]
 mod client_credentials;
