@@ -19,6 +19,7 @@ mod api_token;
 mod args;
 mod audit;
 mod authority;
+mod back_channel;
 mod backup;
 mod data_directory;
 mod doctor;

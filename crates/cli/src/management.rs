@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::{
-    AuthorizationServerId, SealingKey, SigningKeyRecord, Store, UserId, management_login,
+    AuthorizationServerId, SealingKey, SessionsOf, SigningKeyRecord, Store, UserId, management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_provider::{Provider, ProviderConfig};
 use url::Url;
 
+use crate::back_channel::{OverHttps, Reach};
 use crate::error::CommandError;
 
 /// What both are made of.
@@ -22,11 +23,13 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) sealing_key: SealingKey,
+    /// Which addresses of clients may be told of logouts.
+    pub(crate) logout_reach: Reach,
 }
 
 /// Starts the provider and the management API beside it. Administrators can sign in to both.
 pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), CommandError> {
-    let Parts { base_url, other_origins, store, clock, entropy, sealing_key } = parts;
+    let Parts { base_url, other_origins, store, clock, entropy, sealing_key, logout_reach } = parts;
     management_login(&*store, &*clock, &*entropy)
         .await
         .map_err(|e| CommandError::because("administrators' own sign-in cannot be set up", &e))?;
@@ -36,6 +39,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
+        back_channel: Some(Arc::new(OverHttps::new(logout_reach)?)),
     })
     .await
     .map_err(|e| CommandError::because("the provider cannot start", &e))?;
@@ -80,6 +84,10 @@ impl ProviderPort for NextDoor {
     async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError> {
         let token = self.0.person_of_access_token(access_token).await.map_err(|e| refused(&e))?;
         Ok(token.map(|token| token.user))
+    }
+
+    async fn sessions_ended(&self, ended: &SessionsOf) {
+        self.0.sessions_ended(ended).await;
     }
 
     async fn configuration_changed(&self) {

@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::args::Serve;
 use crate::audit::follow::{Follower, Sink};
+use crate::back_channel::Reach;
 use crate::data_directory::DataDirectory;
 use crate::environment;
 use crate::error::CommandError;
@@ -71,6 +72,10 @@ struct Config {
     metrics: Option<SocketAddr>,
     /// Where every entry of the audit trail goes as a line of JSON: `stderr`, or a file.
     audit_log: Option<Sink>,
+    /// Whether clients at addresses of private networks are told of logouts too. Whoever may change an application can
+    /// then have this machine call whatever it reaches.
+    #[serde(default)]
+    danger_backchannel_logout_to_private_addresses: bool,
 }
 
 fn five() -> u16 {
@@ -197,6 +202,11 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
+        logout_reach: if config.danger_backchannel_logout_to_private_addresses {
+            Reach::DangerouslyEverything
+        } else {
+            Reach::Public
+        },
     })
     .await?;
 
@@ -392,6 +402,10 @@ mod tests {
     const GOOD: &str = "base_url: https://sso.example.com\nlisten: ['127.0.0.1:8443']\n\
                         tls: {certificate: a.crt, key: a.key}\ndata_dir: /var/lib/kubesso\n";
 
+    fn config_of(more: &str) -> Config {
+        Config::parse(&format!("{GOOD}{more}")).unwrap()
+    }
+
     #[test]
     fn a_configuration_is_read() {
         let config = Config::parse(GOOD).unwrap();
@@ -399,6 +413,11 @@ mod tests {
         assert_eq!(addresses(&config.listen), "127.0.0.1:8443");
         assert!(config.other_origins().is_empty());
         assert_eq!(config.begin_with, BeginWith::Tutorial);
+        assert!(!config_of("").danger_backchannel_logout_to_private_addresses, "unless somebody says so");
+        assert!(
+            config_of("danger_backchannel_logout_to_private_addresses: true\n")
+                .danger_backchannel_logout_to_private_addresses
+        );
         let empty = Config::parse(&format!("{GOOD}begin_with: nothing\n")).unwrap();
         assert_eq!(empty.begin_with, BeginWith::Nothing);
     }

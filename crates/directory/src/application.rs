@@ -2,6 +2,8 @@
 
 mod client_settings;
 
+pub use client_settings::BackchannelLogout;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};

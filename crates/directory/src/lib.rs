@@ -50,6 +50,7 @@ mod group_rule;
 mod id;
 mod name;
 mod one_time_token;
+mod participant;
 pub mod password;
 mod policy;
 mod query;
@@ -70,8 +71,9 @@ mod user;
 pub use admin::{Access, AdminRole, Resource, RoleAssignment, RoleHolder};
 pub use api_token::ApiToken;
 pub use application::{
-    Application, ApplicationType, Assignment, ClientAuthentication, ClientKeys, ClientSecret, GrantType,
-    GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment, assignment,
+    Application, ApplicationType, Assignment, BackchannelLogout, ClientAuthentication, ClientKeys,
+    ClientSecret, GrantType, GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment,
+    assignment,
 };
 pub use audit::{AuditEvent, Outcome};
 pub use authorization::Authorization;
@@ -97,6 +99,7 @@ pub use id::{
 };
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
 pub use one_time_token::{OneTimePurpose, OneTimeToken};
+pub use participant::{Participant, SessionsOf};
 pub use password::{ImportedHash, ImportedHashError, PasswordHash};
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,

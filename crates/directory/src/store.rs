@@ -27,6 +27,7 @@ use crate::id::{
 };
 use crate::name::{GroupName, Login};
 use crate::one_time_token::OneTimeToken;
+use crate::participant::{Participant, SessionsOf};
 use crate::password::PasswordHash;
 use crate::policy::{Policy, Rule};
 use crate::query::{AuditQuery, FamilyQuery, GroupQuery, UserQuery};
@@ -418,6 +419,10 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// The refresh token families that a query finds, by id; ended ones are left out.
     async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError>;
+
+    /// The clients that got tokens in sessions, as far as their families are remembered (a day beyond their end, which is
+    /// longer than any session), each once a session; at most a hundred. Living or not.
+    async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError>;
 
     /// Presents a refresh token ([`RefreshFamily::present`]) and stores what comes of it, in one step.
     async fn rotate_refresh_token(

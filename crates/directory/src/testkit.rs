@@ -121,6 +121,7 @@ macro_rules! store_tests {
             a_redeeming_that_fails_redeems_nothing,
             a_family_can_begin_without_a_code,
             living_families_are_found_by_what_they_are_of,
+            clients_of_a_session_are_known_after_its_end,
             a_refresh_token_gives_its_successor_and_again_within_the_grace,
             a_spent_token_after_the_grace_ends_the_family,
             an_older_token_within_the_grace_ends_the_family,

@@ -100,7 +100,7 @@ pub fn direct_client(
     build(reqwest::Client::builder().no_proxy(), trust, timeouts, redirects)
 }
 
-fn build(
+pub(crate) fn build(
     builder: reqwest::ClientBuilder,
     trust: &Trust,
     timeouts: Timeouts,

@@ -21,6 +21,7 @@
 mod client;
 mod inspect;
 pub mod pki;
+mod public;
 mod server;
 mod tls;
 
@@ -28,6 +29,7 @@ pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
 };
 pub use inspect::{CertificateProblem, certificate_problems};
+pub use public::{names_public_host, public_client};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 

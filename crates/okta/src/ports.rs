@@ -1,7 +1,7 @@
 //! What the API asks of the provider next door, with which it shares the directory.
 
 use async_trait::async_trait;
-use kubesso_directory::{AuthorizationServerId, SigningKeyRecord, UserId};
+use kubesso_directory::{AuthorizationServerId, SessionsOf, SigningKeyRecord, UserId};
 
 /// The provider did not do it; the text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub trait ProviderPort: std::fmt::Debug + Send + Sync {
     /// Whose access token for kubesso's own command line this is, if it is one that counts: neither expired nor revoked,
     /// of a person who may sign in.
     async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError>;
+
+    /// Sessions were ended: the clients that took part in them are to be told, in the background. By default nobody is.
+    async fn sessions_ended(&self, _ended: &SessionsOf) {}
 
     /// The configuration was changed: the very next token must be judged by it.
     async fn configuration_changed(&self);

@@ -1,8 +1,11 @@
 //! The session of the browser that makes a request.
 
 use axum_extra::extract::CookieJar;
-use kubesso_directory::{Person, Session, SessionId, SessionOrigin, SessionToken, StoreError, UserId};
+use kubesso_directory::{
+    Person, Session, SessionId, SessionOrigin, SessionToken, SessionsOf, StoreError, UserId,
+};
 
+use crate::back_channel;
 use crate::context::Context;
 use crate::cookies::{self, SESSION};
 
@@ -45,10 +48,14 @@ impl BrowserSession {
         Ok((session, jar.add(cookies::host_cookie(SESSION, value.expose().to_owned()))))
     }
 
-    /// Ends the browser's session; whether there was one.
+    /// Ends the browser's session, if it has one, and tells the clients that took part in it; whether there was one.
     pub(crate) async fn end(context: &Context, jar: CookieJar) -> Result<(bool, CookieJar), StoreError> {
         let Some(token) = token(&jar) else { return Ok((false, jar)) };
+        let living = context.store.use_session(&token.hash(), context.now()).await?;
         let ended = context.store.end_session(&token.hash()).await?;
+        if let Some(session) = living {
+            back_channel::tell(context, &SessionsOf::Session(session.id)).await;
+        }
         Ok((ended, cookies::dropped(jar, SESSION)))
     }
 }

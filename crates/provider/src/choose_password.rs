@@ -12,12 +12,13 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, ThrottleKey, ThrottleRule,
-    TokenHash, User, UserStatus,
+    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, SessionsOf, StoreError, ThrottleKey,
+    ThrottleRule, TokenHash, User, UserStatus,
 };
 use tracing::Instrument as _;
 
 use crate::audit;
+use crate::back_channel;
 use crate::context::Context;
 use crate::password_check::{CheckError, Denied};
 
@@ -197,7 +198,10 @@ async fn set(context: &Context, read: &User, hash: &PasswordHash) -> Result<Opti
         let Ok(chosen) = user.password_chosen(now) else { return Ok(None) };
         let changes = changes(context, read.status, &chosen, hash);
         match context.store.commit(Batch::new(now, changes).expecting(expectation)).await {
-            Ok(_) => return Ok(Some(chosen)),
+            Ok(_) => {
+                back_channel::tell(context, &SessionsOf::User(chosen.id.clone())).await;
+                return Ok(Some(chosen));
+            }
             Err(StoreError::Stale) => {}
             Err(error) => return Err(error),
         }

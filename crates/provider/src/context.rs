@@ -19,6 +19,7 @@ use kubesso_token::{JtiMemory, SigningKey};
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::back_channel::{BackChannel, Deliveries};
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
 use crate::operation::Counters;
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     /// The proofs of possession that were used.
     pub(crate) used_proofs: JtiMemory,
+    /// Who tells clients of logouts; `None`: nobody.
+    pub(crate) deliveries: Option<Deliveries>,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) session_lifetime: SessionLifetime,
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
+    pub(crate) back_channel: Option<Arc<dyn BackChannel>>,
 }
 
 impl Context {
@@ -99,6 +103,7 @@ impl Context {
             used_requests: JtiMemory::default(),
             counters: Counters::default(),
             used_proofs: JtiMemory::default(),
+            deliveries: parts.back_channel.map(Deliveries::new),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

@@ -2,8 +2,9 @@
 //!
 //! Each authorization server of the directory is an issuer, `<base URL>/oauth2/<id>`, with discovery (OpenID
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
-//! RFC 9207), pushed (RFC 9126) and signed requests (RFC 9101), device authorization (RFC 8628), refresh tokens, where they are allowed the client credentials and
-//! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides,
+//! RFC 9207), pushed (RFC 9126) and signed requests (RFC 9101), device authorization (RFC 8628), refresh tokens, where
+//! they are allowed the client credentials, the password grant and token exchange (RFC 8693), tokens bound to keys (DPoP,
+//! RFC 9449), userinfo, introspection (RFC 7662), revocation (RFC 7009), RP-initiated and back-channel logout; besides,
 //! `/healthz` and the pages, among them those at which a password is chosen by a link that works once. One file an
 //! endpoint, under `endpoint`.
 //!
@@ -23,6 +24,10 @@
 //!   the log does not know them.
 //! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
 //!   process takes once.
+//! - *Tokens* that are bound to a key (RFC 9449) are taken with a proof of it only; which proofs were used, each process
+//!   remembers for itself. *Exchanged* tokens (RFC 8693) never outlive what they came from, and a client that anybody can
+//!   be exchanges nothing that others are shown.
+//! - *Logout tokens* are posted by whoever is given as [`BackChannel`], which answers for the addresses that it calls.
 //! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
 //!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;
@@ -46,6 +51,7 @@
 //!     clock: Arc::new(SystemClock),
 //!     entropy: Arc::new(OsEntropy),
 //!     sealing_key,
+//!     back_channel: None,
 //! })
 //! .await?;
 //! let answer = provider.router().oneshot(http::Request::get("/healthz").body(Body::empty())?).await?;
@@ -58,6 +64,7 @@ mod audit;
 mod authentication_context;
 mod authorization_request;
 mod authorization_response;
+mod back_channel;
 mod browser_name;
 mod browser_session;
 mod change_password;
@@ -94,6 +101,7 @@ mod spare_key;
 mod tokens;
 mod user_code;
 
+pub use back_channel::{BackChannel, BackChannelError};
 pub use client_address::ClientAddress;
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};
 pub use management::ManagementToken;

@@ -7,10 +7,12 @@ use axum::Router;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
-    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, Store, StoreError,
+    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, SessionsOf, Store,
+    StoreError,
 };
 use url::Url;
 
+use crate::back_channel::{self, BackChannel};
 use crate::context::{Context, Parts};
 use crate::endpoint;
 use crate::keys::{KeyChange, KeyError};
@@ -29,6 +31,9 @@ pub struct ProviderConfig {
     /// Opens the signing keys in the store, and seals what travels with the browser. The same in every
     /// replica.
     pub sealing_key: SealingKey,
+    /// Who posts logout tokens to clients (OpenID Connect Back-Channel Logout 1.0); `None`: clients are not told of
+    /// logouts, and discovery does not offer it.
+    pub back_channel: Option<Arc<dyn BackChannel>>,
 }
 
 /// Why there is no provider.
@@ -78,6 +83,7 @@ impl Provider {
             session_lifetime: SessionLifetime::default(),
             rotation: RotationSchedule::default(),
             password_hasher: PasswordHasher::default(),
+            back_channel: config.back_channel,
         });
         let provider = Self { context };
         provider.context.rotate_keys(&RotationSchedule::default()).await?;
@@ -130,6 +136,12 @@ impl Provider {
         let changes = self.context.rotate_keys(schedule).await?;
         self.context.reload().await?;
         Ok(changes)
+    }
+
+    /// Tells the clients that took part in sessions, in the background, that these have ended. Whoever ends them in the
+    /// store calls it afterwards.
+    pub async fn sessions_ended(&self, ended: &SessionsOf) {
+        back_channel::tell(&self.context, ended).await;
     }
 
     /// Reads the configuration now instead of within 250 ms.

@@ -28,10 +28,10 @@ use kubesso_ambient::Entropy;
 use kubesso_directory::{
     ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, DeviceDecision,
     DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName, GroupQuery, GroupRule,
-    GroupRuleId, Login, OneTimeToken, Page, PasswordHash, Person, Purged, Redemption, RefreshFamily,
-    RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, SealingKey, Session,
-    SessionId, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment,
-    UserId, UserQuery,
+    GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person, Purged, Redemption,
+    RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, SealingKey,
+    Session, SessionId, SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User,
+    UserAssignment, UserId, UserQuery,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -48,6 +48,7 @@ mod grants;
 mod inspect;
 mod master_key;
 mod open;
+mod participants;
 mod people;
 mod row;
 mod schema;
@@ -394,6 +395,10 @@ impl Store for SqliteStore {
 
     async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError> {
         grants::families(&mut *self.read().await?, query).await
+    }
+
+    async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError> {
+        participants::participants(&mut *self.read().await?, of).await
     }
 
     async fn rotate_refresh_token(

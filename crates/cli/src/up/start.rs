@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::authority;
+use crate::back_channel::Reach;
 use crate::data_directory::{DataDirectory, Mode, Ports};
 use crate::error::CommandError;
 use crate::management;
@@ -222,6 +223,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing_key,
+        logout_reach: Reach::Public,
     })
     .await?;
     let snapshot = store.snapshot().await.map_err(|e| unreadable(&e))?;

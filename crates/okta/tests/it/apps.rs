@@ -108,6 +108,24 @@ async fn applications_of_every_type_may_want_bound_tokens() {
 }
 
 #[tokio::test]
+async fn a_client_says_where_it_is_told_of_a_logout() {
+    let org = Org::new().await;
+    let good = json!({
+        "backchannel_logout_uri": "https://app.example.com/logout",
+        "backchannel_logout_session_required": true,
+    });
+    let (_, made) = made(&org, oauth(good.clone())).await;
+    for (name, value) in good.as_object().unwrap() {
+        assert_eq!(&made["settings"]["oauthClient"][name], value);
+    }
+    for uri in ["http://app.example.com/", "https://app.example.com/#x", "https://me:x@app.example.com/", "x"]
+    {
+        let answer = org.post("/api/v1/apps", oauth(json!({ "backchannel_logout_uri": uri }))).await;
+        answer.refused(400, "E0000001", "backchannel_logout_uri");
+    }
+}
+
+#[tokio::test]
 async fn applications_with_credentials_or_of_people_may_exchange_tokens() {
     let org = Org::new().await;
     let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";

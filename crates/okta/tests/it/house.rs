@@ -1,7 +1,7 @@
 //! A management API over a real SQLite store in a directory of its own. Time stands still until a test moves it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -13,7 +13,7 @@ use kubesso_ambient::{Clock as _, ManualClock, SeededEntropy};
 use kubesso_directory::{
     AdminRole, ApiToken, ApiTokenId, ApiTokenValue, AuthorizationServerId, Batch, Change, Email, Group,
     GroupId, GroupName, KeyState, Kid, Label, RoleAssignment, RoleAssignmentId, RoleHolder, SealingKey,
-    SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
+    SessionsOf, SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_store_sqlite::SqliteStore;
@@ -81,6 +81,7 @@ impl Org {
             entropy: entropy.clone(),
             clock: clock.clone(),
             changes: AtomicU32::new(0),
+            ended: Mutex::default(),
         });
         let api = ManagementApi::new(ManagementConfig {
             base_url: ORIGIN.parse().unwrap(),
@@ -255,9 +256,15 @@ pub(crate) struct KeyMaker {
     entropy: Arc<SeededEntropy>,
     clock: Arc<ManualClock>,
     changes: AtomicU32,
+    ended: Mutex<Vec<SessionsOf>>,
 }
 
 impl KeyMaker {
+    /// Whose sessions were said to have ended.
+    pub(crate) fn ended(&self) -> Vec<SessionsOf> {
+        std::mem::take(&mut self.ended.lock().unwrap())
+    }
+
     /// How often it was told that the configuration changed.
     pub(crate) fn changes(&self) -> u32 {
         self.changes.load(Ordering::SeqCst)
@@ -294,6 +301,10 @@ impl ProviderPort for KeyMaker {
     async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError> {
         // A test's access token of a person is the person's id.
         Ok(access_token.strip_prefix("person.").and_then(|id| UserId::parse(id).ok()))
+    }
+
+    async fn sessions_ended(&self, ended: &SessionsOf) {
+        self.ended.lock().unwrap().push(ended.clone());
     }
 
     async fn configuration_changed(&self) {

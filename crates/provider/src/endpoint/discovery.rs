@@ -71,6 +71,8 @@ fn document(context: &Context, server: &Server) -> Value {
         "dpop_signing_alg_values_supported": Algorithm::ALL,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
+        "backchannel_logout_supported": context.deliveries.is_some(),
+        "backchannel_logout_session_supported": context.deliveries.is_some(),
         "claims_parameter_supported": true,
         "claim_types_supported": ["normal"],
         "acr_values_supported": authentication_context::SUPPORTED,

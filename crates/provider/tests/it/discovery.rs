@@ -17,6 +17,8 @@ async fn the_discovery_document_is_this() {
       ],
       "authorization_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/authorize",
       "authorization_response_iss_parameter_supported": true,
+      "backchannel_logout_session_supported": true,
+      "backchannel_logout_supported": true,
       "claim_types_supported": [
         "normal"
       ],

@@ -2,8 +2,10 @@
 //! that keeps cookies. Time stands still until a test moves it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
@@ -17,10 +19,10 @@ use kubesso_directory::{
     Application, ApplicationId, Audience, AuthorizationServer, AuthorizationServerId, Batch, Change, Claim,
     ClaimId, ClaimName, ClaimType, ClaimValue, Email, FilterType, GrantType, Group, GroupAssignment,
     GroupFilter, GroupId, GroupName, Label, Lifetimes, Login, Policy, PolicyClients, PolicyId, RedirectUri,
-    Rule, RuleId, RulePeople, RuleScopes, Scope, SealingKey, Status, Store, User, UserAssignment, UserId,
-    UserProfile, testkit,
+    Rule, RuleId, RulePeople, RuleScopes, Scope, SealingKey, Secret, Status, Store, User, UserAssignment,
+    UserId, UserProfile, testkit,
 };
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_provider::{BackChannel, BackChannelError, Provider, ProviderConfig};
 use kubesso_store_sqlite::SqliteStore;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -43,6 +45,32 @@ pub(crate) struct House {
     pub(crate) provider: Provider,
     pub(crate) application: Application,
     pub(crate) directory: tempfile::TempDir,
+    pub(crate) told: Arc<Told>,
+}
+
+/// The logout tokens that were posted, and where.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<Vec<(Url, String)>>);
+
+impl Told {
+    /// What was posted, once there is so much.
+    pub(crate) async fn take(&self, number: usize) -> Vec<(Url, String)> {
+        for _ in 0..1000 {
+            if self.0.lock().unwrap().len() >= number {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl BackChannel for Told {
+    async fn post_logout_token(&self, uri: &Url, logout_token: &Secret) -> Result<(), BackChannelError> {
+        self.0.lock().unwrap().push((uri.clone(), logout_token.expose().to_owned()));
+        Ok(())
+    }
 }
 
 /// Knobs of the first world.
@@ -73,16 +101,18 @@ impl House {
         let application = application(clock.now());
         let changes = first_world(&entropy, &application, &world, clock.now());
         store.commit(Batch::new(clock.now(), changes)).await.unwrap();
+        let told = Arc::new(Told::default());
         let provider = Provider::new(ProviderConfig {
             base_url: ORIGIN.parse().unwrap(),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             sealing_key: sealing_key.clone(),
+            back_channel: Some(told.clone()),
         })
         .await
         .unwrap();
-        Self { clock, entropy, store, sealing_key, provider, application, directory }
+        Self { clock, entropy, store, sealing_key, provider, application, directory, told }
     }
 
     pub(crate) fn browser(&self) -> Browser {

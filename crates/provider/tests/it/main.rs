@@ -5,6 +5,8 @@ mod account;
 #[cfg(test)]
 mod authorize;
 #[cfg(test)]
+mod back_channel_logout;
+#[cfg(test)]
 mod change_password;
 #[cfg(test)]
 mod choose_password;

@@ -45,6 +45,7 @@ async fn second_replica(house: &House) -> Provider {
         clock: house.clock.clone(),
         entropy: house.entropy.clone(),
         sealing_key: house.sealing_key.clone(),
+        back_channel: None,
     })
     .await
     .unwrap()

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Application, ApplicationType, ClientId, ClientKeys, GrantType, Label, RedirectUri, RefreshRotation,
-    ResponseType,
+    Application, ApplicationType, BackchannelLogout, ClientId, ClientKeys, GrantType, Label, RedirectUri,
+    RefreshRotation, ResponseType,
 };
 use kubesso_token::{JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
@@ -106,6 +106,7 @@ impl Wanted {
             }
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
+        let backchannel_logout = backchannel_logout(&mut oauth)?;
         let client_id = client.parsed("client_id", client_id)?;
         let client_secret = client.parsed("client_secret", client_secret)?;
         let pkce_required = client
@@ -114,6 +115,7 @@ impl Wanted {
         let auto_key_rotation = client.boolean("autoKeyRotation")?.unwrap_or(true);
 
         let mut oauth_rest = oauth.rest();
+        oauth_rest.extend(backchannel_logout);
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
         if let Some(leeway) = leeway_without_effect.filter(|_| grant_types.contains(&GrantType::RefreshToken))
         {
@@ -179,7 +181,7 @@ fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<
     }
     if oauth.boolean("participate_slo")?.unwrap_or(false) {
         return Err(ApiError::unsupported(
-            "participate_slo is not offered: applications are not told of a logout",
+            "participate_slo is not offered: set backchannel_logout_uri, at which the application is told of a logout",
         ));
     }
     let network = oauth.value("network");
@@ -288,6 +290,21 @@ fn refresh_rotation(oauth: &mut Fields) -> Result<(RefreshRotation, Option<u32>)
             (RefreshRotation::Rotate { leeway: SignedDuration::from_secs(i64::from(leeway)) }, None)
         }
     })
+}
+
+/// Where the client is told of a logout (OpenID Connect Back-Channel Logout 1.0 §2.2), as it is kept.
+fn backchannel_logout(oauth: &mut Fields) -> Result<Map<String, Value>, ApiError> {
+    let uri = oauth.text("backchannel_logout_uri")?.filter(|uri| !uri.is_empty());
+    let session_required = oauth.boolean("backchannel_logout_session_required")?;
+    let mut kept = Map::new();
+    if let Some(uri) = uri {
+        BackchannelLogout::parse_uri(&uri).map_err(|cause| oauth.refuse("backchannel_logout_uri", cause))?;
+        kept.insert("backchannel_logout_uri".to_owned(), uri.into());
+    }
+    if let Some(required) = session_required {
+        kept.insert("backchannel_logout_session_required".to_owned(), required.into());
+    }
+    Ok(kept)
 }
 
 fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
