@@ -86,3 +86,14 @@ async fn what_cannot_be_written_is_written_when_it_can_be() {
     follower.catch_up(&store, at(2)).await.unwrap();
     assert_eq!(messages(&log), ["a"]);
 }
+
+#[test]
+fn a_file_of_somebody_else_s_is_not_cut() {
+    let home = tempfile::tempdir().unwrap();
+    let log = home.path().join("theirs");
+    for (text, expected) in [("one\ntwo", "one\ntwo"), ("one\n{\"id\":\"evt1\",", "one\n"), ("{\"i", "")] {
+        fs::write(&log, text).unwrap();
+        Follower::start(Sink::File(log.clone()), home.path()).unwrap();
+        assert_eq!(fs::read_to_string(&log).unwrap(), expected);
+    }
+}
