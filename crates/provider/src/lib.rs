@@ -4,8 +4,8 @@
 //! Connect Discovery 1.0, RFC 8414), a JWK set, the authorization code flow with PKCE (RFC 6749, RFC 7636,
 //! RFC 9207), device authorization (RFC 8628), refresh tokens, where they are allowed the client credentials and
 //! the password grant, userinfo, introspection (RFC 7662), revocation (RFC 7009) and RP-initiated logout; besides,
-//! `/healthz` and the pages, among them those at which a password is chosen by a link that works once. One file an
-//! endpoint, under `endpoint`.
+//! `/healthz` and the pages, among them `/account` and those at which a password is chosen by a link that works
+//! once. One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
 //!
@@ -19,6 +19,9 @@
 //! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
 //! - *Devices* leave nothing in the store either: a device code is the sealed request, and the first row is the
 //!   decision of somebody who has signed in (module `user_code` says what guessing is worth).
+//! - *New passwords* are judged by `kubesso_directory::password::PasswordPolicy` on the hashing threads; tries are counted,
+//!   so that nobody finds out old ones.
+//! - *One's own account* shows and ends only what is of the person whose session the page was made for.
 //! - *Links* at which a password is chosen work once; looking at one, as mail scanners do, changes nothing, and
 //!   the log does not know them.
 //! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
