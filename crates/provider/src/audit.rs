@@ -46,9 +46,8 @@ pub(crate) fn own_account(context: &Context, event_type: &str, user: &UserId, me
 /// That somebody who is nobody yet tries passwords of `user`.
 pub(crate) fn guessed_at(context: &Context, user: &UserId, address: ClientAddress) -> Change {
     let message = format!("{NOTED_AT} wrong passwords in a row: each further one has to wait");
-    let mut event = success(context, GUESSED_AT, user, user.to_string(), &message);
-    event.actor = "system".to_owned();
-    event.outcome = Outcome::Failure;
+    let event = success(context, GUESSED_AT, user, user.to_string(), &message);
+    let mut event = AuditEvent { actor: "system".to_owned(), outcome: Outcome::Failure, ..event };
     event.details.insert("address".to_owned(), address.to_string().into());
     Change::Audit(event)
 }

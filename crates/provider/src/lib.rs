@@ -5,8 +5,8 @@
 //! RFC 9207), pushed (RFC 9126) and signed requests (RFC 9101), device authorization (RFC 8628), refresh tokens, where
 //! they are allowed the client credentials, the password grant and token exchange (RFC 8693), tokens bound to keys (DPoP,
 //! RFC 9449), userinfo, introspection (RFC 7662), revocation (RFC 7009), RP-initiated and back-channel logout; besides,
-//! `/healthz` and the pages, among them those at which a password is chosen by a link that works once. One file an
-//! endpoint, under `endpoint`.
+//! `/healthz` and the pages, among them `/account` and those at which a password is chosen by a link that works once.
+//! One file an endpoint, under `endpoint`.
 //!
 //! # What defends what
 //!
@@ -20,6 +20,9 @@
 //! - *Redirects* go to registered URIs only, compared as text; everything else ends on a page.
 //! - *Devices* leave nothing in the store either: a device code is the sealed request, and the first row is the
 //!   decision of somebody who has signed in (module `user_code` says what guessing is worth).
+//! - *New passwords* are judged by `kubesso_directory::password::PasswordPolicy` on the hashing threads; tries are counted,
+//!   so that nobody finds out old ones.
+//! - *One's own account* shows and ends only what is of the person whose session the page was made for.
 //! - *Links* at which a password is chosen work once; looking at one, as mail scanners do, changes nothing, and
 //!   the log does not know them.
 //! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every

@@ -1,20 +1,19 @@
-//! Sessions, authorization codes, refresh token families, throttle counters.
+//! Authorization codes, refresh token families, throttle counters.
 //!
 //! The functions that write run in a transaction that has taken the write lock before it read.
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Assurance, Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyQuery, FamilyState,
-    GrantId, GrantType, MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal,
-    RefreshTerms, RefreshToken, Rotation, Session, SessionId, SessionOrigin, StoreError, Throttle,
-    ThrottleKey, ThrottleRule, TokenHash, UserId,
+    Attempt, AuthorizationCode, CODE_LIFETIME, EndReason, FamilyKey, FamilyQuery, FamilyState, GrantId,
+    GrantType, MOST_THROTTLES, Presented, Purged, Redemption, RefreshFamily, RefreshRefusal, RefreshTerms,
+    RefreshToken, Rotation, StoreError, Throttle, ThrottleKey, ThrottleRule, TokenHash,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection, query, query_scalar};
 
 use crate::changes::Query;
 use crate::database;
-use crate::row::{Row, duration_micros, json, micros};
+use crate::row::{Row, json, micros};
 
 /// How long a redeemed or ended code is remembered, so that a second redeeming is noticed.
 const CODE_MEMORY: SignedDuration = SignedDuration::from_hours(1);
@@ -35,91 +34,6 @@ pub(crate) fn dangling(what: &'static str, of: &str) -> impl FnOnce(sqlx::Error)
         Some(sqlx::error::ErrorKind::UniqueViolation) => StoreError::Conflict { what, name: of },
         _ => database("write a session or a grant")(error),
     }
-}
-
-pub(crate) async fn begin_session(
-    connection: &mut SqliteConnection,
-    session: &Session,
-) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO sessions (token, id, user_id, auth_time, amr, acr, address, user_agent, created, last_used, idle, \
-         absolute_end) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(session.token.as_bytes().as_slice())
-    .bind(session.id.as_str())
-    .bind(session.user.as_str())
-    .bind(micros(session.auth_time))
-    .bind(json(&session.amr)?)
-    .bind(session.assurance.as_str())
-    .bind(session.origin.address.map(|address| address.to_string()))
-    .bind(session.origin.user_agent.as_deref())
-    .bind(micros(session.created))
-    .bind(micros(session.last_used))
-    .bind(duration_micros(session.idle))
-    .bind(micros(session.absolute_end))
-    .execute(&mut *connection)
-    .await
-    .map_err(dangling("session", session.id.as_str()))?;
-    query("UPDATE users SET last_login = ? WHERE id = ?")
-        .bind(micros(session.auth_time))
-        .bind(session.user.as_str())
-        .execute(connection)
-        .await
-        .map_err(database("note a sign-in"))?;
-    Ok(())
-}
-
-pub(crate) async fn use_session(
-    connection: &mut SqliteConnection,
-    token: &TokenHash,
-    now: Timestamp,
-) -> Result<Option<Session>, StoreError> {
-    let found = query("SELECT * FROM sessions WHERE token = ?")
-        .bind(token.as_bytes().as_slice())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(database("read a session"))?;
-    let Some(row) = found else { return Ok(None) };
-    let Some(session) = session(&row)?.used(now) else { return Ok(None) };
-    query("UPDATE sessions SET last_used = ? WHERE token = ?")
-        .bind(micros(session.last_used))
-        .bind(token.as_bytes().as_slice())
-        .execute(connection)
-        .await
-        .map_err(database("note the use of a session"))?;
-    Ok(Some(session))
-}
-
-fn session(row: &SqliteRow) -> Result<Session, StoreError> {
-    let row = Row::new(row, "session", "id");
-    Ok(Session {
-        id: row.parsed("id")?,
-        token: row.bytes("token", TokenHash::from_bytes)?,
-        user: row.parsed("user_id")?,
-        auth_time: row.time("auth_time")?,
-        amr: row.json("amr")?,
-        assurance: row.known("acr", Assurance::parse)?,
-        origin: SessionOrigin {
-            address: row.optional_text("address")?.and_then(|address| address.parse().ok()),
-            user_agent: row.optional_text("user_agent")?,
-        },
-        created: row.time("created")?,
-        last_used: row.time("last_used")?,
-        idle: row.duration("idle")?,
-        absolute_end: row.time("absolute_end")?,
-    })
-}
-
-pub(crate) async fn end_session(
-    connection: &mut SqliteConnection,
-    token: &TokenHash,
-) -> Result<bool, StoreError> {
-    let done = query("DELETE FROM sessions WHERE token = ?")
-        .bind(token.as_bytes().as_slice())
-        .execute(connection)
-        .await
-        .map_err(database("end a session"))?;
-    Ok(done.rows_affected() > 0)
 }
 
 pub(crate) async fn add_code(
@@ -402,33 +316,6 @@ pub(crate) async fn families(
     sql.push(" ORDER BY grant_id LIMIT ").push_bind(wanted.limit);
     let rows = sql.build().fetch_all(connection).await.map_err(database("list refresh token families"))?;
     rows.iter().map(read_family).collect()
-}
-
-pub(crate) async fn sessions_of(
-    connection: &mut SqliteConnection,
-    user: &UserId,
-) -> Result<Vec<Session>, StoreError> {
-    query("SELECT * FROM sessions WHERE user_id = ? ORDER BY created DESC, id")
-        .bind(user.as_str())
-        .fetch_all(connection)
-        .await
-        .map_err(database("list sessions"))?
-        .iter()
-        .map(session)
-        .collect()
-}
-
-pub(crate) async fn session_by_id(
-    connection: &mut SqliteConnection,
-    id: &SessionId,
-) -> Result<Option<Session>, StoreError> {
-    query("SELECT * FROM sessions WHERE id = ?")
-        .bind(id.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(database("read a session"))?
-        .map(|row| session(&row))
-        .transpose()
 }
 
 pub(crate) async fn has_ended(

@@ -53,6 +53,7 @@ mod people;
 mod row;
 mod schema;
 mod search;
+mod sessions;
 
 pub use inspect::Inspection;
 pub use open::OpenError;
@@ -312,28 +313,28 @@ impl Store for SqliteStore {
 
     async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
-        grants::begin_session(&mut transaction, session).await?;
+        sessions::begin_session(&mut transaction, session).await?;
         done(transaction).await
     }
 
     async fn use_session(&self, token: &TokenHash, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let mut transaction = self.write().await?;
-        let session = grants::use_session(&mut transaction, token, now).await?;
+        let session = sessions::use_session(&mut transaction, token, now).await?;
         done(transaction).await?;
         Ok(session)
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        grants::session_by_id(&mut *self.read().await?, id).await
+        sessions::session_by_id(&mut *self.read().await?, id).await
     }
 
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
-        grants::sessions_of(&mut *self.read().await?, user).await
+        sessions::sessions_of(&mut *self.read().await?, user).await
     }
 
     async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
         let mut transaction = self.write().await?;
-        let ended = grants::end_session(&mut transaction, token).await?;
+        let ended = sessions::end_session(&mut transaction, token).await?;
         done(transaction).await?;
         Ok(ended)
     }

@@ -115,8 +115,12 @@ fn policy(context: &Context, id: &str) -> Value {
             let lockout = ThrottleRule::LOGIN;
             let settings = json!({
                 "password": {
-                    "complexity": { "minLength": 1 },
-                    "age": { "maxAgeDays": 0, "historyCount": 0 },
+                    "complexity": {
+                        "minLength": context.password_policy.shortest,
+                        "excludeUsername": true,
+                        "dictionary": { "common": { "exclude": context.password_policy.refuses_guessable } },
+                    },
+                    "age": { "maxAgeDays": 0, "historyCount": context.password_policy.history },
                     "lockout": {
                         "maxAttempts": lockout.free,
                         "autoUnlockMinutes": lockout.forgotten_after.as_mins(),

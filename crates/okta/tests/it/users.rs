@@ -333,3 +333,19 @@ async fn a_list_in_pages_has_everybody_once_in_whatever_order() {
         assert_eq!(found, expected, "{query}");
     }
 }
+
+#[tokio::test]
+async fn whoever_changes_the_own_password_goes_back_to_none_of_the_last_five_and_an_administrator_may() {
+    let org = Org::new().await;
+    let one = path(&org.post(USERS, body("ada@example.com", with_password(PASSWORD))).await.expect(200));
+    let change = async |old: &str, new: &str| {
+        let body = json!({ "oldPassword": { "value": old }, "newPassword": { "value": new } });
+        org.post(&format!("{one}/credentials/change_password"), body).await
+    };
+    let other = "quite-another-password";
+    change(PASSWORD, other).await.expect(200);
+    change(other, PASSWORD).await.refused(400, "E0000001", "used before");
+    change(other, "password1").await.refused(400, "E0000001", "easy to guess");
+    org.post(&one, with_password(PASSWORD)).await.expect(200);
+    change(PASSWORD, other).await.refused(400, "E0000001", "used before");
+}

@@ -129,7 +129,7 @@ async fn ten_failures_in_a_row_are_noted_once_and_lock_nobody_out() {
         Outcome::Failure,
         "10 wrong passwords in a row: each further one has to wait".to_owned(),
     );
-    assert_eq!(notes(&house).await, [noted.clone()]);
+    assert_eq!(notes(&house).await, std::slice::from_ref(&noted));
     let dev = house.store.user(&user_id("dev")).await.unwrap().unwrap();
     assert_eq!(dev.status, UserStatus::Active, "whoever guesses must not keep the person out");
     house.advance(SignedDuration::from_secs(60));
