@@ -15,7 +15,7 @@ use crate::form::{FormClient, Outcome};
 use crate::process::tied;
 
 /// More than any of them takes.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// One of these programs, set up for an application of an issuer.
 #[derive(Clone, Debug)]
@@ -71,9 +71,8 @@ impl OidcClient {
         let mut child = self.start("code")?;
         let printed = child.stdout.take().context("its output")?;
         let mut lines = BufReader::new(printed).lines();
-        let first = match timeout(LONGEST, lines.next_line()).await?? {
-            Some(line) => line,
-            None => return Err(ended(child).await),
+        let Some(first) = timeout(LONGEST, lines.next_line()).await?? else {
+            return Err(ended(child).await);
         };
         let first: Value = serde_json::from_str(&first).with_context(|| first.clone())?;
         let address = first["authorize"].as_str().context("the address to open")?;

@@ -50,7 +50,7 @@ struct Pending {
 /// What somebody is signing in to, as it is sealed.
 #[derive(Serialize, Deserialize)]
 enum Then {
-    Application(AuthorizationRequest),
+    Application(Box<AuthorizationRequest>),
     Device(IssuedCode),
     Account(Destination),
 }
@@ -77,7 +77,7 @@ impl<'a> Goal<'a> {
 
     fn then(&self) -> Then {
         match self {
-            Self::Application(form) => Then::Application(form.request.clone()),
+            Self::Application(form) => Then::Application(Box::new(form.request.clone())),
             Self::Device(visit) => Then::Device(visit.code.clone()),
             Self::Account(destination) => Then::Account(*destination),
         }

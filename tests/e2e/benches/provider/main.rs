@@ -19,12 +19,10 @@ use served::Served;
 
 /// Workers that ask at once.
 const WORKERS: usize = 16;
-/// Password checks that are asked for at once.
-const SIGNING_IN: usize = 2;
 
 fn main() -> Result<()> {
     // `cargo bench` adds `--bench`.
-    let seconds = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(5_u64);
+    let seconds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(5_u64);
     Builder::new_multi_thread().enable_all().build()?.block_on(measure(Duration::from_secs(seconds)))
 }
 
@@ -41,7 +39,7 @@ async fn measure(time: Duration) -> Result<()> {
         ("ES256", served.management_issuer(), "kubesso-cli".to_owned()),
     ] {
         let refreshing = Refreshing::begin(&served, &issuer, &client).await?;
-        show(&format!("refreshes, {what}"), during(time, refreshing, Refreshing::once).await?);
+        show(&format!("refreshes, {what}"), &during(time, refreshing, Refreshing::once).await?);
         let coming = ComingBack::begin(&served, &issuer, &client).await?;
         show(
             &format!("code flows, {what}, no password asked"),
@@ -49,16 +47,16 @@ async fn measure(time: Duration) -> Result<()> {
         );
     }
     let asking = Asking::begin(&served, "introspect").await?;
-    show("introspections", during(time, asking, Asking::once).await?);
+    show("introspections", &during(time, asking, Asking::once).await?);
     let asking = Asking::begin(&served, "keys").await?;
-    show("JWK sets", during(time, asking, Asking::once).await?);
-    let signing_in = SigningIn::begin(&served)?;
-    show("code flows with a password (Argon2id, 19 MiB)", during(time, signing_in, SigningIn::once).await?);
+    show("JWK sets", &during(time, asking, Asking::once).await?);
+    let signing_in = vec![SigningIn(served.clone()), SigningIn(served.clone())];
+    show("code flows with a password (Argon2id, 19 MiB)", &during(time, signing_in, SigningIn::once).await?);
     println!("\nresident memory, at most    {:>8.1} MiB\n", served.memory("VmHWM")?);
     signatures()
 }
 
-fn show(what: &str, measured: Measured) {
+fn show(what: &str, measured: &Measured) {
     let (rate, median, slow) = (measured.per_second(), measured.at(50), measured.at(99));
     println!("{what:<44} {rate:>9.0} {median:>9.2} {slow:>9.2}");
 }
@@ -209,14 +207,10 @@ impl Asking {
     }
 }
 
-/// A worker that signs in from the beginning, each time with a new browser.
+/// A worker that signs in from the beginning, each time with a new browser. There are two: a check keeps a processor busy.
 struct SigningIn(Served);
 
 impl SigningIn {
-    fn begin(served: &Served) -> Result<Vec<Self>> {
-        (0..SIGNING_IN).map(|_| Ok(Self(served.another()?))).collect()
-    }
-
     async fn once(&mut self) -> Result<()> {
         let mut browser = FormClient::new(&self.0.ca_pem)?;
         self.0.tokens(&mut browser, &self.0.issuer, &self.0.client).await.map(drop)

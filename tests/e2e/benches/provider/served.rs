@@ -18,6 +18,7 @@ use tempfile::TempDir;
 const LOGIN: &str = "load@example.com";
 
 /// The running server, ended with the last of those who know it.
+#[derive(Clone)]
 pub(crate) struct Served {
     process: Arc<Process>,
     pub(crate) ca_pem: String,
@@ -79,19 +80,6 @@ impl Served {
         let (issuer, client) = (word("issuer")?, word("client")?);
         let process = Arc::new(Process { child, _folder: folder });
         Ok(Self { process, ca_pem, issuer, client, started, base_url, password })
-    }
-
-    /// The same, for somebody else.
-    pub(crate) fn another(&self) -> Result<Self> {
-        Ok(Self {
-            process: self.process.clone(),
-            ca_pem: self.ca_pem.clone(),
-            issuer: self.issuer.clone(),
-            client: self.client.clone(),
-            started: self.started,
-            base_url: self.base_url.clone(),
-            password: self.password.clone(),
-        })
     }
 
     /// The built-in authorization server, which signs with an elliptic curve.
