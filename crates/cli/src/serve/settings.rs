@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
+    /// true or false.
+    Flag,
     Number,
     /// Between commas.
     List,
@@ -38,6 +40,7 @@ const SETTINGS: &[Setting] = &[
     text("organization.tls.certificate"),
     text("organization.tls.key"),
     text("danger_plain_http"),
+    Setting { path: "danger_backchannel_logout_to_private_addresses", kind: Kind::Flag },
     list("trusted_proxies"),
     text("proxy_header"),
     Setting { path: "drain_seconds", kind: Kind::Number },
@@ -60,6 +63,7 @@ impl Setting {
     fn value(&self, given: &str) -> Value {
         match self.kind {
             Kind::Text => given.into(),
+            Kind::Flag => given.parse::<bool>().map_or_else(|_| given.into(), Value::from),
             Kind::Number => given.parse::<u64>().map_or_else(|_| given.into(), Value::from),
             Kind::List => {
                 given.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Value::from).collect()

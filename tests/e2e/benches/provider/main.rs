@@ -43,7 +43,7 @@ async fn measure(time: Duration) -> Result<()> {
         let coming = ComingBack::begin(&served, &issuer, &client).await?;
         show(
             &format!("code flows, {what}, no password asked"),
-            during(time, coming, ComingBack::once).await?,
+            &during(time, coming, ComingBack::once).await?,
         );
     }
     let asking = Asking::begin(&served, "introspect").await?;
