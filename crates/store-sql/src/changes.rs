@@ -6,33 +6,28 @@ use kubesso_directory::{
     ClientKeys, Expectation, Group, GroupId, GroupType, KeyState, PasswordHash, Policy, RefreshRotation,
     Revision, Rule, Scope, SigningKeyRecord, StoreError, User, UserId,
 };
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection, query, query_scalar};
 
-use crate::row::{json, micros, word};
+use crate::connection::Connection;
+use crate::contradiction::{contradiction, dangling};
+use crate::row::{Row, json, micros, word};
+use crate::statement::Statement;
 use crate::{administration, configuration, database, grants};
 
-pub(crate) type Query = query::Query<'static, Sqlite, SqliteArguments>;
-
 /// Writes the batch; the revision afterwards.
-pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> Result<Revision, StoreError> {
+pub async fn apply(connection: &mut dyn Connection, batch: &Batch) -> Result<Revision, StoreError> {
     let revision = configuration::revision(connection).await?;
     let met = match &batch.expectation {
         Expectation::Any => true,
         Expectation::Revision(expected) => *expected == revision,
         Expectation::Group(id, read) => {
-            is_as_read(connection, "SELECT last_updated FROM groups WHERE id = ?", id.as_str(), *read).await?
+            is_as_read(connection, "SELECT id, last_updated FROM groups WHERE id = ?", id.as_str(), *read)
+                .await?
         }
         Expectation::User(id, read) => {
-            is_as_read(connection, "SELECT last_updated FROM users WHERE id = ?", id.as_str(), *read).await?
+            is_as_read(connection, "SELECT id, last_updated FROM users WHERE id = ?", id.as_str(), *read)
+                .await?
         }
-        Expectation::Empty => query_scalar::<_, bool>(
-            "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
-             AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers)",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(database("look whether the directory is empty"))?,
+        Expectation::Empty => is_empty(connection).await?,
     };
     if !met {
         return Err(StoreError::Stale);
@@ -43,33 +38,45 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> R
     if !batch.changes.iter().any(Change::is_configuration) {
         return Ok(revision);
     }
-    query("UPDATE directory SET revision = revision + 1")
+    Statement::new("UPDATE directory SET revision = revision + 1")
         .execute(connection)
         .await
         .map_err(database("move the revision"))?;
     Ok(Revision(revision.0 + 1))
 }
 
+async fn is_empty(connection: &mut dyn Connection) -> Result<bool, StoreError> {
+    let row = Statement::new(
+        "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
+         AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers) AS empty",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(database("look whether the directory is empty"))?;
+    Row::new(&row, "directory", "id").flag("empty")
+}
+
 /// Whether an object still is as it was read then.
 async fn is_as_read(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     sql: &'static str,
     id: &str,
     read: Timestamp,
 ) -> Result<bool, StoreError> {
-    let found: Option<i64> = query_scalar(sql)
+    let found = Statement::new(sql)
         .bind(id.to_owned())
         .fetch_optional(connection)
         .await
         .map_err(database("look whether an object was changed"))?;
-    Ok(found == Some(micros(read)))
+    let Some(row) = found else { return Ok(false) };
+    Ok(Row::new(&row, "object", "id").time("last_updated")? == read)
 }
 
-async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+async fn write(connection: &mut dyn Connection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
     let mut touched = 0;
     for query in statements(change, at)? {
-        let done = query.execute(&mut *connection).await.map_err(|error| contradiction(change, error))?;
-        touched += done.rows_affected();
+        let done = query.execute(connection).await.map_err(|error| contradiction(change, error))?;
+        touched += done;
     }
     // A password that was set for nobody must not look as if it had been set.
     if touched == 0 && matches!(change, Change::SetPassword(..)) {
@@ -78,83 +85,8 @@ async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp
     Ok(())
 }
 
-/// What a refused statement means.
-fn contradiction(change: &Change, error: sqlx::Error) -> StoreError {
-    let kind = error.as_database_error().map(sqlx::error::DatabaseError::kind);
-    match kind {
-        Some(sqlx::error::ErrorKind::UniqueViolation) => {
-            let (what, name) = subject(change);
-            StoreError::Conflict { what, name }
-        }
-        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => dangling(change),
-        _ => database("write a change")(error),
-    }
-}
-
-fn dangling(change: &Change) -> StoreError {
-    let (what, name) = subject(change);
-    let what = match change {
-        Change::SetPassword(..) => format!("the password of `{name}`"),
-        _ => format!("the {what} `{name}`"),
-    };
-    StoreError::Dangling { what }
-}
-
-/// What a change is about, in words.
-fn subject(change: &Change) -> (&'static str, String) {
-    match change {
-        Change::PutUser(user) => ("user", user.profile.login.to_string()),
-        Change::RemoveUser(id)
-        | Change::SetPassword(id, _)
-        | Change::EndSessions(id)
-        | Change::RemoveOneTimeTokens(id)
-        | Change::EndGrants(id) => ("user", id.to_string()),
-        Change::EndSession(id) => ("session", id.to_string()),
-        Change::EndGrant(id) => ("grant", id.to_string()),
-        Change::EndClientGrants(id) => ("client", id.to_string()),
-        Change::EndServerGrants(id) | Change::RemoveAuthorizationServer(id) => {
-            ("authorization server", id.to_string())
-        }
-        Change::PutOneTimeToken(token) => ("link", token.user.to_string()),
-        Change::PutGroup(group) => ("group", group.name.to_string()),
-        Change::RemoveGroup(id) => ("group", id.to_string()),
-        Change::AddMember(group, user)
-        | Change::RemoveMember(group, user)
-        | Change::AddRuleMember(_, group, user)
-        | Change::RemoveRuleMember(_, group, user) => ("membership", format!("{user} in {group}")),
-        Change::PutGroupRule(rule) => ("group rule", rule.name.to_string()),
-        Change::RemoveGroupRule(id) => ("group rule", id.to_string()),
-        Change::PutApiToken(token) => ("API token", token.name.to_string()),
-        Change::RemoveApiToken(id) => ("API token", id.to_string()),
-        Change::AssignRole(assignment) => ("role assignment", assignment.role.as_str().to_owned()),
-        Change::UnassignRole(id) => ("role assignment", id.to_string()),
-        Change::PutApplication(application) => ("application", application.client_id.to_string()),
-        Change::RemoveApplication(id) => ("application", id.to_string()),
-        Change::AssignGroup(assigned) => {
-            ("assignment", format!("{} to {}", assigned.application, assigned.group))
-        }
-        Change::UnassignGroup(application, group) => ("assignment", format!("{application} to {group}")),
-        Change::AssignUser(assigned) => {
-            ("assignment", format!("{} to {}", assigned.application, assigned.user))
-        }
-        Change::UnassignUser(application, user) => ("assignment", format!("{application} to {user}")),
-        Change::PutAuthorizationServer(server) => ("authorization server", server.name.to_string()),
-        Change::PutScope(scope) => ("scope", scope.name.to_string()),
-        Change::RemoveScope(id) => ("scope", id.to_string()),
-        Change::PutClaim(claim) => ("claim", claim.name.to_string()),
-        Change::RemoveClaim(id) => ("claim", id.to_string()),
-        Change::PutPolicy(policy) => ("policy", policy.name.to_string()),
-        Change::RemovePolicy(id) => ("policy", id.to_string()),
-        Change::PutRule(rule) => ("policy rule", rule.name.to_string()),
-        Change::RemoveRule(id) => ("policy rule", id.to_string()),
-        Change::PutSigningKey(key) => ("signing key", key.kid.to_string()),
-        Change::RemoveSigningKey(_, kid) => ("signing key", kid.to_string()),
-        Change::Audit(event) => ("audit event", event.id.to_string()),
-    }
-}
-
-fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
-    let delete = |sql: &'static str, id: &str| vec![query(sql).bind(id.to_owned())];
+fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreError> {
+    let delete = |sql: &'static str, id: &str| vec![Statement::new(sql).bind(id.to_owned())];
     Ok(match change {
         Change::PutUser(user) => vec![put_user(user)?, join_everyone(user)],
         Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
@@ -167,16 +99,8 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::EndGrant(id) => grants::end_statements("grant_id", id.as_str(), at),
         Change::PutGroup(group) => put_group(group)?,
         Change::RemoveGroup(id) => delete("DELETE FROM groups WHERE id = ?", id.as_str()),
-        Change::AddMember(group, user) => membership(
-            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) \
-             ON CONFLICT (group_id, user_id) DO UPDATE SET by_rule = 0 WHERE by_rule = 1",
-            group,
-            user,
-            at,
-        ),
-        Change::RemoveMember(group, user) => {
-            membership("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", group, user, at)
-        }
+        Change::AddMember(group, user) => add_member(group, user, at),
+        Change::RemoveMember(group, user) => remove_member(group, user, at),
         Change::PutGroupRule(_)
         | Change::RemoveGroupRule(_)
         | Change::AddRuleMember(..)
@@ -190,7 +114,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::PutApplication(application) => put_application(application)?,
         Change::RemoveApplication(id) => delete("DELETE FROM applications WHERE id = ?", id.as_str()),
         Change::AssignGroup(assigned) => vec![
-            query(
+            Statement::new(
                 "INSERT INTO application_groups (application_id, group_id, priority, profile, last_updated) \
                  VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, group_id) DO UPDATE SET \
                  priority = excluded.priority, profile = excluded.profile, last_updated = excluded.last_updated",
@@ -202,12 +126,12 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignGroup(application, group) => vec![
-            query("DELETE FROM application_groups WHERE application_id = ? AND group_id = ?")
+            Statement::new("DELETE FROM application_groups WHERE application_id = ? AND group_id = ?")
                 .bind(application.to_string())
                 .bind(group.to_string()),
         ],
         Change::AssignUser(assigned) => vec![
-            query(
+            Statement::new(
                 "INSERT INTO application_users (application_id, user_id, user_name, profile, last_updated) \
                  VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, user_id) DO UPDATE SET \
                  user_name = excluded.user_name, profile = excluded.profile, last_updated = excluded.last_updated",
@@ -219,7 +143,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignUser(application, user) => vec![
-            query("DELETE FROM application_users WHERE application_id = ? AND user_id = ?")
+            Statement::new("DELETE FROM application_users WHERE application_id = ? AND user_id = ?")
                 .bind(application.to_string())
                 .bind(user.to_string()),
         ],
@@ -237,7 +161,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::RemoveRule(id) => delete("DELETE FROM rules WHERE id = ?", id.as_str()),
         Change::PutSigningKey(key) => vec![put_signing_key(key)?],
         Change::RemoveSigningKey(server, kid) => vec![
-            query("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
+            Statement::new("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
                 .bind(server.to_string())
                 .bind(kid.to_string()),
         ],
@@ -245,9 +169,9 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
     })
 }
 
-fn put_user(user: &User) -> Result<Query, StoreError> {
+fn put_user(user: &User) -> Result<Statement, StoreError> {
     // Sign-in and password times are the store's own: a profile that was read before must not set them back.
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO users (id, login_folded, email_folded, status, profile, created, activated, status_changed, \
          last_updated, last_login, password_changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET login_folded = excluded.login_folded, \
@@ -268,23 +192,23 @@ fn put_user(user: &User) -> Result<Query, StoreError> {
     .bind(user.password_changed.map(micros)))
 }
 
-fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
-    query("UPDATE users SET password = ?, password_changed = ? WHERE id = ?")
+fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Statement {
+    Statement::new("UPDATE users SET password = ?, password_changed = ? WHERE id = ?")
         .bind(hash.expose().to_owned())
         .bind(micros(at))
         .bind(id.to_string())
 }
 
 /// Everybody is in the built-in group.
-pub(crate) const JOIN_EVERYONE: &str = "INSERT INTO group_members (group_id, user_id) \
+pub const JOIN_EVERYONE: &str = "INSERT INTO group_members (group_id, user_id) \
     SELECT id, ? FROM groups WHERE group_type = 'BUILT_IN' ON CONFLICT DO NOTHING";
 
-fn join_everyone(user: &User) -> Query {
-    query(JOIN_EVERYONE).bind(user.id.to_string())
+fn join_everyone(user: &User) -> Statement {
+    Statement::new(JOIN_EVERYONE).bind(user.id.to_string())
 }
 
-fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
-    let put = query(
+fn put_group(group: &Group) -> Result<Vec<Statement>, StoreError> {
+    let put = Statement::new(
         "INSERT INTO groups (id, name, description, group_type, other, created, last_updated, \
          last_membership_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, description = excluded.description, group_type = excluded.group_type, \
@@ -301,7 +225,7 @@ fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
     let mut queries = vec![put];
     if group.group_type == GroupType::BuiltIn {
         queries.push(
-            query(
+            Statement::new(
                 "INSERT INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE true \
                  ON CONFLICT DO NOTHING",
             )
@@ -311,17 +235,36 @@ fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
     Ok(queries)
 }
 
-/// The change of a membership, and the group's note of it if there was anything to change.
-fn membership(sql: &'static str, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Query> {
+/// A membership that rules made becomes an administrator's.
+fn add_member(group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
     vec![
-        query(sql).bind(group.to_string()).bind(user.to_string()),
-        query("UPDATE groups SET last_membership_updated = ? WHERE changes() > 0 AND id = ?")
-            .bind(micros(at))
-            .bind(group.to_string()),
+        Statement::new(
+            "UPDATE groups SET last_membership_updated = ? WHERE id = ? AND NOT EXISTS \
+             (SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ? AND by_rule = false)",
+        )
+        .bind(micros(at))
+        .bind(group.to_string())
+        .bind(group.to_string())
+        .bind(user.to_string()),
+        Statement::new(
+            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) \
+             ON CONFLICT (group_id, user_id) DO UPDATE SET by_rule = false WHERE group_members.by_rule = true",
+        )
+        .bind(group.to_string())
+        .bind(user.to_string()),
     ]
 }
 
-fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> {
+fn remove_member(group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
+    vec![
+        administration::noted(at, "group_id = ? AND user_id = ?", group, user),
+        Statement::new("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
+            .bind(group.to_string())
+            .bind(user.to_string()),
+    ]
+}
+
+fn put_application(application: &Application) -> Result<Vec<Statement>, StoreError> {
     let (jwks, jwks_uri) = match &application.authentication {
         ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(jwks)) => (Some(json(jwks)?), None),
         ClientAuthentication::PrivateKeyJwt(ClientKeys::At(uri)) => (None, Some(uri.to_string())),
@@ -332,7 +275,7 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         RefreshRotation::Static => None,
     };
     let mut queries = vec![
-        query(
+        Statement::new(
             "INSERT INTO applications (id, client_id, label, status, application_type, \
              token_endpoint_auth_method, jwks, jwks_uri, pkce_required, grant_types, response_types, \
              redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, api_scopes, other, created, \
@@ -365,11 +308,11 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         .bind(json(&application.other)?)
         .bind(micros(application.created))
         .bind(micros(application.last_updated)),
-        query("DELETE FROM client_secrets WHERE application_id = ?").bind(application.id.to_string()),
+        Statement::new("DELETE FROM client_secrets WHERE application_id = ?").bind(application.id.to_string()),
     ];
     for secret in application.authentication.secrets() {
         queries.push(
-            query(
+            Statement::new(
                 "INSERT INTO client_secrets (id, application_id, hash, sealed, status, created) \
                  VALUES (?, ?, ?, ?, ?, ?)",
             )
@@ -384,8 +327,8 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
     Ok(queries)
 }
 
-fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_server(server: &AuthorizationServer) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO authorization_servers (id, name, description, audiences, status, rotation_mode, issuer_mode, \
          algorithm, created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, description = excluded.description, audiences = excluded.audiences, \
@@ -404,8 +347,8 @@ fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
     .bind(micros(server.last_updated)))
 }
 
-fn put_scope(scope: &Scope) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_scope(scope: &Scope) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO scopes (id, server_id, name, display_name, description, consent, metadata_publish, \
          is_default, optional, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          server_id = excluded.server_id, name = excluded.name, display_name = excluded.display_name, \
@@ -425,12 +368,12 @@ fn put_scope(scope: &Scope) -> Result<Query, StoreError> {
     .bind(scope.system))
 }
 
-fn put_claim(claim: &Claim) -> Result<Query, StoreError> {
+fn put_claim(claim: &Claim) -> Result<Statement, StoreError> {
     let (value, filter_type) = match &claim.value {
         ClaimValue::Expression(expression) => (expression.as_str().to_owned(), None),
         ClaimValue::Groups(filter) => (filter.value().to_owned(), Some(filter.filter_type().as_str())),
     };
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO claims (id, server_id, name, status, claim_type, value, group_filter_type, \
          always_include_in_token, scopes, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET server_id = excluded.server_id, name = excluded.name, \
@@ -451,8 +394,8 @@ fn put_claim(claim: &Claim) -> Result<Query, StoreError> {
     .bind(claim.system))
 }
 
-fn put_policy(policy: &Policy) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_policy(policy: &Policy) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO policies (id, server_id, name, description, status, priority, clients, system, created, \
          last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          server_id = excluded.server_id, name = excluded.name, description = excluded.description, \
@@ -471,9 +414,9 @@ fn put_policy(policy: &Policy) -> Result<Query, StoreError> {
     .bind(micros(policy.last_updated)))
 }
 
-fn put_rule(rule: &Rule) -> Result<Query, StoreError> {
+fn put_rule(rule: &Rule) -> Result<Statement, StoreError> {
     let lifetimes = &rule.lifetimes;
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO rules (id, policy_id, name, status, priority, grant_types, people, scopes, \
          access_token_minutes, refresh_token_minutes, refresh_window_minutes, id_token_minutes, system, created, \
          last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
@@ -501,13 +444,13 @@ fn put_rule(rule: &Rule) -> Result<Query, StoreError> {
     .bind(micros(rule.last_updated)))
 }
 
-fn put_signing_key(key: &SigningKeyRecord) -> Result<Query, StoreError> {
+fn put_signing_key(key: &SigningKeyRecord) -> Result<Statement, StoreError> {
     let (state, time) = match key.state {
         KeyState::Published { since } => ("PUBLISHED", since),
         KeyState::Signing { since } => ("SIGNING", since),
         KeyState::Retired { until } => ("RETIRED", until),
     };
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO signing_keys (server_id, kid, algorithm, public_jwk, sealed_pkcs8, state, state_time, \
          created) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (server_id, kid) DO UPDATE SET \
          algorithm = excluded.algorithm, public_jwk = excluded.public_jwk, \
@@ -524,8 +467,8 @@ fn put_signing_key(key: &SigningKeyRecord) -> Result<Query, StoreError> {
     .bind(micros(key.created)))
 }
 
-fn audit(event: &AuditEvent) -> Result<Query, StoreError> {
-    Ok(query(
+fn audit(event: &AuditEvent) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO audit_events (id, published, event_type, actor, target, outcome, message, details) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
