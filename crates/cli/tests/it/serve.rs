@@ -86,7 +86,8 @@ async fn an_organization_has_a_name_and_a_certificate_of_its_own_over_an_empty_d
     ] {
         let groups = http.get(format!("{origin}/api/v1/groups")).header("authorization", &authorization);
         let groups: serde_json::Value = groups.send().await.unwrap().json().await.unwrap();
-        let names: Vec<_> = groups.as_array().unwrap().iter().map(|group| &group["profile"]["name"]).collect();
+        let names: Vec<_> =
+            groups.as_array().unwrap().iter().map(|group| &group["profile"]["name"]).collect();
         assert_eq!(names, ["Everyone"], "{origin}: nothing but what is built in");
         // Links are built from the base URL, wherever somebody asks.
         let link = groups[0]["_links"]["self"]["href"].as_str().unwrap();
