@@ -42,6 +42,11 @@ impl Database for PostgresStore {
         begun.map(Transacting).map_err(meaning).map_err(database("begin to write"))
     }
 
+    async fn write_guarded(&self) -> Result<Transacting, StoreError> {
+        let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
+        begun.map(Transacting).map_err(meaning).map_err(database("begin to write"))
+    }
+
     async fn done(&self, transaction: Transacting) -> Result<(), StoreError> {
         transaction.0.commit().await.map_err(meaning).map_err(database("commit"))
     }

@@ -14,6 +14,10 @@ impl Ways {
 }
 
 impl Dialect for Ways {
+    fn locking(&self) -> &'static str {
+        " FOR UPDATE"
+    }
+
     fn position(&self) -> &'static str {
         "strpos"
     }

@@ -102,6 +102,11 @@ pub trait Database: Send + Sync {
     async fn read_at_once(&self) -> Result<Self::Snapshot, StoreError>;
     /// Begins to write.
     async fn write(&self) -> Result<Self::Writing, StoreError>;
+    /// Begins to write where every row that is decided on is locked as it is read ([`Dialect::locking`]): those that
+    /// write beside it wait and lose nothing, unlike in a transaction that is judged as a whole.
+    async fn write_guarded(&self) -> Result<Self::Writing, StoreError> {
+        self.write().await
+    }
     /// Makes what was written last.
     async fn done(&self, transaction: Self::Writing) -> Result<(), StoreError>;
     /// Whether a transaction that failed is to be begun again, after a pause, `failed` times having failed.

@@ -2,6 +2,8 @@
 
 /// How a database's SQL differs from another's. Columns and paths are checked names.
 pub trait Dialect: Send + Sync {
+    /// What stands behind a `SELECT` of rows that are decided on, so that nobody else changes them.
+    fn locking(&self) -> &'static str;
     /// The function that finds a text in a text: 0 if it is not there.
     fn position(&self) -> &'static str;
     /// The end of `column` that is as long as the `?` in it.

@@ -68,8 +68,9 @@ fn ending(family: &RefreshFamily) -> (Option<i64>, Option<&'static str>) {
 async fn family(
     connection: &mut dyn Connection,
     grant: &GrantId,
+    locking: &str,
 ) -> Result<Option<RefreshFamily>, StoreError> {
-    let found = Statement::new("SELECT * FROM refresh_families WHERE grant_id = ?")
+    let found = Statement::new(format!("SELECT * FROM refresh_families WHERE grant_id = ?{locking}"))
         .bind(grant.as_str())
         .fetch_optional(connection)
         .await
@@ -109,7 +110,7 @@ pub async fn refresh_family(
     connection: &mut dyn Connection,
     token: &RefreshToken,
 ) -> Result<Option<RefreshFamily>, StoreError> {
-    Ok(family(connection, token.grant()).await?.filter(|family| family.recognises(token)))
+    Ok(family(connection, token.grant(), "").await?.filter(|family| family.recognises(token)))
 }
 
 /// Does `Store::rotate_refresh_token`.
@@ -119,7 +120,8 @@ pub async fn rotate(
     terms: &RefreshTerms,
     now: Timestamp,
 ) -> Result<Rotation, StoreError> {
-    let Some(family) = family(connection, token.grant()).await? else {
+    let locking = connection.dialect().locking();
+    let Some(family) = family(connection, token.grant(), locking).await? else {
         return Ok(Rotation::Refused(RefreshRefusal::Unknown));
     };
     match family.clone().present(token, terms, now) {

@@ -42,7 +42,8 @@ pub async fn use_session(
     token: &TokenHash,
     now: Timestamp,
 ) -> Result<Option<Session>, StoreError> {
-    let found = Statement::new("SELECT * FROM sessions WHERE token = ?")
+    let locking = connection.dialect().locking();
+    let found = Statement::new(format!("SELECT * FROM sessions WHERE token = ?{locking}"))
         .bind(token.as_bytes().to_vec())
         .fetch_optional(connection)
         .await

@@ -151,7 +151,11 @@ macro_rules! store_by_sql {
                     token: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<Session>, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::use_session(transaction, token, now))
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::use_session(
+                        transaction,
+                        token,
+                        now
+                    ))
                 }
 
                 async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
@@ -238,7 +242,12 @@ macro_rules! store_by_sql {
                     terms: &RefreshTerms,
                     now: Timestamp,
                 ) -> Result<Rotation, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::rotate(transaction, token, terms, now))
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::rotate(
+                        transaction,
+                        token,
+                        terms,
+                        now
+                    ))
                 }
 
                 async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
@@ -260,7 +269,12 @@ macro_rules! store_by_sql {
                     rule: &ThrottleRule,
                     now: Timestamp,
                 ) -> Result<Attempt, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::attempt(transaction, key, rule, now))
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::attempt(
+                        transaction,
+                        key,
+                        rule,
+                        now
+                    ))
                 }
 
                 async fn forget_attempts(&self, key: &ThrottleKey) -> Result<u32, StoreError> {
@@ -298,10 +312,13 @@ macro_rules! store_by_sql {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! written {
-    ($store:ident, |$transaction:ident| $work:expr) => {{
+    ($store:ident, |$transaction:ident| $work:expr) => {
+        $crate::written!($store, write, |$transaction| $work)
+    };
+    ($store:ident, $begin:ident, |$transaction:ident| $work:expr) => {{
         let mut failed = 0;
         loop {
-            let mut begun = $crate::Database::write($store).await?;
+            let mut begun = $crate::Database::$begin($store).await?;
             let worked = {
                 let $transaction = &mut begun;
                 $work.await

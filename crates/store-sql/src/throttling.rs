@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kubesso_directory::{Attempt, MOST_THROTTLES, StoreError, Throttle, ThrottleKey, ThrottleRule};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, ErrorKind, SqlError};
 use crate::database;
 use crate::row::{Row, micros};
 use crate::statement::Statement;
@@ -15,7 +15,8 @@ pub async fn attempt(
     rule: &ThrottleRule,
     now: Timestamp,
 ) -> Result<Attempt, StoreError> {
-    let found = Statement::new("SELECT attempts, last FROM throttles WHERE key = ?")
+    let locking = connection.dialect().locking();
+    let found = Statement::new(format!("SELECT attempts, last FROM throttles WHERE key = ?{locking}"))
         .bind(key.as_bytes().to_vec())
         .fetch_optional(connection)
         .await
@@ -31,27 +32,52 @@ pub async fn attempt(
     if stored == Some(after) {
         return Ok(attempt);
     }
-    if stored.is_none() {
+    if stored.is_some() {
+        Statement::new("UPDATE throttles SET attempts = ?, last = ? WHERE key = ?")
+            .bind(after.attempts)
+            .bind(micros(after.last))
+            .bind(key.as_bytes().to_vec())
+            .execute(connection)
+            .await
+            .map_err(database("count an attempt"))?;
+        return Ok(attempt);
+    }
+    make_room(connection).await?;
+    let added =
+        Statement::new("INSERT INTO throttles (key, attempts, last) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(key.as_bytes().to_vec())
+            .bind(after.attempts)
+            .bind(micros(after.last))
+            .execute(connection)
+            .await
+            .map_err(database("count an attempt"))?;
+    if added == 0 {
+        // There was no row to lock, and somebody was faster: theirs counts, and ours is judged by it.
+        let error = SqlError::new(ErrorKind::Contention, "another attempt was counted at the same time");
+        return Err(database("count an attempt")(error));
+    }
+    Ok(attempt)
+}
+
+/// Takes away the counters that weigh least, so that one more fits.
+async fn make_room(connection: &mut dyn Connection) -> Result<(), StoreError> {
+    let failed = || database("make room for a throttle counter");
+    let row = Statement::new("SELECT count(*) AS number FROM throttles")
+        .fetch_one(connection)
+        .await
+        .map_err(failed())?;
+    let number: i64 = Row::new(&row, "number of throttle counters", "number").number("number")?;
+    let excess = number - i64::from(MOST_THROTTLES) + 1;
+    if excess > 0 {
         Statement::new(
-            "DELETE FROM throttles WHERE (SELECT count(*) FROM throttles) >= ? AND key = \
-             (SELECT key FROM throttles ORDER BY attempts, last LIMIT 1)",
+            "DELETE FROM throttles WHERE key IN (SELECT key FROM throttles ORDER BY attempts, last LIMIT ?)",
         )
-        .bind(MOST_THROTTLES)
+        .bind(excess)
         .execute(connection)
         .await
-        .map_err(database("make room for a throttle counter"))?;
+        .map_err(failed())?;
     }
-    Statement::new(
-        "INSERT INTO throttles (key, attempts, last) VALUES (?, ?, ?) \
-         ON CONFLICT (key) DO UPDATE SET attempts = excluded.attempts, last = excluded.last",
-    )
-    .bind(key.as_bytes().to_vec())
-    .bind(after.attempts)
-    .bind(micros(after.last))
-    .execute(connection)
-    .await
-    .map_err(database("count an attempt"))?;
-    Ok(attempt)
+    Ok(())
 }
 
 /// Does `Store::forget_attempts`.

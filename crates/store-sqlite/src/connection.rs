@@ -144,6 +144,11 @@ impl Ways {
 }
 
 impl Dialect for Ways {
+    /// Whoever writes has the lock of the whole file.
+    fn locking(&self) -> &'static str {
+        ""
+    }
+
     fn position(&self) -> &'static str {
         "instr"
     }
