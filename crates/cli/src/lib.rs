@@ -19,6 +19,7 @@ mod api_token;
 mod args;
 mod authority;
 mod data_directory;
+mod database;
 mod doctor;
 mod environment;
 mod error;

@@ -40,6 +40,8 @@ mod connection;
 mod dialect;
 mod retry;
 mod schema;
+#[cfg(unix)]
+pub mod testkit;
 
 pub use connect::ConnectError;
 use retry::Retries;

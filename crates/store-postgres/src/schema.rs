@@ -1,6 +1,6 @@
 //! Migrations: numbered scripts, counted in a table of our own, whose one row is the lock of those that start.
 
-use sqlx::{PgConnection, query, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_directory.sql")];
@@ -54,9 +54,41 @@ pub(crate) async fn lock(connection: &mut PgConnection) -> Result<i64, sqlx::Err
 
 /// Runs the scripts after `version`; `connection` is in the transaction that has the lock.
 pub(crate) async fn migrate(connection: &mut PgConnection, version: i64) -> Result<(), sqlx::Error> {
+    let server: String = query_scalar("SELECT version()").fetch_one(&mut *connection).await?;
     for script in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        raw_sql(*script).execute(&mut *connection).await?;
+        // One of our scripts, whatever is left out of it.
+        raw_sql(AssertSqlSafe(for_server(script, &server))).execute(&mut *connection).await?;
     }
     query("UPDATE kubesso_schema SET version = $1 WHERE id = 1").bind(LATEST).execute(connection).await?;
     Ok(())
+}
+
+/// CockroachDB compares text byte by byte always, and takes no collation of a column that says so
+/// (<https://github.com/cockroachdb/cockroach/pull/96828>).
+fn for_server(script: &str, server: &str) -> String {
+    if server.starts_with("CockroachDB") {
+        script.replace("TEXT COLLATE \"C\"", "TEXT")
+    } else {
+        script.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_a_collation_where_one_is_needed() {
+        for script in MIGRATIONS {
+            assert_eq!(for_server(script, "PostgreSQL 15.14 (Debian)"), script);
+            let plain = for_server(script, "CockroachDB CCL v25.4.0");
+            assert!(plain.contains(" TEXT NOT NULL") && !plain.contains("TEXT COLLATE"), "{plain}");
+        }
+        let bare: Vec<_> = MIGRATIONS
+            .iter()
+            .flat_map(|script| script.lines())
+            .filter(|line| line.contains(" TEXT") && !line.contains(" TEXT COLLATE \"C\""))
+            .collect();
+        assert!(bare.is_empty(), "{bare:?}");
+    }
 }

@@ -22,20 +22,6 @@ pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, Seal
     SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
 }
 
-/// Opens the database of an installation that exists: a mistyped `--data-dir` must not make a new one.
-pub(crate) async fn open_existing_directory(data_dir: &Path) -> Result<SqliteStore, CommandError> {
-    Ok(open_existing(data_dir).await?.0)
-}
-
-/// As [`open_existing_directory`], with the key that secrets are sealed under.
-pub(crate) async fn open_existing(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
-    if !data_dir.join(SqliteStore::FILE).exists() {
-        return Err(CommandError::new(format!("there is no installation in {}", data_dir.display()))
-            .mend("start one with `kubesso up`, or name its directory with --data-dir"));
-    }
-    open_directory(data_dir).await
-}
-
 /// Puts the first objects into the cluster: bindings for the two groups, and something to look at.
 pub(crate) async fn create_objects(sandbox: &Sandbox) -> Result<(), CommandError> {
     for object in world()? {

@@ -32,6 +32,8 @@ mod private_key_jwt;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod token;

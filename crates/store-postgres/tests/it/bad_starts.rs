@@ -2,10 +2,9 @@
 
 use kubesso_ambient::OsEntropy;
 use kubesso_directory::{Revision, Store as _};
+use kubesso_store_postgres::testkit::Server;
 use kubesso_store_postgres::{ConnectError, PostgresStore};
 use sqlx::{Connection as _, PgConnection};
-
-use crate::server::Server;
 
 async fn raw(url: &str, sql: &'static str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
@@ -21,7 +20,7 @@ async fn refusal(url: &str, key: &std::path::Path) -> String {
 async fn a_database_without_its_key_or_with_another_is_refused_and_the_key_is_not_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("master.key");
-    let url = Server::shared().database();
+    let url = Server::shared().unwrap().database().unwrap();
     let (store, first) = PostgresStore::connect(&url, &key, &OsEntropy).await.unwrap();
     assert_eq!(store.revision().await.unwrap(), Revision(0));
     store.close().await;
@@ -33,7 +32,9 @@ async fn a_database_without_its_key_or_with_another_is_refused_and_the_key_is_no
     assert!(refusal(&url, &elsewhere).await.contains("is missing, without which the secrets"));
     assert!(!elsewhere.exists());
 
-    PostgresStore::connect(&Server::shared().database(), &elsewhere, &OsEntropy).await.unwrap();
+    PostgresStore::connect(&Server::shared().unwrap().database().unwrap(), &elsewhere, &OsEntropy)
+        .await
+        .unwrap();
     assert!(refusal(&url, &elsewhere).await.contains("is not the key that the secrets in the database"));
 }
 
@@ -41,7 +42,7 @@ async fn a_database_without_its_key_or_with_another_is_refused_and_the_key_is_no
 async fn of_replicas_that_begin_at_once_all_get_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("master.key");
-    let url = Server::shared().database();
+    let url = Server::shared().unwrap().database().unwrap();
     let starts: Vec<_> = (0..8)
         .map(|_| {
             let (url, key) = (url.clone(), key.clone());
@@ -61,13 +62,13 @@ async fn of_replicas_that_begin_at_once_all_get_the_same_key() {
 async fn a_newer_and_a_foreign_database_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("master.key");
-    let newer = Server::shared().database();
+    let newer = Server::shared().unwrap().database().unwrap();
     PostgresStore::connect(&newer, &key, &OsEntropy).await.unwrap();
     raw(&newer, "UPDATE kubesso_schema SET version = 99").await;
     let error = PostgresStore::connect(&newer, &key, &OsEntropy).await.unwrap_err();
     assert!(matches!(error, ConnectError::Newer { found: 99, .. }), "{error}");
 
-    let foreign = Server::shared().database();
+    let foreign = Server::shared().unwrap().database().unwrap();
     raw(&foreign, "CREATE TABLE invoices (id BIGINT PRIMARY KEY)").await;
     let other_key = folder.path().join("other.key");
     assert!(refusal(&foreign, &other_key).await.contains("holds another program's tables"));

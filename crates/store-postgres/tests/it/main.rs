@@ -4,5 +4,3 @@
 mod bad_starts;
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod server;

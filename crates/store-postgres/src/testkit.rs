@@ -1,11 +1,11 @@
-//! A PostgreSQL server for the tests of one process, in a folder of its own, on a Unix socket.
+//! For tests: a PostgreSQL server of one process, in a folder of its own, on a Unix socket.
 //!
 //! It ends with the process, however that ends: a shell beside it waits on a pipe that nobody else holds.
 
 use std::env;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -30,7 +30,7 @@ rm -rf "$2"
 
 /// A server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
     databases: AtomicU32,
@@ -39,16 +39,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The server of this process.
-    pub(crate) fn shared() -> &'static Self {
-        static SERVER: OnceLock<Server> = OnceLock::new();
-        SERVER.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("{error}")))
+    /// The server of this process, started when it is first asked for.
+    pub fn shared() -> Result<&'static Self, String> {
+        static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+        SERVER.get_or_init(Self::start).as_ref().map_err(Clone::clone)
     }
 
     fn start() -> Result<Self, String> {
         let programs = programs().ok_or(MISSING)?;
         let failed = |error: io::Error| format!("no PostgreSQL server could be started: {error}");
-        let folder = tempfile::Builder::new().prefix("kubesso-pg-").tempdir().map_err(failed)?.keep();
+        let folder = env::temp_dir().join(format!("kubesso-postgres-{}", std::process::id()));
+        fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let owner = owner(&folder).map_err(failed)?;
         // PostgreSQL compares by the rules of a language here, to prove that the store does not depend on it.
         let data = folder.join("data").into_os_string();
@@ -77,10 +78,10 @@ impl Server {
     }
 
     /// The URL of a new database.
-    pub(crate) fn database(&self) -> String {
+    pub fn database(&self) -> Result<String, String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.sql(&format!("CREATE DATABASE {name}")).unwrap();
-        self.url(&name)
+        self.sql(&format!("CREATE DATABASE {name}"))?;
+        Ok(self.url(&name))
     }
 
     fn url(&self, database: &str) -> String {
@@ -104,11 +105,6 @@ impl Server {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test looks for programs as a shell does")]
-fn path() -> Option<std::ffi::OsString> {
-    env::var_os("PATH")
-}
-
 /// The folder with PostgreSQL's programs: of the path, or where Debian keeps them, the newest.
 fn programs() -> Option<PathBuf> {
     let is_whole = |folder: &PathBuf| {
@@ -121,8 +117,15 @@ fn programs() -> Option<PathBuf> {
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     kept.sort();
-    let of_path: Vec<PathBuf> = path().map(|path| env::split_paths(&path).collect()).unwrap_or_default();
-    of_path.into_iter().chain(kept.into_iter().rev().map(|(_, folder)| folder)).find(is_whole)
+    let newest_first = kept.into_iter().rev().map(|(_, folder)| folder);
+    on_path().into_iter().chain(newest_first).find(is_whole)
+}
+
+/// The folder of the `initdb` that a shell finds.
+fn on_path() -> Option<PathBuf> {
+    let found = Command::new("sh").args(["-c", "command -v initdb"]).stdin(Stdio::null()).output().ok()?;
+    let found = fs::canonicalize(String::from_utf8(found.stdout).ok()?.trim()).ok()?;
+    found.parent().map(Path::to_owned)
 }
 
 /// PostgreSQL refuses to run as root; then the folder is given to another user, who is returned.
@@ -132,7 +135,6 @@ fn owner(folder: &Path) -> io::Result<Option<u32>> {
         return Ok(None);
     }
     chown(folder, Some(NOBODY), Some(NOBODY))?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     Ok(Some(NOBODY))
 }
 
