@@ -140,6 +140,11 @@ impl Deref for Database {
     }
 }
 
+/// Whether the directory of `data_dir` is on a server.
+pub(crate) fn is_on_a_server(data_dir: &Path) -> bool {
+    data_dir.join(URL_FILE).exists()
+}
+
 /// Leaves the URL for the commands on the machine.
 fn keep(url: &DatabaseUrl, file: &Path) -> Result<(), CommandError> {
     if fs::read_to_string(file).is_ok_and(|kept| kept.trim() == url.0) {

@@ -1,5 +1,6 @@
 -- Times are microseconds since 1970 (UTC); lists and open-ended settings are JSON; secrets are hashes or sealed.
--- Text is compared byte by byte, whatever the database's own collation.
+-- Text is compared byte by byte, whatever the database's own collation. What filters look into stands beside the text
+-- as JSONB (…_json), which cannot hold the character 0.
 
 CREATE TABLE directory (
     id            BIGINT PRIMARY KEY CHECK (id = 1),
@@ -21,7 +22,7 @@ CREATE TABLE users (
     last_login        BIGINT,
     password_changed  BIGINT,
     email_folded      TEXT COLLATE "C" NOT NULL,
-    profile_json      JSONB GENERATED ALWAYS AS (profile::JSONB) STORED -- what filters look into
+    profile_json      JSONB GENERATED ALWAYS AS (replace(profile, '\u0000', '\ufffd')::JSONB) STORED
 );
 
 CREATE TABLE groups (
@@ -33,7 +34,7 @@ CREATE TABLE groups (
     last_updated             BIGINT NOT NULL,
     last_membership_updated  BIGINT NOT NULL,
     other                    TEXT COLLATE "C" NOT NULL,
-    other_json               JSONB GENERATED ALWAYS AS (other::JSONB) STORED
+    other_json               JSONB GENERATED ALWAYS AS (replace(other, '\u0000', '\ufffd')::JSONB) STORED
 );
 
 CREATE TABLE group_members (

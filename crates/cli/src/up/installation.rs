@@ -12,6 +12,7 @@ use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
 
 use crate::data_directory::DataDirectory;
+use crate::database;
 use crate::error::{CommandError, chain};
 
 /// The cluster's side of the first world.
@@ -19,6 +20,13 @@ const WORLD: &str = include_str!("world.yaml");
 
 /// Opens the directory's database, made if missing, with the key that its secrets are sealed under.
 pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
+    if database::is_on_a_server(data_dir) {
+        return Err(CommandError::new(format!(
+            "{} is the data directory of a provider with a database on a server: `kubesso serve` goes on with it",
+            data_dir.display()
+        ))
+        .mend("choose another directory with --data-dir"));
+    }
     SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
 }
 

@@ -8,7 +8,7 @@ use crate::audit::{AuditEvent, Outcome as AuditOutcome};
 use crate::filter::{AttributePath, Filter};
 use crate::group::Group;
 use crate::id::{AuditEventId, GroupId, UserId};
-use crate::name::{Email, GroupName};
+use crate::name::{Email, GroupName, Login};
 use crate::query::{AuditQuery, GroupQuery, Sort, SortOrder, UserQuery};
 use crate::store::{Batch, Change, Store};
 use crate::user::{User, UserProfile};
@@ -37,7 +37,7 @@ async fn people(store: &dyn Store) -> Result<World, Box<dyn std::error::Error + 
             Some("ANDO"),
             json!({"level": "3", "isRemote": false, "note": "50% _off\\"}),
         ),
-        ("x-1@corp.example", Some("Xu"), None, json!({"teams": "red"})),
+        ("x-1@corp.example", Some("Xu"), None, json!({"teams": "red", "odd": "a\u{0}b"})),
     ] {
         let mut profile = UserProfile::with_email(Email::parse(login)?)?;
         (profile.first_name, profile.last_name) = (first.map(str::to_owned), last.map(str::to_owned));
@@ -92,6 +92,8 @@ pub async fn a_filter_finds_people_by_what_is_in_their_profiles(replicas: &Repli
         let found = replicas.other.find_users(&wanted).await?;
         assert_eq!(names(&found), expected, "{filter}");
     }
+    let odd = replicas.one.user_by_login(&Login::parse("x-1@corp.example")?).await?;
+    assert_eq!(odd.and_then(|user| user.profile.other.get("odd").cloned()), Some(json!("a\u{0}b")));
     Ok(())
 }
 
