@@ -4,3 +4,5 @@
 mod bad_starts;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod contention;
