@@ -118,6 +118,7 @@ Example:
   listen: [\"0.0.0.0:443\"]
   tls: {certificate: /etc/kubesso/tls.crt, key: /etc/kubesso/tls.key}
   data_dir: /var/lib/kubesso
+  database_url_file: /etc/kubesso/database-url   # PostgreSQL, shared by several replicas
   begin_with: nothing            # or `tutorial`, the default: groups, application and authorization server
   organization:                  # another name for the management API, if Terraform needs one
     url: https://acme.sso.example.com

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use kubesso_directory::{AdminRole, ApiToken, Store as _, server_warnings};
+use kubesso_directory::{AdminRole, ApiToken, server_warnings};
 
 use crate::args::Doctor;
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
-use crate::up::installation;
 
 /// Something to say.
 #[derive(Debug, serde::Serialize)]
@@ -21,7 +21,7 @@ struct Finding {
 
 /// Runs `kubesso doctor …`.
 pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
-    let store = installation::open_existing_directory(&environment::data_dir(&command.data)?).await?;
+    let (store, _) = Database::open_existing(&environment::data_dir(&command.data)?).await?;
     let snapshot =
         store.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
     let tokens =

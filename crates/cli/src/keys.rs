@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, OsEntropy, SystemClock};
-use kubesso_directory::{KeyState, Snapshot, Store};
+use kubesso_directory::{KeyState, Snapshot};
 use kubesso_provider::{KeyChange, rotate_keys, rotate_promptly};
 use serde::Serialize;
 
 use crate::args::{DataDir, Keys as Command};
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
-use crate::up::installation;
 
 /// Runs `kubesso keys …`.
 pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
@@ -43,7 +43,7 @@ struct Listed {
 }
 
 async fn list(data: &DataDir) -> Result<Vec<Listed>, CommandError> {
-    let store = installation::open_existing_directory(&environment::data_dir(data)?).await?;
+    let (store, _) = Database::open_existing(&environment::data_dir(data)?).await?;
     let snapshot =
         store.snapshot().await.map_err(|e| CommandError::because("the keys cannot be read", &e))?;
     store.close().await;
@@ -75,9 +75,10 @@ async fn rotate(data: &DataDir, danger_at_once: bool) -> Result<(), CommandError
     if danger_at_once {
         schedule.published_ahead = SignedDuration::ZERO;
     }
-    let (store, sealing_key) = installation::open_existing(&environment::data_dir(data)?).await?;
+    let (database, sealing_key) = Database::open_existing(&environment::data_dir(data)?).await?;
+    let store = database.store();
     let step = async || -> Result<Vec<KeyChange>, CommandError> {
-        rotate_keys(&store, &sealing_key, &OsEntropy, &schedule, SystemClock.now())
+        rotate_keys(&*store, &sealing_key, &OsEntropy, &schedule, SystemClock.now())
             .await
             .map_err(|e| CommandError::because("the keys could not be rotated", &e))
     };
@@ -97,7 +98,7 @@ async fn rotate(data: &DataDir, danger_at_once: bool) -> Result<(), CommandError
         }
         changes = step().await?;
     }
-    store.close().await;
+    database.close().await;
     if is_exchanged(&changes) {
         return Ok(());
     }

@@ -22,6 +22,7 @@ mod authority;
 mod back_channel;
 mod backup;
 mod data_directory;
+mod database;
 mod doctor;
 mod environment;
 mod error;

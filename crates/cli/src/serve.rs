@@ -17,7 +17,6 @@ use std::time::Duration;
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
 use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
-use kubesso_store_sqlite::SqliteStore;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,11 +28,12 @@ use crate::args::Serve;
 use crate::audit::follow::{Follower, Sink};
 use crate::back_channel::Reach;
 use crate::data_directory::DataDirectory;
+use crate::database::{Database, DatabaseUrl};
 use crate::environment;
 use crate::error::CommandError;
 use crate::management;
 use crate::provider_server;
-use crate::up::{installation, interrupted, people};
+use crate::up::{interrupted, people};
 use certificates::show_renewed_certificates;
 use health::Health;
 use metrics::Metrics;
@@ -49,8 +49,12 @@ struct Config {
     /// Addresses to listen on.
     listen: Vec<SocketAddr>,
     tls: Tls,
-    /// Where the directory is.
+    /// Where the directory is, with the key that its secrets are sealed under.
     data_dir: PathBuf,
+    /// The server that the directory is on, if it is not a file in `data_dir`: `postgres://…`.
+    database: Option<DatabaseUrl>,
+    /// A file that holds that instead, so that no secret is in the configuration.
+    database_url_file: Option<PathBuf>,
     /// What an empty directory gets.
     #[serde(default)]
     begin_with: BeginWith,
@@ -152,6 +156,12 @@ impl Config {
         if let Some(address) = config.danger_plain_http.filter(|address| !address.ip().is_loopback()) {
             return Err(format!("danger_plain_http is for loopback addresses only, and {address} is none"));
         }
+        if config.database.is_some() && config.database_url_file.is_some() {
+            return Err("database and database_url_file are two ways to say the same: keep one".to_owned());
+        }
+        if config.database.as_ref().is_some_and(|url| !url.is_known()) {
+            return Err("database must begin with postgres://".to_owned());
+        }
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -191,14 +201,14 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     };
     let metrics_listeners = listen(config.metrics.as_slice()).await?;
     let plain_http = listen(config.danger_plain_http.as_slice()).await?;
-    let (database, sealing_key) = installation::open_directory(directory.root()).await?;
+    let (database, sealing_key) = Database::open(directory.root(), config.database_url()?.as_ref()).await?;
     if config.begin_with == BeginWith::Tutorial {
-        create_registration(&database).await?;
+        create_registration(&*database).await?;
     }
     let (provider, api) = management::start(management::Parts {
         base_url: config.base_url.clone(),
         other_origins: config.other_origins(),
-        store: Arc::new(database.clone()),
+        store: database.store(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
@@ -308,6 +318,14 @@ impl Config {
             .collect()
     }
 
+    /// The server that the directory is on; `None`: it is a file.
+    fn database_url(&self) -> Result<Option<DatabaseUrl>, CommandError> {
+        match &self.database_url_file {
+            Some(file) => DatabaseUrl::read(file).map(Some),
+            None => Ok(self.database.clone()),
+        }
+    }
+
     /// Where the management API is reached besides the base URL.
     fn other_origins(&self) -> Vec<String> {
         let organization =
@@ -329,7 +347,7 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, CommandErr
 
 /// An empty directory gets what a cluster needs to be pointed at: the tutorial's groups, application and authorization
 /// server, and nobody in them.
-async fn create_registration(database: &SqliteStore) -> Result<(), CommandError> {
+async fn create_registration(database: &dyn Store) -> Result<(), CommandError> {
     let mut world = people::first_world()?;
     world.users.clear();
     let seeded = people::create_or_find(database, world, &Vec::new(), &SystemClock, &OsEntropy).await?;
@@ -445,6 +463,8 @@ mod tests {
             ("data_dir:", "data_directory:", "data_directory"),
             ("127.0.0.1:8443", "localhost", "socket address"),
             ("data_dir:", "danger_plain_http: 10.0.0.1:80\ndata_dir:", "loopback addresses only"),
+            ("data_dir:", "database: mysql://db/kubesso\ndata_dir:", "begin with postgres://"),
+            ("data_dir:", "database: postgres://db/k\ndatabase_url_file: /f\ndata_dir:", "keep one"),
             ("data_dir:", "organization: {url: 'https://a/b'}\ndata_dir:", "organization.url"),
             (
                 "data_dir:",

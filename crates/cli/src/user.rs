@@ -13,10 +13,10 @@ use kubesso_directory::{
 use serde::Serialize;
 
 use crate::args::{DataDir, User as Command};
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
-use crate::up::installation;
 
 /// Runs `kubesso user …`.
 pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
@@ -98,8 +98,8 @@ struct People {
 
 impl People {
     async fn open(data: &DataDir) -> Result<Self, CommandError> {
-        let store = installation::open_existing_directory(&environment::data_dir(data)?).await?;
-        Ok(Self { store: Arc::new(store), now: SystemClock.now(), entropy: OsEntropy })
+        let (database, _) = Database::open_existing(&environment::data_dir(data)?).await?;
+        Ok(Self { store: database.store(), now: SystemClock.now(), entropy: OsEntropy })
     }
 
     async fn list(&self) -> Result<Vec<Listed>, CommandError> {

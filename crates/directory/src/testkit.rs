@@ -33,10 +33,12 @@ use crate::snapshot::Server;
 use crate::store::{Batch, Change, Store};
 use crate::user::User;
 
+pub mod administration;
 pub mod configuration;
 pub mod devices;
 pub mod grants;
 pub mod people;
+pub mod searching;
 pub mod throttling;
 
 /// What a case comes to.
@@ -142,6 +144,19 @@ macro_rules! store_tests {
             signing_in_takes_the_count_away,
             attempts_can_be_taken_back_one_by_one,
             counters_are_bounded_and_the_lightest_goes_first,
+        }
+        $crate::store_tests! { #[$test] $open, administration:
+            an_api_token_is_found_by_its_hash_and_goes_with_its_person,
+            a_role_is_held_once_and_goes_with_its_holder,
+            what_rules_made_goes_with_the_last_rule,
+            a_link_works_once,
+        }
+        $crate::store_tests! { #[$test] $open, searching:
+            a_filter_finds_people_by_what_is_in_their_profiles,
+            a_prefix_finds_people_by_their_names,
+            sorted_pages_have_everybody_once,
+            groups_are_found,
+            the_audit_trail_is_searched,
         }
     };
     (#[$test:meta] $open:ident, $module:ident: $($case:ident,)*) => {

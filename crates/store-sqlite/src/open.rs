@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::{Sealed, SealingKey};
+use kubesso_store_sql::master_key::{self, CHECK_PURPOSE, KeyError};
 use sqlx::{SqliteConnection, query, query_scalar};
 use tokio::time::{sleep, timeout};
 
+use crate::SqliteStore;
 use crate::schema::{self, Mark};
-use crate::{SqliteStore, master_key};
 
 /// Up to this size the whole file is checked when it is opened (some milliseconds); beyond, SQLite's own
 /// checks in use must do.
@@ -19,9 +20,6 @@ const CHECKED: u64 = 16 * 1024 * 1024;
 
 /// How long to wait before connecting again.
 const RETRY: Duration = Duration::from_millis(10);
-
-/// What the sealing key is tried on: sealed in the database when the key is made.
-pub(crate) const CHECK_PURPOSE: &str = "sealing key check";
 
 /// Why a data directory cannot be used. Nothing in it has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -67,46 +65,9 @@ pub enum OpenError {
         /// What is wrong with it.
         cause: String,
     },
-    /// Secrets are sealed, and the key is not there.
-    #[error(
-        "`{}` is missing, without which the secrets in the database cannot be opened: put it back from a backup, or move \
-         the database away to begin anew", .file.display()
-    )]
-    KeyMissing {
-        /// The file that should be there.
-        file: PathBuf,
-    },
-    /// Secrets are sealed, with another key.
-    #[error(
-        "`{}` is not the key that the secrets in the database are sealed with: put the right one back from a backup",
-        .file.display()
-    )]
-    KeyMismatch {
-        /// The key file.
-        file: PathBuf,
-    },
-    /// The key file does not hold a key.
-    #[error("`{}` does not hold a key (32 bytes in base64): put the right one back from a backup", .file.display())]
-    KeyDamaged {
-        /// The key file.
-        file: PathBuf,
-    },
-    /// The key file can be read by others.
-    #[error("`{}` can be read by others (mode {mode:04o}): do `chmod 600` on it, and think about who has read it", .file.display())]
-    KeyExposed {
-        /// The key file.
-        file: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The key file cannot be read.
-    #[error("cannot read `{}`: mend its permissions ({source})", .file.display())]
-    KeyUnreadable {
-        /// The key file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Anything else that SQLite says.
     #[error("cannot open the database `{}`: {source}", .file.display())]
     Database {
@@ -251,10 +212,9 @@ async fn prepare(
         None
     };
     let key = match (sealed.map(Sealed::from_bytes), master_key::read(key_file)?) {
-        (Some(_), None) => return Err(OpenError::KeyMissing { file: key_file.to_owned() }),
+        (Some(_), None) => return Err(KeyError::Missing { file: key_file.to_owned() }.into()),
         (Some(sealed), Some(key)) => {
-            let opened = key.open(CHECK_PURPOSE, &sealed);
-            opened.map_err(|_| OpenError::KeyMismatch { file: key_file.to_owned() })?;
+            master_key::check(&key, &sealed, key_file)?;
             if version == schema::LATEST {
                 return Ok(key);
             }

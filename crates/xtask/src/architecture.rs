@@ -17,7 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyring", &["ambient"]),
     ("authn", &["ambient", "https", "k8s-types", "token"]),
     ("directory", &["ambient"]),
-    ("store-sqlite", &["ambient", "directory"]),
+    ("store-sql", &["ambient", "directory"]),
+    ("store-sqlite", &["ambient", "directory", "store-sql"]),
+    ("store-postgres", &["ambient", "directory", "store-sql"]),
     ("provider", &["ambient", "directory", "token"]),
     ("okta", &["ambient", "directory", "token"]),
     ("token-cache", &["ambient"]),
@@ -29,8 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms that wire the others together or test them: they may name all.
 const UNBOUND: &[&str] = &["cli", "e2e"];
 
-/// Rooms that only compute (`kubeconfig` also reads and writes files) …
-const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "directory"];
+/// Rooms that only compute (`kubeconfig` also reads and writes files, `store-sql` the key's) …
+const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "directory", "store-sql"];
 
 /// … and so link no runtime, no HTTP and no SQL, directly or through others.
 const OUTSIDE_WORLD: &[&str] = &["tokio", "axum", "hyper", "reqwest", "sqlx"];

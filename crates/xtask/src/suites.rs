@@ -119,6 +119,7 @@ impl Suite {
             Self::Unit => {
                 if !selection.skip_peers {
                     tools::keyring()?;
+                    tools::postgresql()?;
                 }
                 let unit = [
                     "test",

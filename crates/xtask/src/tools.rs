@@ -48,6 +48,16 @@ pub(crate) fn keyring() -> Result<()> {
     debian("the keyring", &programs, &["dbus", "gnome-keyring", "libsecret-tools"])
 }
 
+/// PostgreSQL's server, which Debian's package does not put on the path.
+pub(crate) fn postgresql() -> Result<()> {
+    let is_there = |folder: PathBuf| folder.join("bin/initdb").is_file();
+    let kept = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if kept.map(|entry| entry.path()).any(is_there) {
+        return Ok(());
+    }
+    debian("the store on PostgreSQL", &["initdb", "postgres", "psql"], &["postgresql"])
+}
+
 /// What counts instructions and memory.
 pub(crate) fn measuring() -> Result<()> {
     debian("the budgets", &["valgrind", "time"], &["valgrind", "time"])

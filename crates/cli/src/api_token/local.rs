@@ -2,16 +2,14 @@
 
 use kubesso_ambient::{Clock as _, Entropy, OsEntropy, SystemClock};
 use kubesso_directory::{
-    ApiToken, ApiTokenId, ApiTokenValue, AuditEvent, AuditEventId, Batch, Change, Outcome, Secret, Store,
-    StoreError,
+    ApiToken, ApiTokenId, ApiTokenValue, AuditEvent, AuditEventId, Batch, Change, Outcome, Secret, StoreError,
 };
-use kubesso_store_sqlite::SqliteStore;
 
 use crate::api_token::{Listed, Made, Wanted, find};
 use crate::args::DataDir;
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
-use crate::up::installation;
 
 pub(super) async fn create(data: &DataDir, wanted: &Wanted) -> Result<Made, CommandError> {
     let store = open(data).await?;
@@ -65,15 +63,15 @@ pub(super) async fn revoke(data: &DataDir, wanted: &str) -> Result<Listed, Comma
     Ok(found.clone())
 }
 
-async fn open(data: &DataDir) -> Result<SqliteStore, CommandError> {
-    installation::open_existing_directory(&environment::data_dir(data)?).await
+async fn open(data: &DataDir) -> Result<Database, CommandError> {
+    Ok(Database::open_existing(&environment::data_dir(data)?).await?.0)
 }
 
-async fn commit(store: &SqliteStore, changes: Vec<Change>) -> Result<(), StoreError> {
+async fn commit(store: &Database, changes: Vec<Change>) -> Result<(), StoreError> {
     store.commit(Batch::new(SystemClock.now(), changes)).await.map(drop)
 }
 
-async fn listed(store: &SqliteStore, token: &ApiToken) -> Result<Listed, CommandError> {
+async fn listed(store: &Database, token: &ApiToken) -> Result<Listed, CommandError> {
     let user = match &token.user {
         Some(id) => {
             store.user(id).await.map_err(|e| unreadable(&e))?.map(|user| user.profile.login.to_string())

@@ -12,6 +12,7 @@ use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
 
 use crate::data_directory::DataDirectory;
+use crate::database;
 use crate::error::{CommandError, chain};
 
 /// The cluster's side of the first world.
@@ -19,21 +20,14 @@ const WORLD: &str = include_str!("world.yaml");
 
 /// Opens the directory's database, made if missing, with the key that its secrets are sealed under.
 pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
-    SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
-}
-
-/// Opens the database of an installation that exists: a mistyped `--data-dir` must not make a new one.
-pub(crate) async fn open_existing_directory(data_dir: &Path) -> Result<SqliteStore, CommandError> {
-    Ok(open_existing(data_dir).await?.0)
-}
-
-/// As [`open_existing_directory`], with the key that secrets are sealed under.
-pub(crate) async fn open_existing(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
-    if !data_dir.join(SqliteStore::FILE).exists() {
-        return Err(CommandError::new(format!("there is no installation in {}", data_dir.display()))
-            .mend("start one with `kubesso up`, or name its directory with --data-dir"));
+    if database::is_on_a_server(data_dir) {
+        return Err(CommandError::new(format!(
+            "{} is the data directory of a provider with a database on a server: `kubesso serve` goes on with it",
+            data_dir.display()
+        ))
+        .mend("choose another directory with --data-dir"));
     }
-    open_directory(data_dir).await
+    SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
 }
 
 /// Puts the first objects into the cluster: bindings for the two groups, and something to look at.

@@ -5,6 +5,7 @@ use std::path::Path;
 use kubesso_ambient::{Clock, SystemClock};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{Timeouts, Trust, client};
+use kubesso_store_postgres::testkit::Server;
 
 use crate::served::{answers, free_port, serve, tls};
 use crate::{kubesso, text};
@@ -83,4 +84,65 @@ async fn a_server_on_an_empty_directory_has_what_a_cluster_is_pointed_at() {
     let issuer = said.lines().find_map(|line| line.trim().strip_prefix("issuer")).unwrap().trim();
     assert!(issuer.starts_with(&format!("https://localhost:{port}/oauth2/aus")), "{said}");
     assert!(said.lines().any(|line| line.trim().starts_with("client  0oa")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_on_one_database_act_as_one() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
+    let tls = tls(home.path(), &authority, "tls", &ServerNames::loopback());
+    std::fs::write(path("url"), Server::shared().unwrap().database().unwrap() + "\n").unwrap();
+    let configure = |number: u8, port: u16| {
+        let config = format!(
+            "base_url: https://localhost\nlisten: ['127.0.0.1:{port}']\ntls: {tls}\ndata_dir: {}\n\
+             database_url_file: {}\n",
+            path(&format!("data{number}")),
+            path("url")
+        );
+        let file = path(&format!("kubesso{number}.yaml"));
+        std::fs::write(&file, config).unwrap();
+        file
+    };
+    let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
+    let (one, other) = (free_port(), free_port());
+    let _first = serve(home.path(), Path::new(&configure(1, one)));
+    answers(&http, &format!("https://localhost:{one}/healthz")).await;
+
+    // Without the key of the first, a second one does not start.
+    let second = configure(2, other);
+    let refused = kubesso(home.path(), &["serve", "--config", &second]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        text(&refused.stderr).contains("is missing, without which the secrets"),
+        "{}",
+        text(&refused.stderr)
+    );
+    std::fs::copy(path("data1/master.key"), path("data2/master.key")).unwrap();
+    let _second = serve(home.path(), Path::new(&second));
+    answers(&http, &format!("https://localhost:{other}/healthz")).await;
+
+    // What a command writes beside one is in force at the other.
+    let data = path("data2");
+    let made = kubesso(home.path(), &["api-token", "create", "--name=ci", "-o=json", "--data-dir", &data]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let authorization = format!("SSWS {}", made["token"].as_str().unwrap());
+    let group = serde_json::json!({"profile": {"name": "k8s-ops", "description": ""}});
+    let created = http
+        .post(format!("https://localhost:{one}/api/v1/groups"))
+        .header("authorization", &authorization)
+        .json(&group)
+        .send()
+        .await
+        .unwrap();
+    assert!(created.status().is_success(), "{created:?}");
+    let found = http
+        .get(format!("https://localhost:{other}/api/v1/groups?q=K8S-O"))
+        .header("authorization", &authorization)
+        .send()
+        .await
+        .unwrap();
+    let found: serde_json::Value = found.json().await.unwrap();
+    assert_eq!(found[0]["profile"]["name"], "k8s-ops", "{found}");
 }

@@ -93,11 +93,21 @@ impl House {
     }
 
     pub(crate) async fn with(world: World) -> Self {
-        let clock = Arc::new(ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap()));
         let entropy = Arc::new(SeededEntropy::new(1));
         let directory = tempfile::tempdir().unwrap();
         let (store, sealing_key) = SqliteStore::open(directory.path(), &*entropy).await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
+        Self::on(Arc::new(store), sealing_key, directory, entropy, world).await
+    }
+
+    /// Over an empty store; `directory` is kept as long as the house.
+    pub(crate) async fn on(
+        store: Arc<dyn Store>,
+        sealing_key: SealingKey,
+        directory: tempfile::TempDir,
+        entropy: Arc<SeededEntropy>,
+        world: World,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap()));
         let application = application(clock.now());
         let changes = first_world(&entropy, &application, &world, clock.now());
         store.commit(Batch::new(clock.now(), changes)).await.unwrap();

@@ -52,6 +52,8 @@ mod pushed_request;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod request_object;
 #[cfg(test)]
 mod resource;

@@ -4,11 +4,12 @@
 
 use jiff::Timestamp;
 use kubesso_directory::{DeviceDecision, DeviceRefusal, DeviceState, RefreshFamily, StoreError, TokenHash};
-use sqlx::{SqliteConnection, query};
 
+use crate::connection::Connection;
 use crate::database;
 use crate::grants::{dangling, insert_family};
 use crate::row::{Row, json, micros};
+use crate::statement::Statement;
 
 /// A decision's state in four columns: word, moment, reason, grant.
 fn columns(state: &DeviceState) -> (&'static str, i64, Option<&str>, Option<&str>) {
@@ -20,17 +21,17 @@ fn columns(state: &DeviceState) -> (&'static str, i64, Option<&str>, Option<&str
 }
 
 /// Stores a decision; whether it is the first about its user code.
-pub(crate) async fn add_decision(
-    connection: &mut SqliteConnection,
+pub async fn add_decision(
+    connection: &mut dyn Connection,
     decision: &DeviceDecision,
 ) -> Result<bool, StoreError> {
     let (state, at, reason, grant) = columns(&decision.state);
-    let done = query(
+    let done = Statement::new(
         "INSERT INTO device_decisions (user_code, server_id, client_id, user_id, session_id, auth_time, amr, ends, \
          state, state_time, reason, grant_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (user_code) DO NOTHING",
     )
-    .bind(decision.user_code.as_bytes().as_slice())
+    .bind(decision.user_code.as_bytes().to_vec())
     .bind(decision.server.as_str())
     .bind(decision.client.as_str())
     .bind(decision.user.as_str())
@@ -45,21 +46,21 @@ pub(crate) async fn add_decision(
     .execute(connection)
     .await
     .map_err(dangling("device decision of user", decision.user.as_str()))?;
-    Ok(done.rows_affected() == 1)
+    Ok(done == 1)
 }
 
 /// The decision about a user code.
-pub(crate) async fn decision(
-    connection: &mut SqliteConnection,
+pub async fn decision(
+    connection: &mut dyn Connection,
     user_code: &TokenHash,
 ) -> Result<Option<DeviceDecision>, StoreError> {
-    let found = query("SELECT *, hex(user_code) AS id FROM device_decisions WHERE user_code = ?")
-        .bind(user_code.as_bytes().as_slice())
+    let found = Statement::new("SELECT * FROM device_decisions WHERE user_code = ?")
+        .bind(user_code.as_bytes().to_vec())
         .fetch_optional(connection)
         .await
         .map_err(database("read a device decision"))?;
     let Some(row) = found else { return Ok(None) };
-    let row = Row::new(&row, "device decision", "id");
+    let row = Row::new(&row, "device decision of user", "user_id");
     let at = row.time("state_time")?;
     let state = match row.text("state")?.as_str() {
         "ALLOWED" => DeviceState::Allowed { at },
@@ -81,8 +82,8 @@ pub(crate) async fn decision(
 }
 
 /// Redeems an allowed user code for the device that brings the family's grant, and stores the family.
-pub(crate) async fn redeem(
-    connection: &mut SqliteConnection,
+pub async fn redeem(
+    connection: &mut dyn Connection,
     user_code: &TokenHash,
     family: &RefreshFamily,
     now: Timestamp,
@@ -95,15 +96,15 @@ pub(crate) async fn redeem(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let (state, at, reason, grant): (_, _, _, Option<&str>) = columns(&redeemed.state);
-    query(
+    Statement::new(
         "UPDATE device_decisions SET state = ?, state_time = ?, reason = ?, grant_id = ? WHERE user_code = ?",
     )
     .bind(state)
     .bind(at)
     .bind(reason)
     .bind(grant)
-    .bind(user_code.as_bytes().as_slice())
-    .execute(&mut *connection)
+    .bind(user_code.as_bytes().to_vec())
+    .execute(connection)
     .await
     .map_err(database("redeem a device code"))?;
     insert_family(connection, family).await?;

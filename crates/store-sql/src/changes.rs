@@ -6,37 +6,28 @@ use kubesso_directory::{
     ClientKeys, Expectation, Group, GroupId, GroupType, KeyState, PasswordHash, Policy, RefreshRotation,
     Revision, Rule, Scope, SigningKeyRecord, StoreError, User, UserId,
 };
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection, query, query_scalar};
 
-use crate::row::{json, micros, word};
+use crate::connection::Connection;
+use crate::contradiction::{contradiction, dangling};
+use crate::row::{Row, json, micros, word};
+use crate::statement::Statement;
 use crate::{administration, configuration, database, grants};
 
-mod words;
-
-use words::{contradiction, dangling};
-
-pub(crate) type Query = query::Query<'static, Sqlite, SqliteArguments>;
-
 /// Writes the batch; the revision afterwards.
-pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> Result<Revision, StoreError> {
+pub async fn apply(connection: &mut dyn Connection, batch: &Batch) -> Result<Revision, StoreError> {
     let revision = configuration::revision(connection).await?;
     let met = match &batch.expectation {
         Expectation::Any => true,
         Expectation::Revision(expected) => *expected == revision,
         Expectation::Group(id, read) => {
-            is_as_read(connection, "SELECT last_updated FROM groups WHERE id = ?", id.as_str(), *read).await?
+            is_as_read(connection, "SELECT id, last_updated FROM groups WHERE id = ?", id.as_str(), *read)
+                .await?
         }
         Expectation::User(id, read) => {
-            is_as_read(connection, "SELECT last_updated FROM users WHERE id = ?", id.as_str(), *read).await?
+            is_as_read(connection, "SELECT id, last_updated FROM users WHERE id = ?", id.as_str(), *read)
+                .await?
         }
-        Expectation::Empty => query_scalar::<_, bool>(
-            "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
-             AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers)",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(database("look whether the directory is empty"))?,
+        Expectation::Empty => is_empty(connection).await?,
     };
     if !met {
         return Err(StoreError::Stale);
@@ -47,33 +38,45 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, batch: &Batch) -> R
     if !batch.changes.iter().any(Change::is_configuration) {
         return Ok(revision);
     }
-    query("UPDATE directory SET revision = revision + 1")
+    Statement::new("UPDATE directory SET revision = revision + 1")
         .execute(connection)
         .await
         .map_err(database("move the revision"))?;
     Ok(Revision(revision.0 + 1))
 }
 
+async fn is_empty(connection: &mut dyn Connection) -> Result<bool, StoreError> {
+    let row = Statement::new(
+        "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM groups) \
+         AND NOT EXISTS (SELECT 1 FROM applications) AND NOT EXISTS (SELECT 1 FROM authorization_servers) AS empty",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(database("look whether the directory is empty"))?;
+    Row::new(&row, "directory", "id").flag("empty")
+}
+
 /// Whether an object still is as it was read then.
 async fn is_as_read(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     sql: &'static str,
     id: &str,
     read: Timestamp,
 ) -> Result<bool, StoreError> {
-    let found: Option<i64> = query_scalar(sql)
+    let found = Statement::new(sql)
         .bind(id.to_owned())
         .fetch_optional(connection)
         .await
         .map_err(database("look whether an object was changed"))?;
-    Ok(found == Some(micros(read)))
+    let Some(row) = found else { return Ok(false) };
+    Ok(Row::new(&row, "object", "id").time("last_updated")? == read)
 }
 
-async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
+async fn write(connection: &mut dyn Connection, change: &Change, at: Timestamp) -> Result<(), StoreError> {
     let mut touched = 0;
     for query in statements(change, at)? {
-        let done = query.execute(&mut *connection).await.map_err(|error| contradiction(change, error))?;
-        touched += done.rows_affected();
+        let done = query.execute(connection).await.map_err(|error| contradiction(change, error))?;
+        touched += done;
     }
     // A password that was set for nobody must not look as if it had been set.
     if touched == 0 && matches!(change, Change::SetPassword(..)) {
@@ -82,8 +85,8 @@ async fn write(connection: &mut SqliteConnection, change: &Change, at: Timestamp
     Ok(())
 }
 
-fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
-    let delete = |sql: &'static str, id: &str| vec![query(sql).bind(id.to_owned())];
+fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreError> {
+    let delete = |sql: &'static str, id: &str| vec![Statement::new(sql).bind(id.to_owned())];
     Ok(match change {
         Change::PutUser(user) => vec![put_user(user)?, join_everyone(user)],
         Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
@@ -91,7 +94,9 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::EndSessions(id) => delete("DELETE FROM sessions WHERE user_id = ?", id.as_str()),
         Change::KeepOldPassword(id, number) => keep_old_password(id, *number, at),
         Change::EndOtherSessions(id, session) => vec![
-            query("DELETE FROM sessions WHERE user_id = ? AND id <> ?").bind(id.to_string()).bind(session.to_string()),
+            Statement::new("DELETE FROM sessions WHERE user_id = ? AND id <> ?")
+                .bind(id.to_string())
+                .bind(session.to_string()),
         ],
         Change::EndSession(id) => delete("DELETE FROM sessions WHERE id = ?", id.as_str()),
         Change::EndGrants(id) => grants::end_statements("user_id", id.as_str(), at),
@@ -100,16 +105,8 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::EndGrant(id) => grants::end_statements("grant_id", id.as_str(), at),
         Change::PutGroup(group) => put_group(group)?,
         Change::RemoveGroup(id) => delete("DELETE FROM groups WHERE id = ?", id.as_str()),
-        Change::AddMember(group, user) => membership(
-            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) \
-             ON CONFLICT (group_id, user_id) DO UPDATE SET by_rule = 0 WHERE by_rule = 1",
-            group,
-            user,
-            at,
-        ),
-        Change::RemoveMember(group, user) => {
-            membership("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", group, user, at)
-        }
+        Change::AddMember(group, user) => add_member(group, user, at),
+        Change::RemoveMember(group, user) => remove_member(group, user, at),
         Change::PutGroupRule(_)
         | Change::RemoveGroupRule(_)
         | Change::AddRuleMember(..)
@@ -123,7 +120,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::PutApplication(application) => put_application(application)?,
         Change::RemoveApplication(id) => delete("DELETE FROM applications WHERE id = ?", id.as_str()),
         Change::AssignGroup(assigned) => vec![
-            query(
+            Statement::new(
                 "INSERT INTO application_groups (application_id, group_id, priority, profile, last_updated) \
                  VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, group_id) DO UPDATE SET \
                  priority = excluded.priority, profile = excluded.profile, last_updated = excluded.last_updated",
@@ -135,12 +132,12 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignGroup(application, group) => vec![
-            query("DELETE FROM application_groups WHERE application_id = ? AND group_id = ?")
+            Statement::new("DELETE FROM application_groups WHERE application_id = ? AND group_id = ?")
                 .bind(application.to_string())
                 .bind(group.to_string()),
         ],
         Change::AssignUser(assigned) => vec![
-            query(
+            Statement::new(
                 "INSERT INTO application_users (application_id, user_id, user_name, profile, last_updated) \
                  VALUES (?, ?, ?, ?, ?) ON CONFLICT (application_id, user_id) DO UPDATE SET \
                  user_name = excluded.user_name, profile = excluded.profile, last_updated = excluded.last_updated",
@@ -152,7 +149,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
             .bind(micros(assigned.last_updated)),
         ],
         Change::UnassignUser(application, user) => vec![
-            query("DELETE FROM application_users WHERE application_id = ? AND user_id = ?")
+            Statement::new("DELETE FROM application_users WHERE application_id = ? AND user_id = ?")
                 .bind(application.to_string())
                 .bind(user.to_string()),
         ],
@@ -170,7 +167,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
         Change::RemoveRule(id) => delete("DELETE FROM rules WHERE id = ?", id.as_str()),
         Change::PutSigningKey(key) => vec![put_signing_key(key)?],
         Change::RemoveSigningKey(server, kid) => vec![
-            query("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
+            Statement::new("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
                 .bind(server.to_string())
                 .bind(kid.to_string()),
         ],
@@ -178,9 +175,9 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> 
     })
 }
 
-fn put_user(user: &User) -> Result<Query, StoreError> {
+fn put_user(user: &User) -> Result<Statement, StoreError> {
     // Sign-in and password times are the store's own: a profile that was read before must not set them back.
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO users (id, login_folded, email_folded, status, profile, created, activated, status_changed, \
          last_updated, last_login, password_changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET login_folded = excluded.login_folded, \
@@ -201,19 +198,19 @@ fn put_user(user: &User) -> Result<Query, StoreError> {
     .bind(user.password_changed.map(micros)))
 }
 
-fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Query {
-    query("UPDATE users SET password = ?, password_changed = ? WHERE id = ?")
+fn set_password(id: &UserId, hash: &PasswordHash, at: Timestamp) -> Statement {
+    Statement::new("UPDATE users SET password = ?, password_changed = ? WHERE id = ?")
         .bind(hash.expose().to_owned())
         .bind(micros(at))
         .bind(id.to_string())
 }
 
-fn keep_old_password(id: &UserId, number: u32, at: Timestamp) -> Vec<Query> {
-    let keep = query(
+fn keep_old_password(id: &UserId, number: u32, at: Timestamp) -> Vec<Statement> {
+    let keep = Statement::new(
         "INSERT INTO password_history (user_id, hash, replaced) \
          SELECT id, password, ? FROM users WHERE id = ? AND password IS NOT NULL",
     );
-    let forget = query(
+    let forget = Statement::new(
         "DELETE FROM password_history WHERE user_id = ? AND id NOT IN \
          (SELECT id FROM password_history WHERE user_id = ? ORDER BY replaced DESC, id DESC LIMIT ?)",
     );
@@ -224,15 +221,15 @@ fn keep_old_password(id: &UserId, number: u32, at: Timestamp) -> Vec<Query> {
 }
 
 /// Everybody is in the built-in group.
-pub(crate) const JOIN_EVERYONE: &str = "INSERT INTO group_members (group_id, user_id) \
+pub const JOIN_EVERYONE: &str = "INSERT INTO group_members (group_id, user_id) \
     SELECT id, ? FROM groups WHERE group_type = 'BUILT_IN' ON CONFLICT DO NOTHING";
 
-fn join_everyone(user: &User) -> Query {
-    query(JOIN_EVERYONE).bind(user.id.to_string())
+fn join_everyone(user: &User) -> Statement {
+    Statement::new(JOIN_EVERYONE).bind(user.id.to_string())
 }
 
-fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
-    let put = query(
+fn put_group(group: &Group) -> Result<Vec<Statement>, StoreError> {
+    let put = Statement::new(
         "INSERT INTO groups (id, name, description, group_type, other, created, last_updated, \
          last_membership_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, description = excluded.description, group_type = excluded.group_type, \
@@ -249,7 +246,7 @@ fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
     let mut queries = vec![put];
     if group.group_type == GroupType::BuiltIn {
         queries.push(
-            query(
+            Statement::new(
                 "INSERT INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE true \
                  ON CONFLICT DO NOTHING",
             )
@@ -259,17 +256,36 @@ fn put_group(group: &Group) -> Result<Vec<Query>, StoreError> {
     Ok(queries)
 }
 
-/// The change of a membership, and the group's note of it if there was anything to change.
-fn membership(sql: &'static str, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Query> {
+/// A membership that rules made becomes an administrator's.
+fn add_member(group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
     vec![
-        query(sql).bind(group.to_string()).bind(user.to_string()),
-        query("UPDATE groups SET last_membership_updated = ? WHERE changes() > 0 AND id = ?")
-            .bind(micros(at))
-            .bind(group.to_string()),
+        Statement::new(
+            "UPDATE groups SET last_membership_updated = ? WHERE id = ? AND NOT EXISTS \
+             (SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ? AND by_rule = false)",
+        )
+        .bind(micros(at))
+        .bind(group.to_string())
+        .bind(group.to_string())
+        .bind(user.to_string()),
+        Statement::new(
+            "INSERT INTO group_members (group_id, user_id) VALUES (?, ?) \
+             ON CONFLICT (group_id, user_id) DO UPDATE SET by_rule = false WHERE group_members.by_rule = true",
+        )
+        .bind(group.to_string())
+        .bind(user.to_string()),
     ]
 }
 
-fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> {
+fn remove_member(group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
+    vec![
+        administration::noted(at, "group_id = ? AND user_id = ?", group, user),
+        Statement::new("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
+            .bind(group.to_string())
+            .bind(user.to_string()),
+    ]
+}
+
+fn put_application(application: &Application) -> Result<Vec<Statement>, StoreError> {
     let (jwks, jwks_uri) = match &application.authentication {
         ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(jwks)) => (Some(json(jwks)?), None),
         ClientAuthentication::PrivateKeyJwt(ClientKeys::At(uri)) => (None, Some(uri.to_string())),
@@ -280,7 +296,7 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         RefreshRotation::Static => None,
     };
     let mut queries = vec![
-        query(
+        Statement::new(
             "INSERT INTO applications (id, client_id, label, status, application_type, \
              token_endpoint_auth_method, jwks, jwks_uri, pkce_required, grant_types, response_types, \
              redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, api_scopes, other, created, \
@@ -313,11 +329,11 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
         .bind(json(&application.other)?)
         .bind(micros(application.created))
         .bind(micros(application.last_updated)),
-        query("DELETE FROM client_secrets WHERE application_id = ?").bind(application.id.to_string()),
+        Statement::new("DELETE FROM client_secrets WHERE application_id = ?").bind(application.id.to_string()),
     ];
     for secret in application.authentication.secrets() {
         queries.push(
-            query(
+            Statement::new(
                 "INSERT INTO client_secrets (id, application_id, hash, sealed, status, created) \
                  VALUES (?, ?, ?, ?, ?, ?)",
             )
@@ -332,8 +348,8 @@ fn put_application(application: &Application) -> Result<Vec<Query>, StoreError> 
     Ok(queries)
 }
 
-fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_server(server: &AuthorizationServer) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO authorization_servers (id, name, description, audiences, status, rotation_mode, issuer_mode, \
          algorithm, created, last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, description = excluded.description, audiences = excluded.audiences, \
@@ -352,8 +368,8 @@ fn put_server(server: &AuthorizationServer) -> Result<Query, StoreError> {
     .bind(micros(server.last_updated)))
 }
 
-fn put_scope(scope: &Scope) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_scope(scope: &Scope) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO scopes (id, server_id, name, display_name, description, consent, metadata_publish, \
          is_default, optional, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          server_id = excluded.server_id, name = excluded.name, display_name = excluded.display_name, \
@@ -373,12 +389,12 @@ fn put_scope(scope: &Scope) -> Result<Query, StoreError> {
     .bind(scope.system))
 }
 
-fn put_claim(claim: &Claim) -> Result<Query, StoreError> {
+fn put_claim(claim: &Claim) -> Result<Statement, StoreError> {
     let (value, filter_type) = match &claim.value {
         ClaimValue::Expression(expression) => (expression.as_str().to_owned(), None),
         ClaimValue::Groups(filter) => (filter.value().to_owned(), Some(filter.filter_type().as_str())),
     };
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO claims (id, server_id, name, status, claim_type, value, group_filter_type, \
          always_include_in_token, scopes, system) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET server_id = excluded.server_id, name = excluded.name, \
@@ -399,8 +415,8 @@ fn put_claim(claim: &Claim) -> Result<Query, StoreError> {
     .bind(claim.system))
 }
 
-fn put_policy(policy: &Policy) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_policy(policy: &Policy) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO policies (id, server_id, name, description, status, priority, clients, system, created, \
          last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
          server_id = excluded.server_id, name = excluded.name, description = excluded.description, \
@@ -419,9 +435,9 @@ fn put_policy(policy: &Policy) -> Result<Query, StoreError> {
     .bind(micros(policy.last_updated)))
 }
 
-fn put_rule(rule: &Rule) -> Result<Query, StoreError> {
+fn put_rule(rule: &Rule) -> Result<Statement, StoreError> {
     let lifetimes = &rule.lifetimes;
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO rules (id, policy_id, name, status, priority, grant_types, people, scopes, \
          access_token_minutes, refresh_token_minutes, refresh_window_minutes, id_token_minutes, system, created, \
          last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
@@ -449,13 +465,13 @@ fn put_rule(rule: &Rule) -> Result<Query, StoreError> {
     .bind(micros(rule.last_updated)))
 }
 
-fn put_signing_key(key: &SigningKeyRecord) -> Result<Query, StoreError> {
+fn put_signing_key(key: &SigningKeyRecord) -> Result<Statement, StoreError> {
     let (state, time) = match key.state {
         KeyState::Published { since } => ("PUBLISHED", since),
         KeyState::Signing { since } => ("SIGNING", since),
         KeyState::Retired { until } => ("RETIRED", until),
     };
-    Ok(query(
+    Ok(Statement::new(
         "INSERT INTO signing_keys (server_id, kid, algorithm, public_jwk, sealed_pkcs8, state, state_time, \
          created) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (server_id, kid) DO UPDATE SET \
          algorithm = excluded.algorithm, public_jwk = excluded.public_jwk, \
@@ -472,8 +488,8 @@ fn put_signing_key(key: &SigningKeyRecord) -> Result<Query, StoreError> {
     .bind(micros(key.created)))
 }
 
-fn audit(event: &AuditEvent) -> Result<Query, StoreError> {
-    Ok(query(
+fn audit(event: &AuditEvent) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO audit_events (id, published, event_type, actor, target, outcome, message, details) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )

@@ -5,38 +5,39 @@ use kubesso_directory::{
     AdminRole, ApiToken, Change, Expression, GroupId, GroupRule, GroupRuleId, OneTimeToken, Page,
     RoleAssignment, RoleHolder, Status, StoreError, TokenHash, UserId,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, query};
 
-use crate::changes::Query;
+use crate::connection::{Connection, Record};
 use crate::database;
 use crate::row::{Row, json, micros, word};
+use crate::statement::Statement;
 
 /// The statements of a change that this file is about; none for another.
-pub(crate) fn statements(change: &Change, at: Timestamp) -> Result<Vec<Query>, StoreError> {
+pub fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreError> {
     Ok(match change {
         Change::PutApiToken(token) => vec![put_api_token(token)?],
-        Change::RemoveApiToken(id) => vec![query("DELETE FROM api_tokens WHERE id = ?").bind(id.to_string())],
+        Change::RemoveApiToken(id) => {
+            vec![Statement::new("DELETE FROM api_tokens WHERE id = ?").bind(id.to_string())]
+        }
         Change::AssignRole(assignment) => vec![assign_role(assignment)],
         Change::UnassignRole(id) => {
-            vec![query("DELETE FROM role_assignments WHERE id = ?").bind(id.to_string())]
+            vec![Statement::new("DELETE FROM role_assignments WHERE id = ?").bind(id.to_string())]
         }
         Change::PutGroupRule(rule) => vec![put_group_rule(rule)?],
         Change::RemoveGroupRule(id) => {
-            vec![query("DELETE FROM group_rules WHERE id = ?").bind(id.to_string())]
+            vec![Statement::new("DELETE FROM group_rules WHERE id = ?").bind(id.to_string())]
         }
         Change::AddRuleMember(rule, group, user) => add_rule_member(rule, group, user, at),
         Change::RemoveRuleMember(rule, group, user) => remove_rule_member(rule, group, user, at),
         Change::PutOneTimeToken(token) => vec![put_one_time_token(token)?],
         Change::RemoveOneTimeTokens(user) => {
-            vec![query("DELETE FROM one_time_tokens WHERE user_id = ?").bind(user.to_string())]
+            vec![Statement::new("DELETE FROM one_time_tokens WHERE user_id = ?").bind(user.to_string())]
         }
         _ => Vec::new(),
     })
 }
 
-fn put_api_token(token: &ApiToken) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_api_token(token: &ApiToken) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO api_tokens (id, hash, name, roles, user_id, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, roles = excluded.roles, \
          user_id = excluded.user_id, created = excluded.created, expires = excluded.expires",
@@ -50,13 +51,13 @@ fn put_api_token(token: &ApiToken) -> Result<Query, StoreError> {
     .bind(token.expires.map(micros)))
 }
 
-fn assign_role(assignment: &RoleAssignment) -> Query {
+fn assign_role(assignment: &RoleAssignment) -> Statement {
     let (user, group, client) = match &assignment.holder {
         RoleHolder::User(id) => (Some(id.to_string()), None, None),
         RoleHolder::Group(id) => (None, Some(id.to_string()), None),
         RoleHolder::Client(id) => (None, None, Some(id.to_string())),
     };
-    query(
+    Statement::new(
         "INSERT INTO role_assignments (id, role, user_id, group_id, client_id, created) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT DO NOTHING",
     )
@@ -68,8 +69,8 @@ fn assign_role(assignment: &RoleAssignment) -> Query {
     .bind(micros(assignment.created))
 }
 
-fn put_group_rule(rule: &GroupRule) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_group_rule(rule: &GroupRule) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO group_rules (id, name, status, expression, excluded_users, groups, created, last_updated) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
          status = excluded.status, expression = excluded.expression, excluded_users = excluded.excluded_users, \
@@ -86,9 +87,9 @@ fn put_group_rule(rule: &GroupRule) -> Result<Query, StoreError> {
 }
 
 /// A membership that is there already and that no rule made is an administrator's, and stays one.
-fn add_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Query> {
+fn add_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
     vec![
-        query(
+        Statement::new(
             "UPDATE groups SET last_membership_updated = ? WHERE id = ? AND NOT EXISTS \
              (SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ?)",
         )
@@ -96,14 +97,14 @@ fn add_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Times
         .bind(group.to_string())
         .bind(group.to_string())
         .bind(user.to_string()),
-        query(
-            "INSERT INTO group_members (group_id, user_id, by_rule) VALUES (?, ?, 1) ON CONFLICT DO NOTHING",
+        Statement::new(
+            "INSERT INTO group_members (group_id, user_id, by_rule) VALUES (?, ?, true) ON CONFLICT DO NOTHING",
         )
         .bind(group.to_string())
         .bind(user.to_string()),
-        query(
+        Statement::new(
             "INSERT INTO rule_members (rule_id, user_id, group_id) SELECT ?, user_id, group_id FROM group_members \
-             WHERE group_id = ? AND user_id = ? AND by_rule = 1 ON CONFLICT DO NOTHING",
+             WHERE group_id = ? AND user_id = ? AND by_rule = true ON CONFLICT DO NOTHING",
         )
         .bind(rule.to_string())
         .bind(group.to_string())
@@ -111,27 +112,37 @@ fn add_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Times
     ]
 }
 
-fn remove_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Query> {
+/// A membership that rules made, and no rule makes any more.
+const GONE: &str = "group_id = ? AND user_id = ? AND by_rule = true AND NOT EXISTS (SELECT 1 FROM rule_members \
+     WHERE rule_members.group_id = group_members.group_id AND rule_members.user_id = group_members.user_id)";
+
+/// The group's note of a change of its members, before the change, if there is such a membership.
+pub(crate) fn noted(at: Timestamp, condition: &str, group: &GroupId, user: &UserId) -> Statement {
+    Statement::new(format!(
+        "UPDATE groups SET last_membership_updated = ? WHERE id = ? AND EXISTS \
+         (SELECT 1 FROM group_members WHERE {condition})"
+    ))
+    .bind(micros(at))
+    .bind(group.to_string())
+    .bind(group.to_string())
+    .bind(user.to_string())
+}
+
+fn remove_rule_member(rule: &GroupRuleId, group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement> {
     vec![
-        query("DELETE FROM rule_members WHERE rule_id = ? AND user_id = ? AND group_id = ?")
+        Statement::new("DELETE FROM rule_members WHERE rule_id = ? AND user_id = ? AND group_id = ?")
             .bind(rule.to_string())
             .bind(user.to_string())
             .bind(group.to_string()),
-        query(
-            "DELETE FROM group_members WHERE group_id = ? AND user_id = ? AND by_rule = 1 AND NOT EXISTS \
-             (SELECT 1 FROM rule_members WHERE rule_members.group_id = group_members.group_id \
-             AND rule_members.user_id = group_members.user_id)",
-        )
-        .bind(group.to_string())
-        .bind(user.to_string()),
-        query("UPDATE groups SET last_membership_updated = ? WHERE changes() > 0 AND id = ?")
-            .bind(micros(at))
-            .bind(group.to_string()),
+        noted(at, GONE, group, user),
+        Statement::new(format!("DELETE FROM group_members WHERE {GONE}"))
+            .bind(group.to_string())
+            .bind(user.to_string()),
     ]
 }
 
-fn put_one_time_token(token: &OneTimeToken) -> Result<Query, StoreError> {
-    Ok(query(
+fn put_one_time_token(token: &OneTimeToken) -> Result<Statement, StoreError> {
+    Ok(Statement::new(
         "INSERT INTO one_time_tokens (user_id, hash, purpose, ends) VALUES (?, ?, ?, ?) ON CONFLICT (user_id) \
          DO UPDATE SET hash = excluded.hash, purpose = excluded.purpose, ends = excluded.ends",
     )
@@ -141,12 +152,13 @@ fn put_one_time_token(token: &OneTimeToken) -> Result<Query, StoreError> {
     .bind(micros(token.ends)))
 }
 
-pub(crate) async fn api_token(
-    connection: &mut SqliteConnection,
+/// Does `Store::api_token`.
+pub async fn api_token(
+    connection: &mut dyn Connection,
     hash: &TokenHash,
 ) -> Result<Option<ApiToken>, StoreError> {
-    query("SELECT * FROM api_tokens WHERE hash = ?")
-        .bind(hash.as_bytes().as_slice())
+    Statement::new("SELECT * FROM api_tokens WHERE hash = ?")
+        .bind(hash.as_bytes().to_vec())
         .fetch_optional(connection)
         .await
         .map_err(database("read an API token"))?
@@ -154,8 +166,9 @@ pub(crate) async fn api_token(
         .transpose()
 }
 
-pub(crate) async fn api_tokens(connection: &mut SqliteConnection) -> Result<Vec<ApiToken>, StoreError> {
-    query("SELECT * FROM api_tokens ORDER BY id")
+/// Does `Store::api_tokens`.
+pub async fn api_tokens(connection: &mut dyn Connection) -> Result<Vec<ApiToken>, StoreError> {
+    Statement::new("SELECT * FROM api_tokens ORDER BY id")
         .fetch_all(connection)
         .await
         .map_err(database("list API tokens"))?
@@ -164,7 +177,7 @@ pub(crate) async fn api_tokens(connection: &mut SqliteConnection) -> Result<Vec<
         .collect()
 }
 
-fn read_api_token(row: &SqliteRow) -> Result<ApiToken, StoreError> {
+fn read_api_token(row: &Record) -> Result<ApiToken, StoreError> {
     let row = Row::new(row, "API token", "id");
     Ok(ApiToken {
         id: row.parsed("id")?,
@@ -177,8 +190,9 @@ fn read_api_token(row: &SqliteRow) -> Result<ApiToken, StoreError> {
     })
 }
 
-pub(crate) async fn roles_of(
-    connection: &mut SqliteConnection,
+/// Does `Store::roles_of`.
+pub async fn roles_of(
+    connection: &mut dyn Connection,
     holder: &RoleHolder,
 ) -> Result<Vec<RoleAssignment>, StoreError> {
     let (sql, id) = match holder {
@@ -192,19 +206,23 @@ pub(crate) async fn roles_of(
             ("SELECT * FROM role_assignments WHERE client_id = ? ORDER BY created, id", id.as_str())
         }
     };
-    let rows = query(sql).bind(id).fetch_all(connection).await.map_err(database("read roles"))?;
+    let rows = Statement::new(sql).bind(id).fetch_all(connection).await.map_err(database("read roles"))?;
     rows.iter().map(role).collect()
 }
 
-pub(crate) async fn roles(connection: &mut SqliteConnection) -> Result<Vec<RoleAssignment>, StoreError> {
-    let rows = query("SELECT * FROM role_assignments ORDER BY user_id, group_id, client_id, created, id")
-        .fetch_all(connection)
-        .await
-        .map_err(database("read roles"))?;
+/// Does `Store::roles`.
+pub async fn roles(connection: &mut dyn Connection) -> Result<Vec<RoleAssignment>, StoreError> {
+    let rows = Statement::new(
+        "SELECT * FROM role_assignments \
+         ORDER BY user_id NULLS FIRST, group_id NULLS FIRST, client_id, created, id",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(database("read roles"))?;
     rows.iter().map(role).collect()
 }
 
-fn role(row: &SqliteRow) -> Result<RoleAssignment, StoreError> {
+fn role(row: &Record) -> Result<RoleAssignment, StoreError> {
     let row = Row::new(row, "role assignment", "id");
     let holder = if let Some(user) = row.optional_parsed("user_id")? {
         RoleHolder::User(user)
@@ -221,8 +239,9 @@ fn role(row: &SqliteRow) -> Result<RoleAssignment, StoreError> {
     })
 }
 
-pub(crate) async fn group_rules(connection: &mut SqliteConnection) -> Result<Vec<GroupRule>, StoreError> {
-    let rows = query("SELECT * FROM group_rules ORDER BY name, id")
+/// Does `Store::group_rules`.
+pub async fn group_rules(connection: &mut dyn Connection) -> Result<Vec<GroupRule>, StoreError> {
+    let rows = Statement::new("SELECT * FROM group_rules ORDER BY name, id")
         .fetch_all(connection)
         .await
         .map_err(database("read group rules"))?;
@@ -243,11 +262,12 @@ pub(crate) async fn group_rules(connection: &mut SqliteConnection) -> Result<Vec
         .collect()
 }
 
-pub(crate) async fn rule_memberships(
-    connection: &mut SqliteConnection,
+/// Does `Store::rule_memberships`.
+pub async fn rule_memberships(
+    connection: &mut dyn Connection,
     user: &UserId,
 ) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError> {
-    query("SELECT rule_id, group_id FROM rule_members WHERE user_id = ? ORDER BY rule_id, group_id")
+    Statement::new("SELECT rule_id, group_id FROM rule_members WHERE user_id = ? ORDER BY rule_id, group_id")
         .bind(user.as_str())
         .fetch_all(connection)
         .await
@@ -260,12 +280,13 @@ pub(crate) async fn rule_memberships(
         .collect()
 }
 
-pub(crate) async fn rule_members(
-    connection: &mut SqliteConnection,
+/// Does `Store::rule_members`.
+pub async fn rule_members(
+    connection: &mut dyn Connection,
     rule: &GroupRuleId,
     page: Page<'_, UserId>,
 ) -> Result<Vec<(UserId, GroupId)>, StoreError> {
-    query(
+    Statement::new(
         "SELECT user_id, group_id FROM rule_members WHERE rule_id = ? AND user_id IN \
          (SELECT DISTINCT user_id FROM rule_members WHERE rule_id = ? AND user_id > ? ORDER BY user_id LIMIT ?) \
          ORDER BY user_id, group_id",
@@ -285,13 +306,14 @@ pub(crate) async fn rule_members(
     .collect()
 }
 
-pub(crate) async fn one_time_token(
-    connection: &mut SqliteConnection,
+/// Does `Store::one_time_token`.
+pub async fn one_time_token(
+    connection: &mut dyn Connection,
     hash: &TokenHash,
     now: Timestamp,
 ) -> Result<Option<OneTimeToken>, StoreError> {
-    query("SELECT * FROM one_time_tokens WHERE hash = ? AND ends > ?")
-        .bind(hash.as_bytes().as_slice())
+    Statement::new("SELECT * FROM one_time_tokens WHERE hash = ? AND ends > ?")
+        .bind(hash.as_bytes().to_vec())
         .bind(micros(now))
         .fetch_optional(connection)
         .await
@@ -300,13 +322,14 @@ pub(crate) async fn one_time_token(
         .transpose()
 }
 
-pub(crate) async fn take_one_time_token(
-    connection: &mut SqliteConnection,
+/// Does `Store::take_one_time_token`.
+pub async fn take_one_time_token(
+    connection: &mut dyn Connection,
     hash: &TokenHash,
     now: Timestamp,
 ) -> Result<Option<OneTimeToken>, StoreError> {
-    query("DELETE FROM one_time_tokens WHERE hash = ? AND ends > ? RETURNING *")
-        .bind(hash.as_bytes().as_slice())
+    Statement::new("DELETE FROM one_time_tokens WHERE hash = ? AND ends > ? RETURNING *")
+        .bind(hash.as_bytes().to_vec())
         .bind(micros(now))
         .fetch_optional(connection)
         .await
@@ -315,7 +338,7 @@ pub(crate) async fn take_one_time_token(
         .transpose()
 }
 
-fn read_one_time_token(row: &SqliteRow) -> Result<OneTimeToken, StoreError> {
+fn read_one_time_token(row: &Record) -> Result<OneTimeToken, StoreError> {
     let row = Row::new(row, "link", "user_id");
     Ok(OneTimeToken {
         hash: row.bytes("hash", TokenHash::from_bytes)?,

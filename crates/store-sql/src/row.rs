@@ -7,48 +7,59 @@ use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+
+use crate::connection::{Record, SqlError};
 
 /// A row of a table, with what its objects are called in messages and the column that names them.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'r> {
-    columns: &'r SqliteRow,
+    record: &'r Record,
     what: &'static str,
     key: &'static str,
 }
 
 impl<'r> Row<'r> {
-    pub(crate) fn new(columns: &'r SqliteRow, what: &'static str, key: &'static str) -> Self {
-        Self { columns, what, key }
+    pub(crate) fn new(record: &'r Record, what: &'static str, key: &'static str) -> Self {
+        Self { record, what, key }
     }
 
-    fn value<T>(self, column: &str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        self.columns.try_get(column).map_err(|error| self.corrupt(column, error))
+    fn read<T>(self, column: &str, value: Result<Option<T>, SqlError>) -> Result<Option<T>, StoreError> {
+        value.map_err(|error| self.corrupt(column, error))
+    }
+
+    fn set<T>(self, column: &str, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.corrupt(column, "nothing is there"))
+    }
+
+    fn integer(self, column: &str) -> Result<Option<i64>, StoreError> {
+        self.read(column, self.record.0.integer(column))
     }
 
     pub(crate) fn corrupt(self, column: &str, cause: impl Display) -> StoreError {
-        let id = self.columns.try_get::<String, _>(self.key).unwrap_or_else(|_| "?".to_owned());
+        let id = match self.record.0.text(self.key) {
+            Ok(Some(id)) => id,
+            _ => "?".to_owned(),
+        };
         StoreError::Corrupt { what: self.what, id, cause: format!("{column}: {cause}") }
     }
 
     pub(crate) fn text(self, column: &str) -> Result<String, StoreError> {
-        self.value(column)
+        let text = self.optional_text(column)?;
+        self.set(column, text)
     }
 
     pub(crate) fn optional_text(self, column: &str) -> Result<Option<String>, StoreError> {
-        self.value(column)
+        self.read(column, self.record.0.text(column))
     }
 
     pub(crate) fn blob(self, column: &str) -> Result<Vec<u8>, StoreError> {
-        self.value(column)
+        let bytes = self.read(column, self.record.0.bytes(column))?;
+        self.set(column, bytes)
     }
 
     pub(crate) fn flag(self, column: &str) -> Result<bool, StoreError> {
-        self.value(column)
+        let flag = self.read(column, self.record.0.flag(column))?;
+        self.set(column, flag)
     }
 
     /// A number that fits `T`.
@@ -56,29 +67,30 @@ impl<'r> Row<'r> {
     where
         T::Error: Display,
     {
-        T::try_from(self.value(column)?).map_err(|error| self.corrupt(column, error))
+        let number = self.integer(column)?;
+        T::try_from(self.set(column, number)?).map_err(|error| self.corrupt(column, error))
     }
 
     pub(crate) fn optional_number<T: TryFrom<i64>>(self, column: &str) -> Result<Option<T>, StoreError>
     where
         T::Error: Display,
     {
-        let number: Option<i64> = self.value(column)?;
+        let number = self.integer(column)?;
         number.map(|number| T::try_from(number).map_err(|error| self.corrupt(column, error))).transpose()
     }
 
     pub(crate) fn time(self, column: &str) -> Result<Timestamp, StoreError> {
-        Timestamp::from_microsecond(self.value(column)?).map_err(|error| self.corrupt(column, error))
+        Timestamp::from_microsecond(self.number(column)?).map_err(|error| self.corrupt(column, error))
     }
 
     pub(crate) fn optional_time(self, column: &str) -> Result<Option<Timestamp>, StoreError> {
-        let time: Option<i64> = self.value(column)?;
+        let time = self.integer(column)?;
         time.map(|time| Timestamp::from_microsecond(time).map_err(|error| self.corrupt(column, error)))
             .transpose()
     }
 
     pub(crate) fn duration(self, column: &str) -> Result<SignedDuration, StoreError> {
-        Ok(SignedDuration::from_micros(self.value(column)?))
+        Ok(SignedDuration::from_micros(self.number(column)?))
     }
 
     /// A checked name or id.

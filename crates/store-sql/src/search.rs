@@ -9,20 +9,41 @@ use kubesso_directory::{
     AttributePath, AuditEvent, AuditQuery, Comparison, Filter, Group, GroupQuery, Literal, Outcome, Sort,
     SortOrder, StoreError, User, UserQuery,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use crate::connection::{Connection, Record};
+use crate::dialect::Dialect;
 use crate::row::{Row, micros};
+use crate::statement::{Statement, Value};
 use crate::{database, people};
 
 mod narrow;
-#[cfg(test)]
-mod plans;
 
-use narrow::Narrowed;
+pub use narrow::Narrowed;
 
 /// Greater than any text that begins with the one before it.
 const LAST: char = '\u{10FFFF}';
+
+/// A statement for a database whose SQL has its ways.
+pub(crate) struct Draft {
+    pub(crate) statement: Statement,
+    pub(crate) dialect: &'static dyn Dialect,
+}
+
+impl Draft {
+    fn new(sql: &'static str, dialect: &'static dyn Dialect) -> Self {
+        Self { statement: Statement::new(sql), dialect }
+    }
+
+    fn push(&mut self, sql: impl AsRef<str>) -> &mut Self {
+        self.statement.push(sql);
+        self
+    }
+
+    fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.statement.push_bind(value);
+        self
+    }
+}
 
 /// What an attribute is in a table.
 enum Column {
@@ -32,7 +53,7 @@ enum Column {
     Text(&'static str),
     /// A moment, in microseconds.
     Time(&'static str),
-    /// A member of the JSON object in a column, at a path.
+    /// A member of the JSON object in a column, at a path: checked names (letters, digits, `_`, `-`) between dots.
     Json(&'static str, String),
     /// Nothing of that name: never set.
     Missing,
@@ -84,27 +105,29 @@ fn audit_column(attribute: &AttributePath) -> Column {
 
 fn profile(column: &'static str, attribute: &str) -> Column {
     match attribute.strip_prefix("profile.") {
-        // A checked attribute has letters, digits, `_`, `-` between its dots: nothing that a quoted step could not hold.
-        Some(path) => Column::Json(column, format!("$.\"{}\"", path.replace('.', "\".\""))),
+        Some(path) => Column::Json(column, path.to_owned()),
         None => Column::Missing,
     }
 }
 
-pub(crate) async fn users(
-    connection: &mut SqliteConnection,
-    wanted: &UserQuery<'_>,
-) -> Result<Vec<User>, StoreError> {
+/// Does `Store::find_users`.
+pub async fn users(connection: &mut dyn Connection, wanted: &UserQuery<'_>) -> Result<Vec<User>, StoreError> {
     let narrowed = Narrowed::of(wanted);
     let by_ids = narrowed.is_selective(connection).await?;
-    let mut sql = users_statement(wanted, &narrowed, by_ids);
-    let rows = sql.build().fetch_all(connection).await.map_err(database("search users"))?;
+    let sql = users_statement(wanted, &narrowed, by_ids, connection.dialect());
+    let rows = sql.fetch_all(connection).await.map_err(database("search users"))?;
     rows.iter().map(people::user).collect()
 }
 
 /// `by_ids`: the indexes give the ids that come into question; otherwise the list is read in its order until the page
 /// is full.
-fn users_statement(wanted: &UserQuery<'_>, narrowed: &Narrowed, by_ids: bool) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new("SELECT users.* FROM users WHERE true");
+pub fn users_statement(
+    wanted: &UserQuery<'_>,
+    narrowed: &Narrowed,
+    by_ids: bool,
+    dialect: &'static dyn Dialect,
+) -> Statement {
+    let mut sql = Draft::new("SELECT users.* FROM users WHERE true", dialect);
     narrowed.push(&mut sql, by_ids);
     if let Some(filter) = wanted.filter {
         sql.push(" AND ");
@@ -112,14 +135,15 @@ fn users_statement(wanted: &UserQuery<'_>, narrowed: &Narrowed, by_ids: bool) ->
     }
     let after = wanted.after.map(AsRef::as_ref);
     page(&mut sql, "users", wanted.sort, user_column, after, wanted.limit);
-    sql
+    sql.statement
 }
 
-pub(crate) async fn groups(
-    connection: &mut SqliteConnection,
+/// Does `Store::find_groups`.
+pub async fn groups(
+    connection: &mut dyn Connection,
     wanted: &GroupQuery<'_>,
 ) -> Result<Vec<Group>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT groups.* FROM groups WHERE true");
+    let mut sql = Draft::new("SELECT groups.* FROM groups WHERE true", connection.dialect());
     if let Some(prefix) = wanted.prefix {
         let (from, to) = range(prefix);
         sql.push(" AND lower(groups.name) >= ").push_bind(from);
@@ -135,20 +159,22 @@ pub(crate) async fn groups(
     }
     let after = wanted.after.map(AsRef::as_ref);
     page(&mut sql, "groups", wanted.sort, group_column, after, wanted.limit);
-    let rows = sql.build().fetch_all(connection).await.map_err(database("search groups"))?;
+    let rows = sql.statement.fetch_all(connection).await.map_err(database("search groups"))?;
     rows.iter().map(people::group).collect()
 }
 
-pub(crate) async fn audit_events(
-    connection: &mut SqliteConnection,
+/// Does `Store::find_audit_events`.
+pub async fn audit_events(
+    connection: &mut dyn Connection,
     wanted: &AuditQuery<'_>,
 ) -> Result<Vec<AuditEvent>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM audit_events WHERE published >= ");
+    let mut sql = Draft::new("SELECT * FROM audit_events WHERE published >= ", connection.dialect());
     sql.push_bind(micros(wanted.since)).push(" AND published < ").push_bind(micros(wanted.until));
     for word in wanted.words {
         let text = "lower(event_type || ' ' || actor || ' ' || coalesce(target, '') || ' ' || outcome || ' ' || \
                     message || ' ' || details)";
-        sql.push(format!(" AND instr({text}, ")).push_bind(word.to_lowercase()).push(") > 0");
+        let position = sql.dialect.position();
+        sql.push(format!(" AND {position}({text}, ")).push_bind(word.to_lowercase()).push(") > 0");
     }
     if let Some(filter) = wanted.filter {
         sql.push(" AND ");
@@ -163,11 +189,26 @@ pub(crate) async fn audit_events(
         sql.push_bind(id.to_string()).push(")");
     }
     sql.push(format!(" ORDER BY published {direction}, id {direction} LIMIT ")).push_bind(wanted.limit);
-    let rows = sql.build().fetch_all(connection).await.map_err(database("read the audit trail"))?;
+    let rows = sql.statement.fetch_all(connection).await.map_err(database("read the audit trail"))?;
     rows.iter().map(audit_event).collect()
 }
 
-pub(crate) fn audit_event(row: &SqliteRow) -> Result<AuditEvent, StoreError> {
+/// The audit trail, the latest first.
+pub async fn latest_audit_events(
+    connection: &mut dyn Connection,
+    limit: u32,
+) -> Result<Vec<AuditEvent>, StoreError> {
+    Statement::new("SELECT * FROM audit_events ORDER BY published DESC, id DESC LIMIT ?")
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .map_err(database("read the audit trail"))?
+        .iter()
+        .map(audit_event)
+        .collect()
+}
+
+fn audit_event(row: &Record) -> Result<AuditEvent, StoreError> {
     let row = Row::new(row, "audit event", "id");
     Ok(AuditEvent {
         id: row.parsed("id")?,
@@ -190,14 +231,14 @@ fn range(prefix: &str) -> (String, String) {
 
 /// Order, continuation and length of a list. The list goes on behind the object `after`, by its present place.
 fn page(
-    sql: &mut QueryBuilder<Sqlite>,
+    sql: &mut Draft,
     table: &'static str,
     sort: Option<&Sort>,
     columns: Columns,
     after: Option<&str>,
     limit: u32,
 ) {
-    let key = sort.map(|sort| (sort_key(&columns(&sort.attribute)), sort.order));
+    let key = sort.map(|sort| (sort_key(&columns(&sort.attribute), sql.dialect), sort.order));
     let (beyond, direction) = match key {
         Some((_, SortOrder::Descending)) => ("<", "DESC"),
         _ => (">", "ASC"),
@@ -221,7 +262,7 @@ fn page(
     sql.push_bind(limit);
 }
 
-fn sort_key(column: &Column) -> String {
+fn sort_key(column: &Column, dialect: &dyn Dialect) -> String {
     match column {
         Column::Folded(name) => (*name).to_owned(),
         Column::Text(name) => format!("lower({name})"),
@@ -229,12 +270,12 @@ fn sort_key(column: &Column) -> String {
             (*name).to_owned()
         }
         Column::Time(name) => format!("coalesce({name}, 0)"),
-        Column::Json(name, path) => format!("coalesce(lower(json_extract({name}, '{path}')), '')"),
+        Column::Json(name, path) => format!("coalesce(lower({}), '')", dialect.json_text(name, path)),
         Column::Missing => "''".to_owned(),
     }
 }
 
-fn condition(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, columns: Columns) {
+fn condition(sql: &mut Draft, filter: &Filter, columns: Columns) {
     match filter {
         Filter::And(parts) => joined(sql, parts, " AND ", columns),
         Filter::Or(parts) => joined(sql, parts, " OR ", columns),
@@ -251,7 +292,8 @@ fn condition(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, columns: Columns) 
                 sql.push(format!("{name} IS NOT NULL"));
             }
             Column::Json(name, path) => {
-                sql.push(format!("coalesce(json_extract({name}, '{path}'), '') <> ''"));
+                let text = sql.dialect.json_text(name, &path);
+                sql.push(format!("coalesce({text}, '') <> ''"));
             }
             Column::Missing => {
                 sql.push("false");
@@ -276,7 +318,7 @@ fn condition(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, columns: Columns) 
     }
 }
 
-fn joined(sql: &mut QueryBuilder<Sqlite>, parts: &[Filter], with: &str, columns: Columns) {
+fn joined(sql: &mut Draft, parts: &[Filter], with: &str, columns: Columns) {
     sql.push("(");
     for (position, part) in parts.iter().enumerate() {
         sql.push(if position == 0 { "" } else { with });
@@ -293,17 +335,17 @@ fn folded(value: &Literal) -> String {
 }
 
 /// Compares a folded text.
-fn text(sql: &mut QueryBuilder<Sqlite>, column: &str, operator: Comparison, value: &str) {
+fn text(sql: &mut Draft, column: &str, operator: Comparison, value: &str) {
     let value = value.to_owned();
     match operator {
         Comparison::Contains => {
-            sql.push(format!("instr({column}, ")).push_bind(value).push(") > 0");
+            let position = sql.dialect.position();
+            sql.push(format!("{position}({column}, ")).push_bind(value).push(") > 0");
         }
         Comparison::EndsWith => {
-            sql.push(format!("substr({column}, -length("))
-                .push_bind(value.clone())
-                .push(")) = ")
-                .push_bind(value);
+            let ending = sql.dialect.ending(column);
+            let (before, after) = ending.split_once('?').unwrap_or((&ending, ""));
+            sql.push(before).push_bind(value.clone()).push(after).push(" = ").push_bind(value);
         }
         Comparison::NotEqual => {
             sql.push(format!("coalesce({column} <> ")).push_bind(value).push(", true)");
@@ -330,7 +372,7 @@ fn sign(operator: Comparison) -> &'static str {
 }
 
 /// Compares a moment; with what is no moment nothing compares.
-fn time(sql: &mut QueryBuilder<Sqlite>, column: &str, operator: Comparison, value: &Literal) {
+fn time(sql: &mut Draft, column: &str, operator: Comparison, value: &Literal) {
     let moment = match value {
         Literal::Text(text) => text.parse::<Timestamp>().ok(),
         _ => None,
@@ -349,11 +391,11 @@ fn time(sql: &mut QueryBuilder<Sqlite>, column: &str, operator: Comparison, valu
 }
 
 /// Names in a profile that are always texts, so that their indexes serve.
-const TEXTS: [&str; 3] = ["$.\"firstName\"", "$.\"lastName\"", "$.\"displayName\""];
+const TEXTS: [&str; 3] = ["firstName", "lastName", "displayName"];
 
 /// Compares a member of a JSON object; of a list any element may fit.
-fn member(sql: &mut QueryBuilder<Sqlite>, column: &str, path: &str, operator: Comparison, value: &Literal) {
-    let extracted = format!("json_extract({column}, '{path}')");
+fn member(sql: &mut Draft, column: &str, path: &str, operator: Comparison, value: &Literal) {
+    let extracted = sql.dialect.json_text(column, path);
     let number = match value {
         Literal::Text(_) => None,
         Literal::Number(number) => number.as_f64(),
@@ -368,20 +410,16 @@ fn member(sql: &mut QueryBuilder<Sqlite>, column: &str, path: &str, operator: Co
         }
     };
     if let Some(number) = number {
+        let found = sql.dialect.json_number(column, path);
         match operator {
             Comparison::Contains | Comparison::EndsWith | Comparison::StartsWith => {
                 sql.push("false");
             }
             Comparison::NotEqual => {
-                sql.push(format!("coalesce({extracted} <> ")).push_bind(number).push(", true)");
+                sql.push(format!("coalesce({found} <> ")).push_bind(number).push(", true)");
             }
             operator => {
-                // Text is greater than any number in SQLite.
-                sql.push(format!(
-                    "(typeof({extracted}) IN ('integer', 'real') AND {extracted} {} ",
-                    sign(operator)
-                ));
-                sql.push_bind(number).push(")");
+                sql.push(format!("coalesce({found} {} ", sign(operator))).push_bind(number).push(", false)");
             }
         }
         return;
@@ -394,7 +432,9 @@ fn member(sql: &mut QueryBuilder<Sqlite>, column: &str, path: &str, operator: Co
         sql.push("NOT ");
         return member(sql, column, path, Comparison::Equal, &Literal::Text(value));
     }
-    sql.push(format!("EXISTS (SELECT 1 FROM json_each({column}, '{path}') AS element WHERE "));
-    text(sql, "lower(element.value)", operator, &value);
+    let elements = sql.dialect.json_elements(column, path);
+    sql.push(format!("EXISTS (SELECT 1 FROM {elements} WHERE "));
+    let element = format!("lower({})", sql.dialect.json_element());
+    text(sql, &element, operator, &value);
     sql.push(")");
 }

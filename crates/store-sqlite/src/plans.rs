@@ -9,8 +9,11 @@ use kubesso_directory::{
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
-use super::{Narrowed, users, users_statement};
-use crate::{SqliteStore, changes, people};
+use kubesso_store_sql::search::{Narrowed, users, users_statement};
+use kubesso_store_sql::{Database as _, JOIN_EVERYONE, MEMBERS};
+
+use crate::SqliteStore;
+use crate::connection::Ways;
 
 const NOON: &str = "2026-11-22T12:00:00Z";
 
@@ -56,8 +59,8 @@ async fn a_page_of_users_is_read_by_an_index_and_in_its_order() {
             after: Some(&id),
             ..UserQuery::all(200)
         };
-        let sql = users_statement(&wanted, &Narrowed::of(&wanted), true).into_sql();
-        let plan = plan(&mut connection, sql.as_str()).await;
+        let sql = users_statement(&wanted, &Narrowed::of(&wanted), true, &Ways);
+        let plan = plan(&mut connection.0, sql.sql()).await;
         assert!(plan.contains(expected), "{filter} {sorted:?}: {plan}");
         assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{filter} {sorted:?}: {plan}");
     }
@@ -68,18 +71,18 @@ async fn a_prefix_that_fits_many_is_looked_for_in_the_order_of_the_list() {
     let (_directory, store) = opened().await;
     let mut connection = store.read().await.unwrap();
     let wanted = UserQuery { prefix: Some("a"), ..UserQuery::all(10) };
-    let sql = users_statement(&wanted, &Narrowed::of(&wanted), false).into_sql();
-    assert_eq!(plan(&mut connection, sql.as_str()).await, "SCAN users");
+    let sql = users_statement(&wanted, &Narrowed::of(&wanted), false, &Ways);
+    assert_eq!(plan(&mut connection.0, sql.sql()).await, "SCAN users");
 }
 
 #[tokio::test]
 async fn nobody_reads_a_group_to_its_end_or_all_groups() {
     let (_directory, store) = opened().await;
     let mut connection = store.read().await.unwrap();
-    let members = plan(&mut connection, people::MEMBERS).await;
+    let members = plan(&mut connection.0, MEMBERS).await;
     assert!(members.contains("(group_id=? AND user_id>?)") && !members.contains("TEMP"), "{members}");
     let mut connection = store.write().await.unwrap();
-    let joining = plan(&mut connection, changes::JOIN_EVERYONE).await;
+    let joining = plan(&mut connection.0, JOIN_EVERYONE).await;
     assert!(joining.contains("groups_built_in"), "{joining}");
 }
 
@@ -116,8 +119,8 @@ async fn both_ways_find_the_same() {
         let wanted = UserQuery { filter: Some(&parsed), prefix, ..UserQuery::all(10) };
         let narrowed = Narrowed::of(&wanted);
         for by_ids in [true, false] {
-            let mut sql = users_statement(&wanted, &narrowed, by_ids);
-            let found = sql.build().fetch_all(&mut *connection).await.unwrap().len();
+            let sql = users_statement(&wanted, &narrowed, by_ids, &Ways);
+            let found = sql.fetch_all(&mut connection).await.unwrap().len();
             assert_eq!(found, expected, "{prefix:?} {filter}, by ids: {by_ids}");
         }
         assert_eq!(users(&mut connection, &wanted).await.unwrap().len(), expected);

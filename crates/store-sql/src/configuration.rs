@@ -9,14 +9,15 @@ use kubesso_directory::{
     Lifetimes, Policy, RefreshRotation, Revision, Rule, Scope, Sealed, SigningKeyRecord, Snapshot, Status,
     StoreError, TokenHash,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, query};
 
+use crate::connection::{Connection, Record};
 use crate::database;
 use crate::row::Row;
+use crate::statement::Statement;
 
-pub(crate) async fn revision(connection: &mut SqliteConnection) -> Result<Revision, StoreError> {
-    let row = query("SELECT revision FROM directory")
+/// Does `Store::revision`.
+pub async fn revision(connection: &mut dyn Connection) -> Result<Revision, StoreError> {
+    let row = Statement::new("SELECT revision FROM directory")
         .fetch_one(connection)
         .await
         .map_err(database("read the revision"))?;
@@ -24,7 +25,7 @@ pub(crate) async fn revision(connection: &mut SqliteConnection) -> Result<Revisi
 }
 
 /// Reads everything; `connection` is in a transaction.
-pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapshot, StoreError> {
+pub async fn snapshot(connection: &mut dyn Connection) -> Result<Snapshot, StoreError> {
     let revision = revision(connection).await?;
     let mut secrets: BTreeMap<String, Vec<ClientSecret>> = BTreeMap::new();
     for row in rows(connection, "SELECT * FROM client_secrets ORDER BY created, id").await? {
@@ -48,19 +49,19 @@ pub(crate) async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapsh
     }))
 }
 
-async fn rows(connection: &mut SqliteConnection, sql: &'static str) -> Result<Vec<SqliteRow>, StoreError> {
-    query(sql).fetch_all(connection).await.map_err(database("read the configuration"))
+async fn rows(connection: &mut dyn Connection, sql: &'static str) -> Result<Vec<Record>, StoreError> {
+    Statement::new(sql).fetch_all(connection).await.map_err(database("read the configuration"))
 }
 
 async fn all<T>(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     sql: &'static str,
-    read: fn(&SqliteRow) -> Result<T, StoreError>,
+    read: fn(&Record) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     rows(connection, sql).await?.iter().map(read).collect()
 }
 
-fn client_secret(row: &SqliteRow) -> Result<(String, ClientSecret), StoreError> {
+fn client_secret(row: &Record) -> Result<(String, ClientSecret), StoreError> {
     let row = Row::new(row, "client secret", "id");
     let secret = ClientSecret {
         id: row.parsed("id")?,
@@ -73,7 +74,7 @@ fn client_secret(row: &SqliteRow) -> Result<(String, ClientSecret), StoreError> 
 }
 
 fn application(
-    row: &SqliteRow,
+    row: &Record,
     secrets: &mut BTreeMap<String, Vec<ClientSecret>>,
 ) -> Result<Application, StoreError> {
     let row = Row::new(row, "application", "id");
@@ -115,7 +116,7 @@ fn application(
     })
 }
 
-fn group_assignment(row: &SqliteRow) -> Result<GroupAssignment, StoreError> {
+fn group_assignment(row: &Record) -> Result<GroupAssignment, StoreError> {
     let row = Row::new(row, "assignment", "group_id");
     Ok(GroupAssignment {
         application: row.parsed("application_id")?,
@@ -126,7 +127,7 @@ fn group_assignment(row: &SqliteRow) -> Result<GroupAssignment, StoreError> {
     })
 }
 
-fn server(row: &SqliteRow) -> Result<AuthorizationServer, StoreError> {
+fn server(row: &Record) -> Result<AuthorizationServer, StoreError> {
     let row = Row::new(row, "authorization server", "id");
     Ok(AuthorizationServer {
         id: row.parsed("id")?,
@@ -142,7 +143,7 @@ fn server(row: &SqliteRow) -> Result<AuthorizationServer, StoreError> {
     })
 }
 
-fn scope(row: &SqliteRow) -> Result<Scope, StoreError> {
+fn scope(row: &Record) -> Result<Scope, StoreError> {
     let row = Row::new(row, "scope", "id");
     Ok(Scope {
         id: row.parsed("id")?,
@@ -158,7 +159,7 @@ fn scope(row: &SqliteRow) -> Result<Scope, StoreError> {
     })
 }
 
-fn claim(row: &SqliteRow) -> Result<Claim, StoreError> {
+fn claim(row: &Record) -> Result<Claim, StoreError> {
     let row = Row::new(row, "claim", "id");
     let value = row.text("value")?;
     let value = match row.optional_text("group_filter_type")? {
@@ -182,7 +183,7 @@ fn claim(row: &SqliteRow) -> Result<Claim, StoreError> {
     })
 }
 
-fn policy(row: &SqliteRow) -> Result<Policy, StoreError> {
+fn policy(row: &Record) -> Result<Policy, StoreError> {
     let row = Row::new(row, "policy", "id");
     Ok(Policy {
         id: row.parsed("id")?,
@@ -198,7 +199,7 @@ fn policy(row: &SqliteRow) -> Result<Policy, StoreError> {
     })
 }
 
-fn rule(row: &SqliteRow) -> Result<Rule, StoreError> {
+fn rule(row: &Record) -> Result<Rule, StoreError> {
     let row = Row::new(row, "policy rule", "id");
     let lifetimes = Lifetimes::new(
         row.number("access_token_minutes")?,
@@ -223,7 +224,7 @@ fn rule(row: &SqliteRow) -> Result<Rule, StoreError> {
     })
 }
 
-fn signing_key(row: &SqliteRow) -> Result<SigningKeyRecord, StoreError> {
+fn signing_key(row: &Record) -> Result<SigningKeyRecord, StoreError> {
     let row = Row::new(row, "signing key", "kid");
     let time = row.time("state_time")?;
     let state = match row.text("state")?.as_str() {

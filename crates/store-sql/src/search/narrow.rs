@@ -6,24 +6,24 @@
 
 use jiff::Timestamp;
 use kubesso_directory::{Comparison, Filter, Literal, StoreError, UserQuery};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::range;
+use super::{Draft, range};
+use crate::connection::Connection;
 use crate::database;
-use crate::row::micros;
+use crate::dialect::Dialect;
+use crate::row::{Row, micros};
 
 /// Up to so many ids are collected: about 5 ms, as long as it takes to find a page of 200 where one in twenty fits.
 const FEW: i64 = 5000;
 
 /// What a prefix is looked for in. The expressions are those of the indexes.
-const NAMES: [&str; 3] = [
-    "users.email_folded",
-    "lower(json_extract(users.profile, '$.\"firstName\"'))",
-    "lower(json_extract(users.profile, '$.\"lastName\"'))",
-];
+fn names(dialect: &dyn Dialect) -> [String; 3] {
+    let of_profile = |name| format!("lower({})", dialect.json_text("users.profile", name));
+    ["users.email_folded".to_owned(), of_profile("firstName"), of_profile("lastName")]
+}
 
 /// What the indexes can say of a query.
-pub(super) enum Narrowed {
+pub enum Narrowed {
     /// Nothing.
     No,
     /// One of the names begins so.
@@ -40,7 +40,8 @@ pub(super) enum Narrowed {
 }
 
 impl Narrowed {
-    pub(super) fn of(wanted: &UserQuery<'_>) -> Self {
+    /// What the indexes can say of this one.
+    pub fn of(wanted: &UserQuery<'_>) -> Self {
         if let Some(prefix) = wanted.prefix {
             let (from, to) = range(prefix);
             // A negation is taken to leave most.
@@ -51,20 +52,20 @@ impl Narrowed {
     }
 
     /// Whether to go by ids.
-    pub(super) async fn is_selective(&self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    pub async fn is_selective(&self, connection: &mut dyn Connection) -> Result<bool, StoreError> {
         if matches!(self, Self::No | Self::Prefix { is_filtered: true, .. }) {
             return Ok(true);
         }
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (");
+        let mut sql = Draft::new("SELECT count(*) AS number FROM (", connection.dialect());
         self.push_ids(&mut sql, " UNION ALL ");
-        sql.push(" LIMIT ").push_bind(FEW).push(")");
-        let count: i64 =
-            sql.build_query_scalar().fetch_one(connection).await.map_err(database("count users"))?;
+        sql.push(" LIMIT ").push_bind(FEW).push(") AS some_users");
+        let row = sql.statement.fetch_one(connection).await.map_err(database("count users"))?;
+        let count: i64 = Row::new(&row, "number of users", "number").number("number")?;
         Ok(count < FEW)
     }
 
     /// Adds what is asked for to a condition, or what follows from it.
-    pub(super) fn push(&self, sql: &mut QueryBuilder<Sqlite>, by_ids: bool) {
+    pub(crate) fn push(&self, sql: &mut Draft, by_ids: bool) {
         match self {
             Self::No => {}
             _ if by_ids => {
@@ -73,11 +74,12 @@ impl Narrowed {
                 sql.push(")");
             }
             Self::Prefix { from, to, .. } => {
-                for (position, column) in NAMES.into_iter().enumerate() {
-                    // The sign keeps SQLite from collecting ids after all.
+                for (position, column) in names(sql.dialect).iter().enumerate() {
+                    // Otherwise SQLite collects ids after all.
+                    let column = sql.dialect.without_index(column);
                     sql.push(if position == 0 { " AND (" } else { " OR " });
-                    sql.push(format!("+{column} >= ")).push_bind(from.clone());
-                    sql.push(format!(" AND +{column} < ")).push_bind(to.clone());
+                    sql.push(format!("{column} >= ")).push_bind(from.clone());
+                    sql.push(format!(" AND {column} < ")).push_bind(to.clone());
                 }
                 sql.push(")");
             }
@@ -86,11 +88,11 @@ impl Narrowed {
         }
     }
 
-    fn push_ids(&self, sql: &mut QueryBuilder<Sqlite>, with: &str) {
+    fn push_ids(&self, sql: &mut Draft, with: &str) {
         match self {
             Self::No => {}
             Self::Prefix { from, to, .. } => {
-                for (position, column) in NAMES.into_iter().enumerate() {
+                for (position, column) in names(sql.dialect).iter().enumerate() {
                     sql.push(if position == 0 { "" } else { with });
                     sql.push(format!("SELECT id FROM users WHERE {column} >= ")).push_bind(from.clone());
                     sql.push(format!(" AND {column} < ")).push_bind(to.clone());

@@ -1,23 +1,23 @@
-//! What a change that cannot be written is called.
+//! What a refused change is about, in words.
 
 use kubesso_directory::{Change, StoreError};
 
+use crate::connection::{ErrorKind, SqlError};
 use crate::database;
 
 /// What a refused statement means.
-pub(super) fn contradiction(change: &Change, error: sqlx::Error) -> StoreError {
-    let kind = error.as_database_error().map(sqlx::error::DatabaseError::kind);
-    match kind {
-        Some(sqlx::error::ErrorKind::UniqueViolation) => {
+pub(crate) fn contradiction(change: &Change, error: SqlError) -> StoreError {
+    match error.kind() {
+        ErrorKind::UniqueViolation => {
             let (what, name) = subject(change);
             StoreError::Conflict { what, name }
         }
-        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => dangling(change),
+        ErrorKind::ForeignKeyViolation => dangling(change),
         _ => database("write a change")(error),
     }
 }
 
-pub(super) fn dangling(change: &Change) -> StoreError {
+pub(crate) fn dangling(change: &Change) -> StoreError {
     let (what, name) = subject(change);
     let what = match change {
         Change::SetPassword(..) => format!("the password of `{name}`"),

@@ -1,25 +1,21 @@
-//! Sessions of browsers.
-//!
-//! The functions that write run in a transaction that has taken the write lock before it read.
+//! Sessions of people who have signed in.
 
 use jiff::Timestamp;
 use kubesso_directory::{Assurance, Session, SessionId, SessionOrigin, StoreError, TokenHash, UserId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, query};
 
+use crate::connection::{Connection, Record};
 use crate::database;
 use crate::grants::dangling;
 use crate::row::{Row, duration_micros, json, micros};
+use crate::statement::Statement;
 
-pub(crate) async fn begin_session(
-    connection: &mut SqliteConnection,
-    session: &Session,
-) -> Result<(), StoreError> {
-    query(
+/// Does `Store::begin_session`.
+pub async fn begin_session(connection: &mut dyn Connection, session: &Session) -> Result<(), StoreError> {
+    Statement::new(
         "INSERT INTO sessions (token, id, user_id, auth_time, amr, acr, address, user_agent, created, last_used, idle, \
          absolute_end) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(session.token.as_bytes().as_slice())
+    .bind(session.token.as_bytes().to_vec())
     .bind(session.id.as_str())
     .bind(session.user.as_str())
     .bind(micros(session.auth_time))
@@ -31,10 +27,10 @@ pub(crate) async fn begin_session(
     .bind(micros(session.last_used))
     .bind(duration_micros(session.idle))
     .bind(micros(session.absolute_end))
-    .execute(&mut *connection)
+    .execute(connection)
     .await
     .map_err(dangling("session", session.id.as_str()))?;
-    query("UPDATE users SET last_login = ? WHERE id = ?")
+    Statement::new("UPDATE users SET last_login = ? WHERE id = ?")
         .bind(micros(session.auth_time))
         .bind(session.user.as_str())
         .execute(connection)
@@ -43,28 +39,30 @@ pub(crate) async fn begin_session(
     Ok(())
 }
 
-pub(crate) async fn use_session(
-    connection: &mut SqliteConnection,
+/// Does `Store::use_session`.
+pub async fn use_session(
+    connection: &mut dyn Connection,
     token: &TokenHash,
     now: Timestamp,
 ) -> Result<Option<Session>, StoreError> {
-    let found = query("SELECT * FROM sessions WHERE token = ?")
-        .bind(token.as_bytes().as_slice())
-        .fetch_optional(&mut *connection)
+    let locking = connection.dialect().locking();
+    let found = Statement::new(format!("SELECT * FROM sessions WHERE token = ?{locking}"))
+        .bind(token.as_bytes().to_vec())
+        .fetch_optional(connection)
         .await
         .map_err(database("read a session"))?;
     let Some(row) = found else { return Ok(None) };
     let Some(session) = session(&row)?.used(now) else { return Ok(None) };
-    query("UPDATE sessions SET last_used = ? WHERE token = ?")
+    Statement::new("UPDATE sessions SET last_used = ? WHERE token = ?")
         .bind(micros(session.last_used))
-        .bind(token.as_bytes().as_slice())
+        .bind(token.as_bytes().to_vec())
         .execute(connection)
         .await
         .map_err(database("note the use of a session"))?;
     Ok(Some(session))
 }
 
-fn session(row: &SqliteRow) -> Result<Session, StoreError> {
+fn session(row: &Record) -> Result<Session, StoreError> {
     let row = Row::new(row, "session", "id");
     Ok(Session {
         id: row.parsed("id")?,
@@ -84,23 +82,19 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
     })
 }
 
-pub(crate) async fn end_session(
-    connection: &mut SqliteConnection,
-    token: &TokenHash,
-) -> Result<bool, StoreError> {
-    let done = query("DELETE FROM sessions WHERE token = ?")
-        .bind(token.as_bytes().as_slice())
+/// Does `Store::end_session`.
+pub async fn end_session(connection: &mut dyn Connection, token: &TokenHash) -> Result<bool, StoreError> {
+    let done = Statement::new("DELETE FROM sessions WHERE token = ?")
+        .bind(token.as_bytes().to_vec())
         .execute(connection)
         .await
         .map_err(database("end a session"))?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
-pub(crate) async fn sessions_of(
-    connection: &mut SqliteConnection,
-    user: &UserId,
-) -> Result<Vec<Session>, StoreError> {
-    query("SELECT * FROM sessions WHERE user_id = ? ORDER BY created DESC, id")
+/// Does `Store::sessions_of`.
+pub async fn sessions_of(connection: &mut dyn Connection, user: &UserId) -> Result<Vec<Session>, StoreError> {
+    Statement::new("SELECT * FROM sessions WHERE user_id = ? ORDER BY created DESC, id")
         .bind(user.as_str())
         .fetch_all(connection)
         .await
@@ -110,11 +104,12 @@ pub(crate) async fn sessions_of(
         .collect()
 }
 
-pub(crate) async fn session_by_id(
-    connection: &mut SqliteConnection,
+/// Does `Store::session`.
+pub async fn session_by_id(
+    connection: &mut dyn Connection,
     id: &SessionId,
 ) -> Result<Option<Session>, StoreError> {
-    query("SELECT * FROM sessions WHERE id = ?")
+    Statement::new("SELECT * FROM sessions WHERE id = ?")
         .bind(id.as_str())
         .fetch_optional(connection)
         .await

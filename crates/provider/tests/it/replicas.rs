@@ -1,0 +1,118 @@
+//! Two providers on one PostgreSQL database act as one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::SignedDuration;
+use kubesso_ambient::SeededEntropy;
+use kubesso_directory::{Change, Status, Store};
+use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_store_postgres::PostgresStore;
+use kubesso_store_postgres::testkit::Server;
+
+use crate::house::{House, ORIGIN, PASSWORD, Tokens, World};
+
+/// Two replicas, with randomness of their own, and one clock.
+async fn replicas() -> (House, House) {
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("master.key");
+    let url = Server::shared().unwrap().database().unwrap();
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let (store, sealing_key) = PostgresStore::connect(&url, &key_file, &*entropy).await.unwrap();
+    let one = House::on(Arc::new(store), sealing_key, directory, entropy, World::default()).await;
+
+    let entropy = Arc::new(SeededEntropy::new(2));
+    let (store, sealing_key) = PostgresStore::connect(&url, &key_file, &*entropy).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let provider = Provider::new(ProviderConfig {
+        base_url: ORIGIN.parse().unwrap(),
+        store: store.clone(),
+        clock: one.clock.clone(),
+        entropy: entropy.clone(),
+        sealing_key: sealing_key.clone(),
+    });
+    let other = House {
+        clock: one.clock.clone(),
+        entropy,
+        store,
+        sealing_key,
+        provider: provider.await.unwrap(),
+        application: one.application.clone(),
+        directory: tempfile::tempdir().unwrap(),
+    };
+    (one, other)
+}
+
+#[tokio::test]
+async fn a_code_made_by_one_is_redeemed_by_the_other_and_by_nobody_again() {
+    let (one, other) = replicas().await;
+    let answer = one.browser().sign_in(&one.authorize(&[]), "dev@example.com", PASSWORD).await;
+    let code = answer.returned("code").unwrap();
+    let tokens = Tokens(other.redeem(&code, &[]).await.expect(StatusCode::OK).json());
+    let again = one.redeem(&code, &[]).await.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(again.error().0, "invalid_grant");
+    // The second redeeming ends what came of the first, wherever it is used.
+    let ended = other.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(ended.error().0, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_sign_in_begun_at_one_goes_on_at_the_other() {
+    let (one, other) = replicas().await;
+    let mut browser = one.browser();
+    let page = browser.get(&one.authorize(&[])).await.expect(StatusCode::OK);
+    let mut elsewhere = other.browser();
+    elsewhere.cookies = browser.cookies.clone();
+    let code = elsewhere.submit(&page, "dev@example.com", PASSWORD).await.returned("code").unwrap();
+    one.redeem(&code, &[]).await.expect(StatusCode::OK);
+    // The session is known at both: nobody is asked again.
+    browser.cookies = elsewhere.cookies.clone();
+    assert!(browser.get(&one.authorize(&[])).await.returned("code").is_some());
+}
+
+#[tokio::test]
+async fn a_refresh_token_rotated_at_both_at_once_gives_one_successor() {
+    let (one, other) = replicas().await;
+    let tokens = one.sign_in("dev@example.com").await;
+    let old = tokens.refresh_token();
+    let both =
+        (0..12).map(|turn| if turn % 2 == 0 { one.refresh(old, &[]) } else { other.refresh(old, &[]) });
+    let successors: BTreeSet<_> = futures_util::future::join_all(both)
+        .await
+        .into_iter()
+        .map(|answer| Tokens(answer.expect(StatusCode::OK).json()).refresh_token().to_owned())
+        .collect();
+    assert_eq!(successors.len(), 1);
+    other.refresh(successors.first().unwrap(), &[]).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_change_of_the_configuration_at_one_is_seen_by_the_other_within_a_quarter_of_a_second() {
+    let (one, other) = replicas().await;
+    let tokens = other.sign_in("dev@example.com").await;
+    let mut application = one.application.clone();
+    application.status = Status::Inactive;
+    one.change(Change::PutApplication(application)).await;
+    other.advance(SignedDuration::from_millis(250));
+    other.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_one_signed_the_other_publishes_and_attempts_count_at_both() {
+    let (one, other) = replicas().await;
+    let mut keys = Vec::new();
+    for house in [&one, &other] {
+        keys.push(house.browser().get("/oauth2/k8s-auth/v1/keys").await.expect(StatusCode::OK).json());
+    }
+    assert_eq!(keys[0], keys[1]);
+    // Wrong passwords, by turns: then the right one has to wait, at either.
+    for turn in 0..8 {
+        let house = if turn % 2 == 0 { &one } else { &other };
+        house.browser().sign_in(&house.authorize(&[]), "dev@example.com", "wrong").await;
+    }
+    for house in [&one, &other] {
+        let answer = house.browser().sign_in(&house.authorize(&[]), "dev@example.com", PASSWORD).await;
+        assert_eq!(answer.returned("code"), None, "{answer:?}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The start: the database is looked at, migrated, and brought together with the key.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kubesso_ambient::Entropy;
+use kubesso_directory::{Sealed, SealingKey};
+use kubesso_store_sql::master_key::{self, CHECK_PURPOSE, KeyError};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, query, query_scalar};
+
+use crate::PostgresStore;
+use crate::retry::Retries;
+use crate::schema::{self, Mark};
+
+/// How often to look again while others make the same table.
+const LOOKS: u32 = 10;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not a URL of a database. What is wrong is not told: a password may be in it.
+    #[error(
+        "the database's URL cannot be read: write `postgres://user:password@host:5432/database?sslmode=verify-full`, with `%` and two digits for special characters in the password"
+    )]
+    Url,
+    /// No connection.
+    #[error(
+        "cannot connect to the database {database}: see that it runs, and that name, password and `sslmode` are right ({source})"
+    )]
+    Unreachable {
+        /// Which.
+        database: String,
+        /// What the other side said.
+        source: sqlx::Error,
+    },
+    /// Written by a newer version.
+    #[error(
+        "the database {database} is from a newer version of kubesso (schema {found}, this one knows up to {known}): use that version or another database"
+    )]
+    Newer {
+        /// Which.
+        database: String,
+        /// Its schema.
+        found: i64,
+        /// The latest schema here.
+        known: i64,
+    },
+    /// There are tables in it that are not ours.
+    #[error(
+        "the database {database} holds another program's tables: make a database (or a schema) of its own for kubesso"
+    )]
+    Foreign {
+        /// Which.
+        database: String,
+    },
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Anything else that PostgreSQL says.
+    #[error("cannot prepare the database {database}: {source}")]
+    Database {
+        /// Which.
+        database: String,
+        /// What it said.
+        source: sqlx::Error,
+    },
+}
+
+pub(crate) async fn connect(
+    url: &str,
+    key_file: &Path,
+    entropy: &dyn Entropy,
+) -> Result<(PostgresStore, SealingKey), ConnectError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(ConnectError::Url);
+    }
+    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
+    let options = options.disable_statement_logging().application_name("kubesso");
+    let database = name(&options);
+    let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
+    // Not by the pool, which would try again and again and then say that time is over.
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let key = prepare(&mut connection, &database, key_file, entropy).await?;
+    let pool = PostgresStore::pool().connect_with(options).await.map_err(unreachable)?;
+    Ok((PostgresStore { pool, retries: Arc::new(Retries::new(entropy)) }, key))
+}
+
+/// Which database, without user and password.
+fn name(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("`{database}` at `{}`", socket.display()),
+        None => format!("`{database}` at `{}:{}`", options.get_host(), options.get_port()),
+    }
+}
+
+async fn prepare(
+    connection: &mut PgConnection,
+    database: &str,
+    key_file: &Path,
+    entropy: &dyn Entropy,
+) -> Result<SealingKey, ConnectError> {
+    let said = |source| ConnectError::Database { database: database.to_owned(), source };
+    let mut looks = 0;
+    loop {
+        match schema::mark(connection).await.map_err(said)? {
+            Mark::Foreign => return Err(ConnectError::Foreign { database: database.to_owned() }),
+            Mark::Ours | Mark::Fresh => {}
+        }
+        match schema::make_mark(connection).await {
+            Ok(()) => break,
+            Err(error) => {
+                looks += 1;
+                let is_race = is_race(&error);
+                if !is_race || looks == LOOKS {
+                    return Err(said(error));
+                }
+            }
+        }
+    }
+    query("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await.map_err(said)?;
+    let prepared = bring_together(connection, database, key_file, entropy).await;
+    let end = if prepared.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    query(end).execute(connection).await.map_err(said)?;
+    prepared
+}
+
+/// Whether others did the same at the same time.
+fn is_race(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("23505" | "42P07" | "40001" | "40P01"))
+}
+
+/// Migrates, and makes key and database fit, while nobody else does.
+async fn bring_together(
+    connection: &mut PgConnection,
+    database: &str,
+    key_file: &Path,
+    entropy: &dyn Entropy,
+) -> Result<SealingKey, ConnectError> {
+    let said = |source| ConnectError::Database { database: database.to_owned(), source };
+    let version = schema::lock(connection).await.map_err(said)?;
+    if version > schema::LATEST {
+        let database = database.to_owned();
+        return Err(ConnectError::Newer { database, found: version, known: schema::LATEST });
+    }
+    // The key must be there, and right, before the first write.
+    let sealed: Option<Vec<u8>> = if version > 0 {
+        query_scalar("SELECT sealed_check FROM directory").fetch_one(&mut *connection).await.map_err(said)?
+    } else {
+        None
+    };
+    let key = match (sealed.map(Sealed::from_bytes), master_key::read(key_file)?) {
+        (Some(_), None) => return Err(KeyError::Missing { file: key_file.to_owned() }.into()),
+        (Some(sealed), Some(key)) => {
+            master_key::check(&key, &sealed, key_file)?;
+            key
+        }
+        (None, Some(key)) => key,
+        (None, None) => master_key::create(key_file, entropy)?,
+    };
+    if version < schema::LATEST {
+        schema::migrate(connection, version).await.map_err(said)?;
+        query("UPDATE directory SET sealed_check = $1 WHERE sealed_check IS NULL")
+            .bind(key.seal(CHECK_PURPOSE, b"", entropy).as_bytes())
+            .execute(connection)
+            .await
+            .map_err(said)?;
+    }
+    Ok(key)
+}

@@ -1,0 +1,8 @@
+//! The store against a PostgreSQL server of its own.
+
+#[cfg(test)]
+mod bad_starts;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod contention;

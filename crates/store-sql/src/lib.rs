@@ -1,0 +1,72 @@
+//! What the directory's stores on SQL databases have in common.
+//!
+//! A store brings connections ([`Connection`]) in the three ways of [`Database`], says how its SQL differs
+//! ([`Dialect`]), and keeps the tables that the statements here name. From that, [`store_by_sql!`] makes its
+//! `kubesso_directory::Store`. No database is named here, and no runtime.
+
+mod administration;
+mod authorization_codes;
+mod changes;
+mod configuration;
+mod connection;
+mod contradiction;
+mod devices;
+mod dialect;
+mod grants;
+mod housekeeping;
+mod participants;
+mod people;
+mod row;
+mod sessions;
+mod statement;
+mod store;
+mod throttling;
+
+pub mod master_key;
+pub mod search;
+
+pub use changes::JOIN_EVERYONE;
+pub use connection::{Columns, Connection, Database, ErrorKind, Record, SqlError};
+pub use dialect::Dialect;
+pub use people::MEMBERS;
+pub use statement::{Statement, Value};
+
+#[doc(hidden)]
+pub use async_trait::async_trait;
+
+/// What [`store_by_sql!`] names.
+#[doc(hidden)]
+pub mod names {
+    pub use jiff::Timestamp;
+    pub use kubesso_directory::{
+        ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, DeviceDecision,
+        DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName, GroupQuery, GroupRule,
+        GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person, Purged, Redemption, RefreshFamily,
+        RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, Session, SessionId,
+        SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId,
+        UserQuery,
+    };
+}
+
+/// What a store does, one function a method, for [`store_by_sql!`].
+#[doc(hidden)]
+pub mod work {
+    pub use crate::administration::*;
+    pub use crate::authorization_codes::*;
+    pub use crate::changes::apply;
+    pub use crate::configuration::*;
+    pub use crate::devices::*;
+    pub use crate::grants::*;
+    pub use crate::housekeeping::*;
+    pub use crate::participants::*;
+    pub use crate::people::*;
+    pub use crate::sessions::*;
+    pub use crate::throttling::*;
+}
+
+use kubesso_directory::StoreError;
+
+/// Makes a store error of what the database says.
+pub fn database(what: &'static str) -> impl Fn(SqlError) -> StoreError {
+    move |error| StoreError::Database { what, source: Box::new(error) }
+}

@@ -1,0 +1,356 @@
+//! The store trait from the functions of this room.
+
+/// Implements `kubesso_directory::Store` for a type that is a [`Database`](crate::Database).
+#[macro_export]
+macro_rules! store_by_sql {
+    ($store:ty) => {
+        const _: () = {
+            use $crate::names::*;
+
+            #[$crate::async_trait]
+            impl Store for $store {
+                async fn revision(&self) -> Result<Revision, StoreError> {
+                    $crate::work::revision(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+                    $crate::work::snapshot(&mut $crate::Database::read_at_once(self).await?).await
+                }
+
+                async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::apply(transaction, &batch))
+                }
+
+                async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+                    $crate::work::user_by_id(&mut $crate::Database::read(self).await?, id).await
+                }
+
+                async fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
+                    $crate::work::user_by_login(&mut $crate::Database::read(self).await?, login).await
+                }
+
+                async fn person(&self, id: &UserId) -> Result<Option<Person>, StoreError> {
+                    $crate::work::person(&mut $crate::Database::read_at_once(self).await?, id).await
+                }
+
+                async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
+                    $crate::work::list_users(&mut $crate::Database::read(self).await?, page).await
+                }
+
+                async fn find_users(&self, query: &UserQuery<'_>) -> Result<Vec<User>, StoreError> {
+                    $crate::search::users(&mut $crate::Database::read(self).await?, query).await
+                }
+
+                async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError> {
+                    $crate::work::password_hash(&mut $crate::Database::read(self).await?, id).await
+                }
+
+                async fn old_passwords(
+                    &self,
+                    id: &UserId,
+                    limit: u32,
+                ) -> Result<Vec<PasswordHash>, StoreError> {
+                    $crate::work::old_passwords(&mut $crate::Database::read(self).await?, id, limit).await
+                }
+
+                async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError> {
+                    $crate::work::participants(&mut $crate::Database::read(self).await?, of).await
+                }
+
+                async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+                    $crate::work::group_by_id(&mut $crate::Database::read(self).await?, id).await
+                }
+
+                async fn group_by_name(&self, name: &GroupName) -> Result<Option<Group>, StoreError> {
+                    $crate::work::group_by_name(&mut $crate::Database::read(self).await?, name).await
+                }
+
+                async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError> {
+                    $crate::work::list_groups(&mut $crate::Database::read(self).await?, page).await
+                }
+
+                async fn find_groups(&self, query: &GroupQuery<'_>) -> Result<Vec<Group>, StoreError> {
+                    $crate::search::groups(&mut $crate::Database::read(self).await?, query).await
+                }
+
+                async fn group_rules(&self) -> Result<Vec<GroupRule>, StoreError> {
+                    $crate::work::group_rules(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn rule_memberships(
+                    &self,
+                    user: &UserId,
+                ) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError> {
+                    $crate::work::rule_memberships(&mut $crate::Database::read(self).await?, user).await
+                }
+
+                async fn rule_members(
+                    &self,
+                    rule: &GroupRuleId,
+                    page: Page<'_, UserId>,
+                ) -> Result<Vec<(UserId, GroupId)>, StoreError> {
+                    $crate::work::rule_members(&mut $crate::Database::read(self).await?, rule, page).await
+                }
+
+                async fn members(
+                    &self,
+                    group: &GroupId,
+                    page: Page<'_, UserId>,
+                ) -> Result<Vec<User>, StoreError> {
+                    $crate::work::members(&mut $crate::Database::read(self).await?, group, page).await
+                }
+
+                async fn assigned_users(
+                    &self,
+                    application: &ApplicationId,
+                    page: Page<'_, UserId>,
+                ) -> Result<Vec<UserAssignment>, StoreError> {
+                    $crate::work::assigned_users(&mut $crate::Database::read(self).await?, application, page)
+                        .await
+                }
+
+                async fn user_assignment(
+                    &self,
+                    application: &ApplicationId,
+                    user: &UserId,
+                ) -> Result<Option<UserAssignment>, StoreError> {
+                    $crate::work::user_assignment(&mut $crate::Database::read(self).await?, application, user)
+                        .await
+                }
+
+                async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError> {
+                    $crate::work::api_token(&mut $crate::Database::read(self).await?, hash).await
+                }
+
+                async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+                    $crate::work::api_tokens(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError> {
+                    $crate::work::roles_of(&mut $crate::Database::read(self).await?, holder).await
+                }
+
+                async fn roles(&self) -> Result<Vec<RoleAssignment>, StoreError> {
+                    $crate::work::roles(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn take_one_time_token(
+                    &self,
+                    hash: &TokenHash,
+                    now: Timestamp,
+                ) -> Result<Option<OneTimeToken>, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::take_one_time_token(
+                        transaction,
+                        hash,
+                        now
+                    ))
+                }
+
+                async fn one_time_token(
+                    &self,
+                    hash: &TokenHash,
+                    now: Timestamp,
+                ) -> Result<Option<OneTimeToken>, StoreError> {
+                    $crate::work::one_time_token(&mut $crate::Database::read(self).await?, hash, now).await
+                }
+
+                async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::begin_session(transaction, session))
+                }
+
+                async fn use_session(
+                    &self,
+                    token: &TokenHash,
+                    now: Timestamp,
+                ) -> Result<Option<Session>, StoreError> {
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::use_session(
+                        transaction,
+                        token,
+                        now
+                    ))
+                }
+
+                async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+                    $crate::work::session_by_id(&mut $crate::Database::read(self).await?, id).await
+                }
+
+                async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
+                    $crate::work::sessions_of(&mut $crate::Database::read(self).await?, user).await
+                }
+
+                async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::end_session(transaction, token))
+                }
+
+                async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::add_code(transaction, code))
+                }
+
+                async fn code(
+                    &self,
+                    hash: &TokenHash,
+                    now: Timestamp,
+                ) -> Result<Option<AuthorizationCode>, StoreError> {
+                    $crate::work::code(&mut $crate::Database::read(self).await?, hash, now).await
+                }
+
+                async fn redeem_code(
+                    &self,
+                    hash: &TokenHash,
+                    family: Option<&RefreshFamily>,
+                    now: Timestamp,
+                ) -> Result<Redemption, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::redeem_code(
+                        transaction,
+                        hash,
+                        family,
+                        now
+                    ))
+                }
+
+                async fn add_device_decision(&self, decision: &DeviceDecision) -> Result<bool, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::add_decision(transaction, decision))
+                }
+
+                async fn device_decision(
+                    &self,
+                    user_code: &TokenHash,
+                ) -> Result<Option<DeviceDecision>, StoreError> {
+                    $crate::work::decision(&mut $crate::Database::read(self).await?, user_code).await
+                }
+
+                async fn redeem_device_code(
+                    &self,
+                    user_code: &TokenHash,
+                    family: &RefreshFamily,
+                    now: Timestamp,
+                ) -> Result<Result<(), DeviceRefusal>, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::redeem(
+                        transaction,
+                        user_code,
+                        family,
+                        now
+                    ))
+                }
+
+                async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::insert_family(transaction, family))
+                }
+
+                async fn refresh_family(
+                    &self,
+                    token: &RefreshToken,
+                ) -> Result<Option<RefreshFamily>, StoreError> {
+                    $crate::work::refresh_family(&mut $crate::Database::read(self).await?, token).await
+                }
+
+                async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError> {
+                    $crate::work::families(&mut $crate::Database::read(self).await?, query).await
+                }
+
+                async fn rotate_refresh_token(
+                    &self,
+                    token: &RefreshToken,
+                    terms: &RefreshTerms,
+                    now: Timestamp,
+                ) -> Result<Rotation, StoreError> {
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::rotate(
+                        transaction,
+                        token,
+                        terms,
+                        now
+                    ))
+                }
+
+                async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::end(
+                        transaction,
+                        grant.as_str(),
+                        EndReason::Revoked,
+                        now
+                    ))
+                }
+
+                async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError> {
+                    $crate::work::has_ended(&mut $crate::Database::read(self).await?, grant).await
+                }
+
+                async fn attempt(
+                    &self,
+                    key: &ThrottleKey,
+                    rule: &ThrottleRule,
+                    now: Timestamp,
+                ) -> Result<Attempt, StoreError> {
+                    $crate::written!(self, write_guarded, |transaction| $crate::work::attempt(
+                        transaction,
+                        key,
+                        rule,
+                        now
+                    ))
+                }
+
+                async fn forget_attempts(&self, key: &ThrottleKey) -> Result<u32, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::forget_attempts(transaction, key))
+                }
+
+                async fn take_back_attempts(&self, key: &ThrottleKey, number: u32) -> Result<(), StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::take_back_attempts(
+                        transaction,
+                        key,
+                        number
+                    ))
+                }
+
+                async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
+                    $crate::search::latest_audit_events(&mut $crate::Database::read(self).await?, limit).await
+                }
+
+                async fn find_audit_events(
+                    &self,
+                    query: &AuditQuery<'_>,
+                ) -> Result<Vec<AuditEvent>, StoreError> {
+                    $crate::search::audit_events(&mut $crate::Database::read(self).await?, query).await
+                }
+
+                async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::purge(transaction, now))
+                }
+            }
+        };
+    };
+}
+
+/// One transaction that writes, begun again as long as the database says that this helps.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! written {
+    ($store:ident, |$transaction:ident| $work:expr) => {
+        $crate::written!($store, write, |$transaction| $work)
+    };
+    ($store:ident, $begin:ident, |$transaction:ident| $work:expr) => {{
+        let mut failed = 0;
+        loop {
+            let mut begun = $crate::Database::$begin($store).await?;
+            let worked = {
+                let $transaction = &mut begun;
+                $work.await
+            };
+            let outcome = match worked {
+                Ok(value) => $crate::Database::done($store, begun).await.map(|()| value),
+                Err(error) => {
+                    drop(begun);
+                    Err(error)
+                }
+            };
+            match outcome {
+                Ok(value) => break Ok(value),
+                Err(error) => {
+                    failed += 1;
+                    if !$crate::Database::again($store, &error, failed).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}

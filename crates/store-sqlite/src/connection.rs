@@ -1,0 +1,181 @@
+//! SQLite's connections, its rows, and the ways of its SQL.
+
+use async_trait::async_trait;
+use kubesso_directory::StoreError;
+use kubesso_store_sql::{
+    Columns, Connection, Database, Dialect, ErrorKind, Record, SqlError, Statement, Value, database,
+};
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection, Transaction};
+
+use crate::SqliteStore;
+
+/// A connection that reads.
+#[derive(Debug)]
+pub struct Reading(pub(crate) PoolConnection<Sqlite>);
+
+/// A transaction that reads, or that writes and has taken the lock.
+#[derive(Debug)]
+pub struct Transacting(pub(crate) Transaction<'static, Sqlite>);
+
+#[async_trait]
+impl Database for SqliteStore {
+    type Reading = Reading;
+    type Snapshot = Transacting;
+    type Writing = Transacting;
+
+    async fn read(&self) -> Result<Reading, StoreError> {
+        let given = self.readers.acquire().await.map_err(meaning);
+        given.map(Reading).map_err(database("give a connection to read"))
+    }
+
+    async fn read_at_once(&self) -> Result<Transacting, StoreError> {
+        let begun = self.readers.begin().await.map_err(meaning);
+        begun.map(Transacting).map_err(database("begin to read"))
+    }
+
+    async fn write(&self) -> Result<Transacting, StoreError> {
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(meaning);
+        begun.map(Transacting).map_err(database("begin to write"))
+    }
+
+    async fn done(&self, transaction: Transacting) -> Result<(), StoreError> {
+        transaction.0.commit().await.map_err(meaning).map_err(database("commit"))
+    }
+
+    /// Whoever writes has waited for the lock before it read.
+    async fn again(&self, _error: &StoreError, _failed: u32) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Connection for Reading {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Ways
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
+        execute(&mut self.0, statement).await
+    }
+
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
+        fetch(&mut self.0, statement).await
+    }
+}
+
+#[async_trait]
+impl Connection for Transacting {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Ways
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
+        execute(&mut self.0, statement).await
+    }
+
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
+        fetch(&mut self.0, statement).await
+    }
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: Statement) -> Result<u64, SqlError> {
+    let done = bound(statement).execute(connection).await.map_err(meaning)?;
+    Ok(done.rows_affected())
+}
+
+async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Result<Vec<Record>, SqlError> {
+    let rows = bound(statement).fetch_all(connection).await.map_err(meaning)?;
+    Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
+}
+
+fn bound(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    let (sql, values) = statement.into_parts();
+    // What somebody sent is among the values.
+    let query = sqlx::query(AssertSqlSafe(sql.into_owned()));
+    values.into_iter().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Integer(number) => query.bind(number),
+        Value::Real(number) => query.bind(number),
+        Value::Flag(flag) => query.bind(flag),
+        Value::Bytes(bytes) => query.bind(bytes),
+    })
+}
+
+fn meaning(error: sqlx::Error) -> SqlError {
+    let kind = match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
+        Some(sqlx::error::ErrorKind::UniqueViolation) => ErrorKind::UniqueViolation,
+        Some(sqlx::error::ErrorKind::ForeignKeyViolation) => ErrorKind::ForeignKeyViolation,
+        _ => ErrorKind::Other,
+    };
+    SqlError::new(kind, error)
+}
+
+struct Cells(SqliteRow);
+
+impl Columns for Cells {
+    fn text(&self, column: &str) -> Result<Option<String>, SqlError> {
+        self.0.try_get(column).map_err(SqlError::other)
+    }
+
+    fn integer(&self, column: &str) -> Result<Option<i64>, SqlError> {
+        self.0.try_get(column).map_err(SqlError::other)
+    }
+
+    fn flag(&self, column: &str) -> Result<Option<bool>, SqlError> {
+        self.0.try_get(column).map_err(SqlError::other)
+    }
+
+    fn bytes(&self, column: &str) -> Result<Option<Vec<u8>>, SqlError> {
+        self.0.try_get(column).map_err(SqlError::other)
+    }
+}
+
+/// The ways of SQLite's SQL.
+pub(crate) struct Ways;
+
+impl Ways {
+    /// A path as SQLite writes it. Its steps are checked names: nothing that a quoted step could not hold.
+    fn path(path: &str) -> String {
+        format!("'$.\"{}\"'", path.replace('.', "\".\""))
+    }
+}
+
+impl Dialect for Ways {
+    /// Whoever writes has the lock of the whole file.
+    fn locking(&self) -> &'static str {
+        ""
+    }
+
+    fn position(&self) -> &'static str {
+        "instr"
+    }
+
+    fn ending(&self, column: &str) -> String {
+        format!("substr({column}, -length(?))")
+    }
+
+    fn json_text(&self, column: &str, path: &str) -> String {
+        format!("json_extract({column}, {})", Self::path(path))
+    }
+
+    /// Text is greater than any number in SQLite, so that the type is looked at.
+    fn json_number(&self, column: &str, path: &str) -> String {
+        let member = self.json_text(column, path);
+        format!("CASE WHEN typeof({member}) IN ('integer', 'real') THEN {member} END")
+    }
+
+    fn json_elements(&self, column: &str, path: &str) -> String {
+        format!("json_each({column}, {}) AS element", Self::path(path))
+    }
+
+    fn json_element(&self) -> &'static str {
+        "element.value"
+    }
+
+    fn without_index(&self, column: &str) -> String {
+        format!("+{column}")
+    }
+}
