@@ -2,19 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::{Sealed, SealingKey};
 use kubesso_store_sql::master_key::{self, CHECK_PURPOSE, KeyError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, query, query_scalar};
+use tokio::time::sleep;
 
 use crate::PostgresStore;
 use crate::retry::Retries;
 use crate::schema::{self, Mark};
 
 /// How often to look again while others make the same table.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 20;
+/// How long to wait before.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +120,7 @@ async fn prepare(
                 if !is_race || looks == LOOKS {
                     return Err(said(error));
                 }
+                sleep(PAUSE).await;
             }
         }
     }
@@ -126,10 +131,10 @@ async fn prepare(
     prepared
 }
 
-/// Whether others did the same at the same time.
+/// Whether others did the same at the same time: a table, its type or its row is there already, or they met.
 fn is_race(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("23505" | "42P07" | "40001" | "40P01"))
+    matches!(code.as_deref(), Some("23505" | "42710" | "42P07" | "40001" | "40P01"))
 }
 
 /// Migrates, and makes key and database fit, while nobody else does.

@@ -38,7 +38,7 @@ async fn a_database_without_its_key_or_with_another_is_refused_and_the_key_is_no
     assert!(refusal(&url, &elsewhere).await.contains("is not the key that the secrets in the database"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_replicas_that_begin_at_once_all_get_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("master.key");
