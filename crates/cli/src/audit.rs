@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::args::{Audit as Command, ExportFormat, Which};
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
-use crate::up::installation;
 
 /// How many entries are read at once.
 const PAGE: u32 = 500;
@@ -59,10 +59,10 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
     let data = match &command {
         Command::List { data, .. } | Command::Export { data, .. } => data,
     };
-    let store = installation::open_existing_directory(&environment::data_dir(data)?).await?;
+    let (store, _) = Database::open_existing(&environment::data_dir(data)?).await?;
     let done = match &command {
-        Command::List { which, limit, output, .. } => list(&store, which, *limit, output.format).await,
-        Command::Export { which, format: ExportFormat::Jsonl, .. } => export(&store, which).await,
+        Command::List { which, limit, output, .. } => list(&*store, which, *limit, output.format).await,
+        Command::Export { which, format: ExportFormat::Jsonl, .. } => export(&*store, which).await,
     };
     store.close().await;
     done.map(|()| ExitCode::SUCCESS)

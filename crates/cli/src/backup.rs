@@ -21,6 +21,13 @@ use sealed::{Opener, Sealer};
 /// Runs `kubesso backup …`. A running kubesso goes on.
 pub(crate) async fn backup(command: Backup) -> Result<ExitCode, CommandError> {
     let root = environment::data_dir(&command.data)?;
+    if crate::database::is_on_a_server(&root) {
+        return Err(CommandError::new(format!(
+            "the directory of {} is on a database server",
+            root.display()
+        ))
+        .mend("back the database up by its own means, and keep master.key of the data directory apart"));
+    }
     if !root.join(SqliteStore::FILE).exists() {
         return Err(CommandError::new(format!("there is no installation in {}", root.display()))
             .mend("name its directory with --data-dir"));

@@ -254,7 +254,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     for listener in metrics_listeners {
         let router = metrics.router().merge(health.router());
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
-        tasks.spawn(metrics.clone().probe(Arc::new(database.clone()), shutdown.clone()));
+        tasks.spawn(metrics.clone().probe(database.store(), shutdown.clone()));
     }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
@@ -273,7 +273,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     let (drain, log_end) = (Duration::from_secs(config.drain_seconds.into()), CancellationToken::new());
     let follow = async {
         if let Some(follower) = &mut follower {
-            follower.run(&database, &SystemClock, &log_end).await;
+            follower.run(&*database, &SystemClock, &log_end).await;
         }
     };
     let end = async {
@@ -286,7 +286,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     tokio::join!(follow, end);
     // What the last requests did.
     if let Some(follower) = &mut follower
-        && let Err(error) = follower.catch_up(&database, SystemClock.now()).await
+        && let Err(error) = follower.catch_up(&*database, SystemClock.now()).await
     {
         error!(%error, "the end of the audit log is not written; the next start does");
     }

@@ -11,14 +11,13 @@ use kubesso_directory::{
     Snapshot, Store, assignment, decide_with_reasons, parse_scopes,
 };
 use kubesso_provider::{PreviewRequest, preview};
-use kubesso_store_sqlite::SqliteStore;
 
 use crate::args::{Preview, Token as Command};
 use crate::data_directory::DataDirectory;
+use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
-use crate::up::installation;
 use report::{Decision, Lifetimes, Report};
 
 /// What kubectl's plugins ask for.
@@ -27,15 +26,15 @@ const USUAL_SCOPES: &str = "openid email groups";
 /// Runs `kubesso token …`.
 pub(crate) async fn run(Command::Preview(command): Command) -> Result<ExitCode, CommandError> {
     let root = environment::data_dir(&command.data)?;
-    let store = installation::open_existing_directory(&root).await?;
-    let report = report(&command, &store, &root).await;
+    let (store, _) = Database::open_existing(&root).await?;
+    let report = report(&command, &*store, &root).await;
     store.close().await;
     let report = report?;
     output::print(command.output.format, &report, || report.screen())?;
     Ok(if report.issued { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn report(command: &Preview, store: &SqliteStore, root: &Path) -> Result<Report, CommandError> {
+async fn report(command: &Preview, store: &dyn Store, root: &Path) -> Result<Report, CommandError> {
     let unreadable = |e| CommandError::because("the directory cannot be read", &e);
     let snapshot = store.snapshot().await.map_err(unreadable)?;
     let application = find_application(&snapshot, &command.client)?;
@@ -194,7 +193,7 @@ async fn unassigned(
     snapshot: &Snapshot,
     application: &Application,
     person: &Person,
-    store: &SqliteStore,
+    store: &dyn Store,
 ) -> Result<String, CommandError> {
     let mut groups = Vec::new();
     for assigned in snapshot.group_assignments(&application.id) {

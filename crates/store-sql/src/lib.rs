@@ -41,10 +41,10 @@ pub mod names {
     pub use kubesso_directory::{
         ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, DeviceDecision,
         DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName, GroupQuery, GroupRule,
-        GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person, Purged, Redemption, RefreshFamily,
-        RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, Session, SessionId,
-        SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId,
-        UserQuery,
+        GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person, Purged, Redemption,
+        RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, Session,
+        SessionId, SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User,
+        UserAssignment, UserId, UserQuery,
     };
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use kubesso_store_sql::master_key;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, query, query_scalar};
 
+use crate::SqliteStore;
 use crate::open::{self, OpenError};
-use crate::{SqliteStore, master_key};
 
 impl SqliteStore {
     /// Copies the database of `data_directory` into the new file `copy` (mode 0600), as it is at one moment. Whoever

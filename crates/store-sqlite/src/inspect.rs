@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use kubesso_directory::Sealed;
+use kubesso_store_sql::master_key::{self, KeyError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, query_scalar};
 
-use crate::open::{self, CHECK_PURPOSE, OpenError};
+use crate::SqliteStore;
+use crate::open::{self, OpenError};
 use crate::schema::{self, Mark};
-use crate::{SqliteStore, master_key};
 
 /// How a data directory is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +64,8 @@ async fn look(
     let sealed: Vec<u8> =
         query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await.map_err(said)?;
     let Some(key) = master_key::read(key_file)? else {
-        return Err(OpenError::KeyMissing { file: key_file.to_owned() });
+        return Err(KeyError::Missing { file: key_file.to_owned() }.into());
     };
-    key.open(CHECK_PURPOSE, &Sealed::from_bytes(sealed))
-        .map_err(|_| OpenError::KeyMismatch { file: key_file.to_owned() })?;
+    master_key::check(&key, &Sealed::from_bytes(sealed), key_file)?;
     Ok(Inspection::Found { pending: u32::try_from(schema::LATEST - version).unwrap_or(0) })
 }

@@ -32,7 +32,14 @@ pub(super) async fn check(config: &Config) -> Findings {
             None => findings.certificate("tls", &config.tls, &organization.url),
         }
     }
-    let holder = findings.data_directory(&config.data_dir).await;
+    let on_a_server = match config.database_url() {
+        Ok(url) => url.is_some(),
+        Err(error) => {
+            findings.problems.push(error.to_string());
+            true
+        }
+    };
+    let holder = findings.data_directory(&config.data_dir, on_a_server).await;
     if let Some(Sink::File(path)) = &config.audit_log {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         if path.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
@@ -67,7 +74,7 @@ impl Findings {
     }
 
     /// Who serves from it now, if somebody does.
-    async fn data_directory(&mut self, path: &Path) -> Option<String> {
+    async fn data_directory(&mut self, path: &Path, on_a_server: bool) -> Option<String> {
         let holder = match DataDirectory::look(path) {
             Ok(holder) => holder,
             Err(error) => {
@@ -75,6 +82,12 @@ impl Findings {
                 return None;
             }
         };
+        if on_a_server {
+            self.notes.push(
+                "the directory is on a database server: whether it answers was not looked at".to_owned(),
+            );
+            return holder;
+        }
         match SqliteStore::inspect(path).await {
             Ok(Inspection::Missing) => {
                 self.notes.push(format!("there is no directory in {} yet: it will be made", path.display()));

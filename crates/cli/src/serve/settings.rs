@@ -34,6 +34,8 @@ const SETTINGS: &[Setting] = &[
     text("tls.certificate"),
     text("tls.key"),
     text("data_dir"),
+    text("database_url_file"),
+    text("database"),
     text("begin_with"),
     text("organization.url"),
     list("organization.listen"),

@@ -31,6 +31,7 @@ async fn replicas() -> (House, House) {
         clock: one.clock.clone(),
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
+        back_channel: Some(one.told.clone()),
     });
     let other = House {
         clock: one.clock.clone(),
@@ -40,6 +41,7 @@ async fn replicas() -> (House, House) {
         provider: provider.await.unwrap(),
         application: one.application.clone(),
         directory: tempfile::tempdir().unwrap(),
+        told: one.told.clone(),
     };
     (one, other)
 }

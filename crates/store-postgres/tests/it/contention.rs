@@ -86,7 +86,7 @@ async fn attempts_under_many_new_keys_do_not_disturb_each_other() {
         }));
     }
     for one in attempting {
-        assert_eq!(one.await.unwrap().unwrap(), Attempt::Allowed);
+        assert!(matches!(one.await.unwrap().unwrap(), Attempt::Allowed { .. }));
     }
     for number in 0..2 * MANY {
         let key = ThrottleKey::login(&format!("{number}@example.com"));
