@@ -10,7 +10,7 @@ use crate::requested::Requested;
 use crate::tokens::{GRANT_CLAIM, Subject, has_id_token};
 
 /// The claims that are other ones in every token, and in no preview.
-pub const MADE_AT_ISSUE: [&str; 3] = ["at_hash", GRANT_CLAIM, "jti"];
+pub const MADE_AT_ISSUE: [&str; 4] = ["at_hash", GRANT_CLAIM, "jti", "sid"];
 
 /// For whom tokens would be, and under which rule.
 #[derive(Clone, Copy, Debug)]

@@ -161,6 +161,10 @@ mod tests {
         clean(directory.path());
         assert!(path.exists());
         drop(held);
+        // A process that another test starts at this moment has the file open until it executes its program.
+        while is_locked(&path) {
+            std::thread::yield_now();
+        }
         clean(directory.path());
         assert!(!path.exists());
     }

@@ -196,7 +196,7 @@ async fn what_is_not_offered_or_not_allowed_is_refused_with_the_reason() {
     let cases: [(&[&str], &str, &str); 14] = [
         (&["actor_token=x"], "invalid_request", "Actor tokens"),
         (&["actor_token_type=x"], "invalid_request", "Actor tokens"),
-        (&["resource=https://api.example"], "invalid_request", "resource"),
+        (&["resource=https://api.example"], "invalid_target", "resource"),
         (&["requested_token_type=jwt"], "invalid_request", "requested_token_type"),
         (&["subject_token_type=jwt"], "invalid_request", "subject_token_type"),
         (&["subject_token_type"], "invalid_request", "subject_token_type"),
