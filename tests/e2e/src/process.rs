@@ -5,11 +5,12 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::deadline::eventually;
 
@@ -100,12 +101,26 @@ impl Drop for Running {
     }
 }
 
-/// A port of the loopback interface that was free a moment ago.
+/// A port of the loopback interface for a program that must be told its port before it starts.
+///
+/// It lies below the ports that the kernel gives to outgoing connections (32768 and up on Linux): one of those may be
+/// taken by any connection of another test before the program binds it. No two calls in one process get the same.
 ///
 /// # Errors
 /// No port is free.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    const FIRST: u16 = 20_000;
+    const NUMBER: u16 = 10_000;
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..NUMBER {
+        // Processes side by side have neighbouring numbers, and must not walk over the same ports.
+        let walked = std::process::id().wrapping_mul(97).wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + u16::try_from(walked % u32::from(NUMBER))?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from {FIRST} on is free on the loopback interface")
 }
 
 /// The end of a long text.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use kubesso_ambient::{Clock, SystemClock};
@@ -42,8 +43,15 @@ pub(crate) fn tls(home: &Path, authority: &CertificateAuthority, name: &str, nam
     format!("{{certificate: {}, key: {}}}", certificate.display(), key.display())
 }
 
+/// A port that no outgoing connection takes before the server binds it: below those that the kernel gives out (32768
+/// and up on Linux). No two calls in one process get the same.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Processes side by side have neighbouring numbers, and must not walk over the same ports.
+    let first = std::process::id().wrapping_mul(97);
+    let ports = || Some(20_000 + first.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::from_fn(ports).take(10_000).filter_map(|port| u16::try_from(port).ok()).find(is_free).unwrap()
 }
 
 pub(crate) async fn answers(http: &reqwest::Client, url: &str) {

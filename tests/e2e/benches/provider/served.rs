@@ -1,7 +1,6 @@
 //! `kubesso serve` as a process of its own, with one person.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_e2e::environment;
 use kubesso_e2e::form::{FormClient, Tokens};
+use kubesso_e2e::process::free_port;
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use tempfile::TempDir;
 
@@ -54,7 +54,7 @@ impl Served {
         let path = |name: &str| folder.path().join(name);
         fs::write(path("tls.crt"), identity.chain_pem())?;
         fs::write(path("tls.key"), identity.key_pem())?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let base_url = format!("https://localhost:{port}");
         let config = format!(
             "base_url: {base_url}\nlisten: ['127.0.0.1:{port}']\ntls: {{certificate: {}, key: {}}}\ndata_dir: {}\n",
