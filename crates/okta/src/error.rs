@@ -45,6 +45,19 @@ impl ApiError {
             .because(format!("{field}: {cause}"))
     }
 
+    /// Another object has the same `field`: E0000001.
+    pub(crate) fn taken(field: &str) -> Self {
+        Self::invalid(field, "An object with this field already exists in the current organization")
+    }
+
+    /// What the store's refusal of a change means in which `field` must be unique.
+    pub(crate) fn on_conflict(field: &'static str) -> impl FnOnce(StoreError) -> Self {
+        move |error| match error {
+            StoreError::Conflict { .. } => Self::taken(field),
+            error => error.into(),
+        }
+    }
+
     /// A body that is no JSON, or another JSON than asked for: E0000003.
     pub(crate) fn malformed(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)

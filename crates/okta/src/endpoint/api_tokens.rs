@@ -78,9 +78,7 @@ async fn create(
     }
     let of_that_name = context.store.api_tokens().await?.into_iter().find(|token| token.name == name);
     if of_that_name.as_ref().is_some_and(|token| token.is_alive(context.now())) {
-        return Err(
-            body.refuse("name", "An object with this field already exists in the current organization")
-        );
+        return Err(ApiError::taken("name"));
     }
     let value = ApiTokenValue::generate(&*context.entropy);
     let token = ApiToken {

@@ -159,10 +159,7 @@ async fn create(
     context
         .change_configuration(|snapshot| {
             if snapshot.application(&application.client_id).is_some() {
-                return Err(ApiError::invalid(
-                    "credentials.oauthClient.client_id",
-                    "An object with this field already exists in the current organization",
-                ));
+                return Err(ApiError::taken("credentials.oauthClient.client_id"));
             }
             let entry =
                 entry(&context, &caller, "application.lifecycle.create", "Create application", &application);

@@ -283,10 +283,7 @@ fn refuse_taken_name(snapshot: &Snapshot, server: &AuthorizationServer) -> Resul
     let is_taken =
         snapshot.servers().any(|other| other.server.name == server.name && other.server.id != server.id);
     if is_taken {
-        return Err(ApiError::invalid(
-            "name",
-            "An object with this field already exists in the current organization",
-        ));
+        return Err(ApiError::taken("name"));
     }
     Ok(())
 }

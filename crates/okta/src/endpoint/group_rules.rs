@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use kubesso_directory::{
     Access, Change, Expectation, Expression, GroupId, GroupRule, GroupRuleId, Label, Page, Person, Resource,
-    Status, StoreError, UserId, UserStatus,
+    Status, UserId, UserStatus,
 };
 use serde_json::{Map, Value, json};
 
@@ -133,7 +133,7 @@ async fn create(
     context
         .change_people(Expectation::Any, vec![Change::PutGroupRule(rule.clone()), entry])
         .await
-        .map_err(name_taken)?;
+        .map_err(ApiError::on_conflict("name"))?;
     Ok(Json(view(&context, &rule)))
 }
 
@@ -184,7 +184,7 @@ async fn replace(
     context
         .change_people(Expectation::Any, vec![Change::PutGroupRule(after.clone()), entry])
         .await
-        .map_err(name_taken)?;
+        .map_err(ApiError::on_conflict("name"))?;
     Ok(Json(view(&context, &after)))
 }
 
@@ -345,15 +345,6 @@ async fn find(context: &Context, id: &str) -> Result<GroupRule, ApiError> {
 fn entry(context: &Context, caller: &Caller, event_type: &str, message: &str, rule: &GroupRule) -> Change {
     let target = Target::new("GroupRule", &rule.id, rule.name.as_str());
     audit::entry(context, caller, event_type, message, &[target])
-}
-
-fn name_taken(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Conflict { .. } => {
-            ApiError::invalid("name", "An object with this field already exists in the current organization")
-        }
-        error => error.into(),
-    }
 }
 
 fn view(context: &Context, rule: &GroupRule) -> Value {

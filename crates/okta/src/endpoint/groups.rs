@@ -112,7 +112,7 @@ async fn create(
     context
         .change_people(Expectation::Any, vec![Change::PutGroup(group.clone()), entry])
         .await
-        .map_err(name_taken)?;
+        .map_err(ApiError::on_conflict("name"))?;
     Ok(Json(view::group(&context, &group)))
 }
 
@@ -160,7 +160,7 @@ async fn replace(
         match context.change_people(as_read, vec![Change::PutGroup(group.clone()), entry]).await {
             Ok(()) => return Ok(Json(view::group(&context, &group))),
             Err(StoreError::Stale) => {}
-            Err(error) => return Err(name_taken(error)),
+            Err(error) => return Err(ApiError::on_conflict("name")(error)),
         }
     }
     Err(ApiError::busy())
@@ -319,15 +319,6 @@ fn refuse_built_in(group: &Group) -> Result<(), ApiError> {
         )));
     }
     Ok(())
-}
-
-fn name_taken(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Conflict { .. } => {
-            ApiError::invalid("name", "An object with this field already exists in the current organization")
-        }
-        error => error.into(),
-    }
 }
 
 fn target(group: &Group) -> Target {

@@ -1,9 +1,8 @@
 //! Administrators: which people, groups and programs hold which roles. Only a super administrator changes that.
 
-use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use axum::{Extension, Json, Router};
 use http::StatusCode;
 use kubesso_directory::{
     Access, AdminRole, Change, ClientId, Expectation, Resource, RoleAssignment, RoleAssignmentId, RoleHolder,
@@ -20,20 +19,37 @@ use crate::fields::Fields;
 use crate::parameters::Ids;
 use crate::time;
 
-const USERS: &str = "/api/v1/users/{id}/roles";
-const GROUPS: &str = "/api/v1/groups/{id}/roles";
-const CLIENTS: &str = "/oauth2/v1/clients/{id}/roles";
-
 pub(crate) fn routes() -> Router<Context> {
-    let one = |of: &str| format!("{of}/{{role}}");
-    Router::new()
-        .route(USERS, get(list_of_user).post(assign_to_user))
-        .route(&one(USERS), get(read_of_user).delete(unassign_from_user))
-        .route(GROUPS, get(list_of_group).post(assign_to_group))
-        .route(&one(GROUPS), get(read_of_group).delete(unassign_from_group))
-        .route(CLIENTS, get(list_of_client).post(assign_to_client))
-        .route(&one(CLIENTS), get(read_of_client).delete(unassign_from_client))
+    roles_of(HolderKind::User, "/api/v1/users/{id}/roles")
+        .merge(roles_of(HolderKind::Group, "/api/v1/groups/{id}/roles"))
+        .merge(roles_of(HolderKind::Client, "/oauth2/v1/clients/{id}/roles"))
         .route("/api/v1/iam/assignees/users", get(users_with_roles))
+}
+
+fn roles_of(kind: HolderKind, collection: &str) -> Router<Context> {
+    let listed = if kind == HolderKind::User { get(list_of_user) } else { get(list) };
+    Router::new()
+        .route(collection, listed.post(assign))
+        .route(&format!("{collection}/{{role}}"), get(read).delete(unassign))
+        .route_layer(Extension(kind))
+}
+
+/// Who the holders at an address are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HolderKind {
+    User,
+    Group,
+    Client,
+}
+
+impl HolderKind {
+    async fn find(self, context: &Context, caller: &Caller, id: &str) -> Result<Holder, ApiError> {
+        match self {
+            Self::User => user(context, caller, id).await,
+            Self::Group => group(context, id).await,
+            Self::Client => client(context, id).await,
+        }
+    }
 }
 
 /// Somebody who holds roles or could.
@@ -113,94 +129,32 @@ impl Holder {
     }
 }
 
-async fn list_of_group(
+async fn list(
     State(context): State<Context>,
+    Extension(kind): Extension<HolderKind>,
     caller: Caller,
     Ids(id): Ids<String>,
 ) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Roles, Access::Read)?;
-    list(&context, &group(&context, &id).await?).await
-}
-
-async fn list_of_client(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids(id): Ids<String>,
-) -> Result<Json<Value>, ApiError> {
-    caller.authority().require(Resource::Roles, Access::Read)?;
-    list(&context, &client(&context, &id).await?).await
-}
-
-async fn list(context: &Context, holder: &Holder) -> Result<Json<Value>, ApiError> {
-    let roles = roles(context, &holder.who).await?;
-    Ok(Json(roles.iter().map(|assignment| view(context, holder, assignment)).collect()))
+    let holder = kind.find(&context, &caller, &id).await?;
+    let roles = roles(&context, &holder.who).await?;
+    Ok(Json(roles.iter().map(|assignment| view(&context, &holder, assignment)).collect()))
 }
 
 async fn roles(context: &Context, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, ApiError> {
     Ok(context.store.roles_of(holder).await?)
 }
 
-async fn read_of_user(
+async fn read(
     State(context): State<Context>,
+    Extension(kind): Extension<HolderKind>,
     caller: Caller,
     Ids((id, role)): Ids<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     caller.authority().require(Resource::Roles, Access::Read)?;
-    let holder = user(&context, &caller, &id).await?;
+    let holder = kind.find(&context, &caller, &id).await?;
     let assignment = find(&context, &holder, &role).await?;
     Ok(Json(view(&context, &holder, &assignment)))
-}
-
-async fn read_of_group(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, role)): Ids<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    caller.authority().require(Resource::Roles, Access::Read)?;
-    let holder = group(&context, &id).await?;
-    let assignment = find(&context, &holder, &role).await?;
-    Ok(Json(view(&context, &holder, &assignment)))
-}
-
-async fn read_of_client(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, role)): Ids<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    caller.authority().require(Resource::Roles, Access::Read)?;
-    let holder = client(&context, &id).await?;
-    let assignment = find(&context, &holder, &role).await?;
-    Ok(Json(view(&context, &holder, &assignment)))
-}
-
-async fn assign_to_user(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids(id): Ids<String>,
-    Body(body): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    require_to_change(&caller)?;
-    assign(&context, &caller, &user(&context, &caller, &id).await?, body).await
-}
-
-async fn assign_to_group(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids(id): Ids<String>,
-    Body(body): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    require_to_change(&caller)?;
-    assign(&context, &caller, &group(&context, &id).await?, body).await
-}
-
-async fn assign_to_client(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids(id): Ids<String>,
-    Body(body): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    require_to_change(&caller)?;
-    assign(&context, &caller, &client(&context, &id).await?, body).await
 }
 
 fn require_to_change(caller: &Caller) -> Result<(), ApiError> {
@@ -210,16 +164,19 @@ fn require_to_change(caller: &Caller) -> Result<(), ApiError> {
 
 /// `POST …/roles`: `{type}`
 async fn assign(
-    context: &Context,
-    caller: &Caller,
-    holder: &Holder,
-    body: Map<String, Value>,
+    State(context): State<Context>,
+    Extension(kind): Extension<HolderKind>,
+    caller: Caller,
+    Ids(id): Ids<String>,
+    Body(body): Body<Map<String, Value>>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
+    require_to_change(&caller)?;
+    let holder = kind.find(&context, &caller, &id).await?;
     let mut body = Fields::of_body(body);
     let role = body
         .word("type", &known_roles(), AdminRole::parse)?
         .ok_or_else(|| ApiError::invalid("type", "The field cannot be left blank"))?;
-    let present = roles(context, &holder.who).await?;
+    let present = roles(&context, &holder.who).await?;
     if let Some(present) = present.iter().find(|assignment| assignment.role == role) {
         return Err(ApiError::state(
             StatusCode::CONFLICT,
@@ -240,9 +197,9 @@ async fn assign(
         RoleHolder::Client(_) => "app.oauth2.client.privilege.grant",
     };
     let message = format!("Grant the administrator role {}", role.as_str());
-    let entry = audit::entry(context, caller, event, &message, std::slice::from_ref(&holder.target));
+    let entry = audit::entry(&context, &caller, event, &message, std::slice::from_ref(&holder.target));
     context.change_people(Expectation::Any, vec![Change::AssignRole(assignment.clone()), entry]).await?;
-    Ok((StatusCode::CREATED, Json(view(context, holder, &assignment))))
+    Ok((StatusCode::CREATED, Json(view(&context, &holder, &assignment))))
 }
 
 /// The roles that there are, for a refusal.
@@ -250,48 +207,23 @@ fn known_roles() -> String {
     AdminRole::ALL.map(AdminRole::as_str).join(", ")
 }
 
-async fn unassign_from_user(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, role)): Ids<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    require_to_change(&caller)?;
-    unassign(&context, &caller, &user(&context, &caller, &id).await?, &role).await
-}
-
-async fn unassign_from_group(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, role)): Ids<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    require_to_change(&caller)?;
-    unassign(&context, &caller, &group(&context, &id).await?, &role).await
-}
-
-async fn unassign_from_client(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, role)): Ids<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    require_to_change(&caller)?;
-    unassign(&context, &caller, &client(&context, &id).await?, &role).await
-}
-
 /// `DELETE …/roles/{role}`
 async fn unassign(
-    context: &Context,
-    caller: &Caller,
-    holder: &Holder,
-    role: &str,
+    State(context): State<Context>,
+    Extension(kind): Extension<HolderKind>,
+    caller: Caller,
+    Ids((id, role)): Ids<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let assignment = find(context, holder, role).await?;
+    require_to_change(&caller)?;
+    let holder = kind.find(&context, &caller, &id).await?;
+    let assignment = find(&context, &holder, &role).await?;
     let event = match holder.who {
         RoleHolder::User(_) => "user.account.privilege.revoke",
         RoleHolder::Group(_) => "group.privilege.revoke",
         RoleHolder::Client(_) => "app.oauth2.client.privilege.revoke",
     };
     let message = format!("Revoke the administrator role {}", assignment.role.as_str());
-    let entry = audit::entry(context, caller, event, &message, std::slice::from_ref(&holder.target));
+    let entry = audit::entry(&context, &caller, event, &message, std::slice::from_ref(&holder.target));
     context.change_people(Expectation::Any, vec![Change::UnassignRole(assignment.id), entry]).await?;
     Ok(StatusCode::NO_CONTENT)
 }

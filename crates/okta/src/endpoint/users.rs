@@ -179,7 +179,7 @@ async fn create(
     changes.extend(into.iter().map(|group| Change::AddMember(group.id.clone(), id.clone())));
     changes.extend(group_rules::changes_for(&context, caller.authority(), &person).await?);
     changes.push(entry(&context, &caller, "user.lifecycle.create", "Create user", &user));
-    context.change_people(Expectation::Any, changes).await.map_err(login_taken)?;
+    context.change_people(Expectation::Any, changes).await.map_err(ApiError::on_conflict("login"))?;
     Ok(warnings.with(Json(view::user(&context, &find(&context, id.as_str()).await?))))
 }
 
@@ -314,7 +314,7 @@ async fn change(
         match context.change_people(as_read, changes).await {
             Ok(()) => return context.store.user(id).await?.ok_or_else(missing),
             Err(StoreError::Stale) => {}
-            Err(error) => return Err(login_taken(error)),
+            Err(error) => return Err(ApiError::on_conflict("login")(error)),
         }
     }
     Err(ApiError::busy())
@@ -346,13 +346,4 @@ pub(crate) async fn find_or_me(context: &Context, caller: &Caller, id: &str) -> 
 fn entry(context: &Context, caller: &Caller, event_type: &str, message: &str, user: &User) -> Change {
     let target = Target::new("User", &user.id, user.profile.login.as_str());
     audit::entry(context, caller, event_type, message, &[target])
-}
-
-fn login_taken(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Conflict { .. } => {
-            ApiError::invalid("login", "An object with this field already exists in the current organization")
-        }
-        error => error.into(),
-    }
 }
