@@ -16,6 +16,8 @@ use kubesso_directory::{
     AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
 };
 use kubesso_token::{JtiMemory, SigningKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -26,10 +28,14 @@ use crate::operation::Counters;
 use crate::pages::{self, ErrorPage};
 use crate::polls::Polls;
 use crate::response_headers::RequestId;
+use crate::sealed::{self, Purpose, SealError};
 use crate::spare_key::SpareKey;
 
 /// How old the knowledge of the configuration may be: so often is the store asked for its revision.
 const REVISION_CHECK: SignedDuration = SignedDuration::from_millis(250);
+
+/// How long a page with something sealed into it may lie open.
+const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -108,6 +114,26 @@ impl Context {
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),
         }))
+    }
+
+    /// `value` as text that opens for `purpose` until `ends`.
+    pub(crate) fn seal(
+        &self,
+        purpose: Purpose,
+        value: &impl Serialize,
+        ends: Timestamp,
+    ) -> Result<String, serde_json::Error> {
+        sealed::seal(&self.sealing_key, &*self.entropy, purpose, value, ends)
+    }
+
+    /// What is sealed into a page, which may lie open as long as [`PAGE_LIFETIME`].
+    pub(crate) fn seal_page(&self, purpose: Purpose, pending: &impl Serialize) -> Result<String, PageError> {
+        Ok(self.seal(purpose, pending, self.now().saturating_add(PAGE_LIFETIME)?)?)
+    }
+
+    /// What was sealed for `purpose`, unless it has ended.
+    pub(crate) fn open<T: DeserializeOwned>(&self, purpose: Purpose, sealed: &str) -> Result<T, SealError> {
+        sealed::open(&self.sealing_key, purpose, sealed, self.now())
     }
 
     /// The present moment.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
-use crate::sealed::{self, Purpose, SealError};
+use crate::sealed::{Purpose, SealError};
 
 /// What the `request_uri` of a pushed request begins with (RFC 9126 §2.2).
 const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
@@ -167,8 +167,7 @@ pub(crate) fn push(
         parameters,
     };
     let ends = context.now().saturating_add(PUSHED_LIFETIME).unwrap_or(Timestamp::MAX);
-    let (key, entropy) = (&context.sealing_key, &*context.entropy);
-    let sealed = sealed::seal(key, entropy, Purpose::PushedRequest, &pushed, ends)?;
+    let sealed = context.seal(Purpose::PushedRequest, &pushed, ends)?;
     Ok(format!("{PUSHED}{sealed}"))
 }
 
@@ -189,7 +188,7 @@ fn pulled(
     sealed: &str,
 ) -> Result<Effective, OAuthError> {
     let invalid = |description: &str| OAuthError::new(ErrorCode::InvalidRequestUri, description);
-    let opened = sealed::open(&context.sealing_key, Purpose::PushedRequest, sealed, context.now());
+    let opened = context.open(Purpose::PushedRequest, sealed);
     let Pushed { id, server: to, client, parameters } = opened.map_err(|error| match error {
         SealError::Expired => invalid("The request_uri has ended: push the request again."),
         SealError::NotOurs => invalid("The request_uri is not one of ours."),

@@ -10,10 +10,10 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
-use jiff::SignedDuration;
 use kubesso_directory::{
     Batch, Change, FamilyQuery, GrantId, RefreshFamily, RefreshRotation, Session, SessionId,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::audit;
@@ -28,13 +28,10 @@ use crate::pages;
 use crate::pages::account::{Account, ApplicationEntry, SessionEntry};
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 
 /// Short, because people type it.
 pub(crate) const PATH: &str = "/account";
-
-/// How long a page may lie open.
-const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// So many sessions are listed, and so many applications.
 const LONGEST_LIST: u32 = 100;
@@ -107,9 +104,7 @@ async fn submit(
     jar: CookieJar,
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
-    let sealed = parameters.lenient("request").unwrap_or_default();
-    let opened = sealed::open::<Pending>(&context.sealing_key, Purpose::Account, sealed, context.now());
-    let Pending { browser, session } = opened.map_err(|_| not_ours())?;
+    let Pending { browser, session } = open(context, Purpose::Account, parameters)?;
     if !browser.admits(&jar, headers, &context.base_url) {
         return Err(not_ours());
     }
@@ -217,8 +212,7 @@ async fn page(
 
     let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
     let pending = Pending { browser, session: found.session.id.clone() };
-    let ends = now.saturating_add(PAGE_LIFETIME)?;
-    let request = sealed::seal(&context.sealing_key, &*context.entropy, Purpose::Account, &pending, ends)?;
+    let request = context.seal_page(Purpose::Account, &pending)?;
     let name = user.profile.name();
     let page = Account {
         assets: pages::assets(),
@@ -265,6 +259,16 @@ fn application(context: &Context, configuration: &Configuration, family: &Refres
         since: Moment::new(family.created, now),
         last_used: rotates.then(|| Moment::new(family.rotated, now)),
     }
+}
+
+/// What was sealed into the form that was sent.
+fn open<T: DeserializeOwned>(
+    context: &Context,
+    purpose: Purpose,
+    parameters: &Parameters,
+) -> Result<T, PageError> {
+    let sealed = parameters.lenient("request").unwrap_or_default();
+    context.open(purpose, sealed).map_err(|_| not_ours())
 }
 
 fn not_ours() -> PageError {

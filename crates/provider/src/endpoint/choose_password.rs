@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use jiff::SignedDuration;
 use kubesso_directory::{OneTimePurpose, OneTimeTokenValue, TokenHash, User};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +19,7 @@ use crate::endpoint::form;
 use crate::pages;
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose, SealError};
+use crate::sealed::{Purpose, SealError};
 
 /// The link that somebody new gets.
 pub(crate) const WELCOME: &str = "/welcome/{token}";
@@ -28,9 +27,6 @@ pub(crate) const WELCOME: &str = "/welcome/{token}";
 pub(crate) const RESET: &str = "/reset_password/{token}";
 /// What both begin with: the rest is secret.
 pub(crate) const DIRECTORIES: [&str; 2] = ["/welcome/", "/reset_password/"];
-
-/// How long a page may lie open.
-const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is sealed into the page.
 #[derive(Serialize, Deserialize)]
@@ -89,9 +85,7 @@ impl Link<'_> {
         let context = self.context;
         let link = self.token.hash();
         let sealed = parameters.lenient("request").unwrap_or_default();
-        let opened =
-            sealed::open::<Pending>(&context.sealing_key, Purpose::PendingPassword, sealed, context.now());
-        let is_ours = match opened {
+        let is_ours = match context.open::<Pending>(Purpose::PendingPassword, sealed) {
             Ok(pending) => pending.link == link && pending.browser.admits(&jar, headers, &context.base_url),
             Err(SealError::NotOurs) => false,
             Err(SealError::Expired) => {
@@ -133,9 +127,7 @@ impl Link<'_> {
         let context = self.context;
         let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
         let pending = Pending { link: self.token.hash(), browser };
-        let ends = context.now().saturating_add(PAGE_LIFETIME)?;
-        let (key, entropy) = (&context.sealing_key, &*context.entropy);
-        let request = sealed::seal(key, entropy, Purpose::PendingPassword, &pending, ends)?;
+        let request = context.seal_page(Purpose::PendingPassword, &pending)?;
         let (heading, what, directory) = match self.purpose {
             OneTimePurpose::Activation => {
                 ("Welcome", "Choose the password that you will sign in with.", DIRECTORIES[0])

@@ -31,7 +31,7 @@ use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
 use crate::password_check::{Denied, Proved, prove};
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose, SealError};
+use crate::sealed::{Purpose, SealError};
 use crate::user_code::{IssuedCode, UserCode};
 
 mod errors;
@@ -94,7 +94,7 @@ async fn submit(
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
     let sealed = parameters.lenient("request").unwrap_or_default();
-    let opened = sealed::open(&context.sealing_key, Purpose::PendingDevice, sealed, context.now());
+    let opened = context.open(Purpose::PendingDevice, sealed);
     let Pending { code, browser, asked } = opened.map_err(|error| match error {
         SealError::Expired => code_ended(),
         SealError::NotOurs => unusable_page(),
@@ -412,7 +412,6 @@ impl<'a> Visit<'a> {
         let context = self.context;
         let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
         let pending = Pending { code: self.code.clone(), browser, asked };
-        let (key, entropy) = (&context.sealing_key, &*context.entropy);
-        Ok((sealed::seal(key, entropy, Purpose::PendingDevice, &pending, self.code.ends())?, jar))
+        Ok((context.seal(Purpose::PendingDevice, &pending, self.code.ends())?, jar))
     }
 }

@@ -20,7 +20,7 @@ use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
 use crate::polls::INTERVAL;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 use crate::user_code::IssuedCode;
 
 /// RFC 8628 §3.2.
@@ -103,7 +103,7 @@ fn codes(
         scopes: granted_scopes(application, &asked),
         code_challenge,
     };
-    let device_code = sealed::seal(key, entropy, Purpose::DeviceCode, &request, ends).map_err(|error| {
+    let device_code = context.seal(Purpose::DeviceCode, &request, ends).map_err(|error| {
         tracing::error!(%error, "a device code could not be made");
         OAuthError::server_error()
     })?;

@@ -28,7 +28,7 @@ use crate::endpoint::{account, form};
 use crate::pages;
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 use crate::user_code::IssuedCode;
 
 /// Where the form goes.
@@ -153,7 +153,7 @@ async fn submit(
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
     let sealed = parameters.lenient("request").ok_or_else(|| no_request(StatusCode::BAD_REQUEST))?;
-    let opened = sealed::open(&context.sealing_key, Purpose::PendingExpiredPassword, sealed, context.now());
+    let opened = context.open(Purpose::PendingExpiredPassword, sealed);
     let Pending { link, then, browser } = opened.map_err(|_| ended())?;
     if !browser.admits(&jar, headers, &context.base_url) {
         return Err(other_browser());
@@ -208,8 +208,7 @@ impl Step<'_> {
         let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
         let pending = Pending { link, then: self.goal.then(), browser };
         let ends = context.now().saturating_add(LIFETIME)?;
-        let (key, entropy) = (&context.sealing_key, &*context.entropy);
-        let request = sealed::seal(key, entropy, Purpose::PendingExpiredPassword, &pending, ends)?;
+        let request = context.seal(Purpose::PendingExpiredPassword, &pending, ends)?;
         let page = pages::ChoosePassword {
             assets: pages::assets(),
             host: &context.host(),

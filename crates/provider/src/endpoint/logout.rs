@@ -8,7 +8,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode, header};
-use jiff::SignedDuration;
 use kubesso_directory::ClientId;
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +20,10 @@ use crate::id_token_hint::IdTokenHint;
 use crate::pages;
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 
 /// Where the confirmation goes.
 pub(crate) const CONFIRM_PATH: &str = "/sign-out";
-
-/// How long the question may lie open.
-const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where the browser goes afterwards: a URI that is registered for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +76,7 @@ pub(crate) async fn confirm(
 ) -> Response {
     let parameters = form(&headers, &body);
     let sealed = parameters.lenient("request").unwrap_or_default();
-    let opened =
-        sealed::open::<Pending>(&context.sealing_key, Purpose::PendingSignOut, sealed, context.now());
-    let answered = match opened {
+    let answered = match context.open::<Pending>(Purpose::PendingSignOut, sealed) {
         Ok(pending) if pending.browser.admits(&jar, &headers, &context.base_url) => {
             end(&context, jar, pending.after.as_ref()).await
         }
@@ -175,10 +169,8 @@ fn question(
 ) -> Result<Response, PageError> {
     let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
     let target = after.as_ref().and_then(|after| pages::form_target(&after.uri)).unwrap_or_default();
-    let ends = context.now().saturating_add(PAGE_LIFETIME)?;
     let pending = Pending { after, browser };
-    let request =
-        sealed::seal(&context.sealing_key, &*context.entropy, Purpose::PendingSignOut, &pending, ends)?;
+    let request = context.seal_page(Purpose::PendingSignOut, &pending)?;
     let page = pages::SignOut {
         assets: pages::assets(),
         host: &context.host(),

@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use jiff::SignedDuration;
 use kubesso_directory::{Application, Outcome, Person, Server, SessionOrigin, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +26,10 @@ use crate::pages::{self, CurrentUser};
 use crate::parameters::Parameters;
 use crate::password_check::{Denied, Proved, prove};
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose, SealError};
+use crate::sealed::{Purpose, SealError};
 
 /// Where the forms go.
 pub(crate) const PATH: &str = "/sign-in";
-
-/// How long a sign-in page may lie open.
-const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is sealed into the page.
 #[derive(Serialize, Deserialize)]
@@ -104,8 +100,7 @@ async fn submit(
 ) -> Result<Response, PageError> {
     let sealed = parameters.lenient("request").ok_or_else(|| no_request(StatusCode::BAD_REQUEST))?;
     let Pending { request, browser, offered } =
-        sealed::open(&context.sealing_key, Purpose::PendingAuthorization, sealed, context.now())
-            .map_err(unusable_page)?;
+        context.open(Purpose::PendingAuthorization, sealed).map_err(unusable_page)?;
     if !browser.admits(&jar, headers, &context.base_url) {
         return Err(other_browser());
     }
@@ -240,14 +235,7 @@ impl Form<'_> {
             Some(Current::MustSignInAgain(_) | Current::Unassigned(_)) | None => None,
         };
         let pending = Pending { request: self.request.clone(), browser, offered };
-        let ends = context.now().saturating_add(PAGE_LIFETIME)?;
-        let sealed = sealed::seal(
-            &context.sealing_key,
-            &*context.entropy,
-            Purpose::PendingAuthorization,
-            &pending,
-            ends,
-        )?;
+        let sealed = context.seal_page(Purpose::PendingAuthorization, &pending)?;
         let current = self.current.and_then(|current| match current {
             Current::MayContinue(person) => {
                 Some(CurrentUser { login: person.user.profile.login.as_str(), is_assigned: true })

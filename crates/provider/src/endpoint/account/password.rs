@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use kubesso_directory::SessionId;
 use serde::{Deserialize, Serialize};
 
-use super::{Destination, PAGE_LIFETIME, not_ours, sign_in};
+use super::{Destination, not_ours, open, sign_in};
 use crate::authorization_response::see_other;
 use crate::browser_session::BrowserSession;
 use crate::change_password::{NotChanged, change};
@@ -22,7 +22,7 @@ use crate::pages;
 use crate::pages::account::ChangePassword;
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 
 /// Where the page is, and where its form goes.
 pub(crate) const PATH: &str = "/account/password";
@@ -70,10 +70,7 @@ async fn submit(
     jar: CookieJar,
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
-    let sealed = parameters.lenient("request").unwrap_or_default();
-    let opened =
-        sealed::open::<Pending>(&context.sealing_key, Purpose::AccountPassword, sealed, context.now());
-    let Pending { browser, session } = opened.map_err(|_| not_ours())?;
+    let Pending { browser, session } = open(context, Purpose::AccountPassword, parameters)?;
     if !browser.admits(&jar, headers, &context.base_url) {
         return Err(not_ours());
     }
@@ -99,9 +96,7 @@ fn page(
     let login = &found.person.user.profile.login;
     let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
     let pending = Pending { browser, session: found.session.id.clone() };
-    let ends = context.now().saturating_add(PAGE_LIFETIME)?;
-    let (key, entropy) = (&context.sealing_key, &*context.entropy);
-    let request = sealed::seal(key, entropy, Purpose::AccountPassword, &pending, ends)?;
+    let request = context.seal_page(Purpose::AccountPassword, &pending)?;
     let page = ChangePassword {
         assets: pages::assets(),
         host: &context.host(),

@@ -6,11 +6,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use jiff::SignedDuration;
 use kubesso_directory::{Batch, Person, SessionOrigin};
 use serde::{Deserialize, Serialize};
 
-use super::{Destination, not_ours};
+use super::{Destination, not_ours, open};
 use crate::audit;
 use crate::authorization_response::see_other;
 use crate::browser_session::BrowserSession;
@@ -23,13 +22,10 @@ use crate::pages;
 use crate::parameters::Parameters;
 use crate::password_check::{Proved, prove};
 use crate::response_headers::RequestId;
-use crate::sealed::{self, Purpose};
+use crate::sealed::Purpose;
 
 /// Where the form goes.
 pub(crate) const PATH: &str = "/account/sign-in";
-
-/// How long the page may lie open.
-const PAGE_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// What somebody signs in to, in the log.
 const WHAT: &str = "account";
@@ -62,10 +58,7 @@ async fn submit(
     jar: CookieJar,
     parameters: &Parameters,
 ) -> Result<Response, PageError> {
-    let sealed = parameters.lenient("request").unwrap_or_default();
-    let opened =
-        sealed::open::<Pending>(&context.sealing_key, Purpose::PendingAccount, sealed, context.now());
-    let Pending { browser, destination } = opened.map_err(|_| not_ours())?;
+    let Pending { browser, destination } = open(context, Purpose::PendingAccount, parameters)?;
     if !browser.admits(&jar, headers, &context.base_url) {
         return Err(not_ours());
     }
@@ -103,10 +96,8 @@ pub(super) fn page(
     problem: Option<String>,
 ) -> Result<Response, PageError> {
     let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
-    let ends = context.now().saturating_add(PAGE_LIFETIME)?;
-    let (key, entropy) = (&context.sealing_key, &*context.entropy);
     let pending = Pending { browser, destination };
-    let request = sealed::seal(key, entropy, Purpose::PendingAccount, &pending, ends)?;
+    let request = context.seal_page(Purpose::PendingAccount, &pending)?;
     let page = pages::SignIn {
         assets: pages::assets(),
         application: "your account",

@@ -7,7 +7,7 @@ use crate::authorization_response::NO_RULE;
 use crate::device_request::DeviceRequest;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
-use crate::sealed::{self, Purpose, SealError};
+use crate::sealed::{Purpose, SealError};
 
 impl TokenRequest<'_> {
     /// What a device gets that asks whether somebody has decided.
@@ -16,7 +16,7 @@ impl TokenRequest<'_> {
         let presented = parameters.lenient("device_code");
         let presented =
             presented.ok_or_else(|| OAuthError::invalid_request("The parameter device_code is missing."))?;
-        let opened = sealed::open(&context.sealing_key, Purpose::DeviceCode, presented, context.now());
+        let opened = context.open(Purpose::DeviceCode, presented);
         let request: DeviceRequest = opened.map_err(|error| match error {
             SealError::Expired => expired(),
             SealError::NotOurs => OAuthError::invalid_grant("The device_code is not one of ours."),
