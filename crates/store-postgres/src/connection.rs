@@ -1,5 +1,7 @@
 //! PostgreSQL's connections, its rows, and what its errors mean.
 
+use std::ops::DerefMut;
+
 use async_trait::async_trait;
 use kubesso_directory::StoreError;
 use kubesso_store_sql::{
@@ -13,13 +15,15 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction};
 use crate::PostgresStore;
 use crate::dialect::Ways;
 
-/// A connection for one query.
+/// Statements run on what it holds.
 #[derive(Debug)]
-pub struct Reading(PoolConnection<Postgres>);
+pub struct On<C>(C);
+
+/// A connection for one query.
+pub(crate) type Reading = On<PoolConnection<Postgres>>;
 
 /// A transaction.
-#[derive(Debug)]
-pub struct Transacting(Transaction<'static, Postgres>);
+pub(crate) type Transacting = On<Transaction<'static, Postgres>>;
 
 #[async_trait]
 impl Database for PostgresStore {
@@ -29,22 +33,22 @@ impl Database for PostgresStore {
 
     async fn read(&self) -> Result<Reading, StoreError> {
         let given = self.pool.acquire().await.map_err(meaning);
-        given.map(Reading).map_err(database("give a connection to read"))
+        given.map(On).map_err(database("give a connection to read"))
     }
 
     async fn read_at_once(&self) -> Result<Transacting, StoreError> {
         let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-        begun.map(Transacting).map_err(meaning).map_err(database("begin to read"))
+        begun.map(On).map_err(meaning).map_err(database("begin to read"))
     }
 
     async fn write(&self) -> Result<Transacting, StoreError> {
         let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await;
-        begun.map(Transacting).map_err(meaning).map_err(database("begin to write"))
+        begun.map(On).map_err(meaning).map_err(database("begin to write"))
     }
 
     async fn write_guarded(&self) -> Result<Transacting, StoreError> {
         let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
-        begun.map(Transacting).map_err(meaning).map_err(database("begin to write"))
+        begun.map(On).map_err(meaning).map_err(database("begin to write"))
     }
 
     async fn done(&self, transaction: Transacting) -> Result<(), StoreError> {
@@ -57,43 +61,20 @@ impl Database for PostgresStore {
 }
 
 #[async_trait]
-impl Connection for Reading {
+impl<C: DerefMut<Target = PgConnection> + Send> Connection for On<C> {
     fn dialect(&self) -> &'static dyn Dialect {
         &Ways
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        execute(&mut self.0, statement).await
+        let done = bound(statement).execute(&mut *self.0).await.map_err(meaning)?;
+        Ok(done.rows_affected())
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
-        fetch(&mut self.0, statement).await
+        let rows = bound(statement).fetch_all(&mut *self.0).await.map_err(meaning)?;
+        Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
     }
-}
-
-#[async_trait]
-impl Connection for Transacting {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &Ways
-    }
-
-    async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        execute(&mut self.0, statement).await
-    }
-
-    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
-        fetch(&mut self.0, statement).await
-    }
-}
-
-async fn execute(connection: &mut PgConnection, statement: Statement) -> Result<u64, SqlError> {
-    let done = bound(statement).execute(connection).await.map_err(meaning)?;
-    Ok(done.rows_affected())
-}
-
-async fn fetch(connection: &mut PgConnection, statement: Statement) -> Result<Vec<Record>, SqlError> {
-    let rows = bound(statement).fetch_all(connection).await.map_err(meaning)?;
-    Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
 }
 
 fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {

@@ -1,5 +1,7 @@
 //! SQLite's connections, its rows, and the ways of its SQL.
 
+use std::ops::DerefMut;
+
 use async_trait::async_trait;
 use kubesso_directory::StoreError;
 use kubesso_store_sql::{
@@ -12,13 +14,15 @@ use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection, Transaction};
 
 use crate::SqliteStore;
 
-/// A connection that reads.
+/// Statements run on what it holds.
 #[derive(Debug)]
-pub struct Reading(pub(crate) PoolConnection<Sqlite>);
+pub struct On<C>(pub(crate) C);
+
+/// A connection that reads.
+pub(crate) type Reading = On<PoolConnection<Sqlite>>;
 
 /// A transaction that reads, or that writes and has taken the lock.
-#[derive(Debug)]
-pub struct Transacting(pub(crate) Transaction<'static, Sqlite>);
+pub(crate) type Transacting = On<Transaction<'static, Sqlite>>;
 
 #[async_trait]
 impl Database for SqliteStore {
@@ -28,17 +32,17 @@ impl Database for SqliteStore {
 
     async fn read(&self) -> Result<Reading, StoreError> {
         let given = self.readers.acquire().await.map_err(meaning);
-        given.map(Reading).map_err(database("give a connection to read"))
+        given.map(On).map_err(database("give a connection to read"))
     }
 
     async fn read_at_once(&self) -> Result<Transacting, StoreError> {
         let begun = self.readers.begin().await.map_err(meaning);
-        begun.map(Transacting).map_err(database("begin to read"))
+        begun.map(On).map_err(database("begin to read"))
     }
 
     async fn write(&self) -> Result<Transacting, StoreError> {
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(meaning);
-        begun.map(Transacting).map_err(database("begin to write"))
+        begun.map(On).map_err(database("begin to write"))
     }
 
     async fn done(&self, transaction: Transacting) -> Result<(), StoreError> {
@@ -52,43 +56,20 @@ impl Database for SqliteStore {
 }
 
 #[async_trait]
-impl Connection for Reading {
+impl<C: DerefMut<Target = SqliteConnection> + Send> Connection for On<C> {
     fn dialect(&self) -> &'static dyn Dialect {
         &Ways
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        execute(&mut self.0, statement).await
+        let done = bound(statement).execute(&mut *self.0).await.map_err(meaning)?;
+        Ok(done.rows_affected())
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
-        fetch(&mut self.0, statement).await
+        let rows = bound(statement).fetch_all(&mut *self.0).await.map_err(meaning)?;
+        Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
     }
-}
-
-#[async_trait]
-impl Connection for Transacting {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &Ways
-    }
-
-    async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        execute(&mut self.0, statement).await
-    }
-
-    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
-        fetch(&mut self.0, statement).await
-    }
-}
-
-async fn execute(connection: &mut SqliteConnection, statement: Statement) -> Result<u64, SqlError> {
-    let done = bound(statement).execute(connection).await.map_err(meaning)?;
-    Ok(done.rows_affected())
-}
-
-async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Result<Vec<Record>, SqlError> {
-    let rows = bound(statement).fetch_all(connection).await.map_err(meaning)?;
-    Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
 }
 
 fn bound(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
