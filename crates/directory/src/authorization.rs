@@ -1,6 +1,7 @@
 //! What somebody allowed a client: what tokens say, and what refresh tokens begin with.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::application::GrantType;
 use crate::id::{AuthorizationServerId, ClientId, GrantId, SessionId, UserId};
@@ -27,4 +28,6 @@ pub struct Authorization {
     pub auth_time: Timestamp,
     /// How.
     pub amr: Vec<String>,
+    /// What the protocol adds to what is granted (`claims`, `resource` …); `Null` if nothing.
+    pub other: Value,
 }

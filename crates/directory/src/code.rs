@@ -58,6 +58,7 @@ impl AuthorizationCode {
             scopes: self.scopes.clone(),
             auth_time: self.auth_time,
             amr: self.amr.clone(),
+            other: self.other.clone(),
         }
     }
 

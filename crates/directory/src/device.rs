@@ -5,6 +5,7 @@
 //! bound to; the device finds it there when it asks again.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::application::GrantType;
 use crate::authorization::Authorization;
@@ -85,6 +86,7 @@ impl DeviceDecision {
             scopes,
             auth_time: self.auth_time,
             amr: self.amr.clone(),
+            other: Value::Null,
         }
     }
 

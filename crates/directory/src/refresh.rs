@@ -16,6 +16,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use kubesso_ambient::{Entropy, draw};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::application::{GrantType, RefreshRotation};
@@ -177,6 +178,8 @@ pub struct RefreshFamily {
     pub auth_time: Timestamp,
     /// How.
     pub amr: Vec<String>,
+    /// What the protocol adds to what is granted (`claims`, `resource` …), for each refresh; `Null` if nothing.
+    pub other: Value,
     /// When it began.
     pub created: Timestamp,
     /// When it ends for good; `None`: never. Fixed when it began; rotation does not move it.
@@ -287,6 +290,7 @@ impl RefreshFamily {
             scopes: authorization.scopes.clone(),
             auth_time: authorization.auth_time,
             amr: authorization.amr.clone(),
+            other: authorization.other.clone(),
             created: now,
             absolute_end: lifetimes.refresh_token().map(|lifetime| after(lifetime.duration())),
             idle_end: after(lifetimes.refresh_window().duration()),

@@ -16,7 +16,7 @@ use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{ManualClock, SeededEntropy};
-use serde_json::Value;
+use serde_json::json;
 
 use crate::application::{Application, GrantType, RefreshRotation};
 use crate::authorization_server::AuthorizationServer;
@@ -231,7 +231,7 @@ impl World {
             code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
             auth_time: self.now,
             amr: vec!["pwd".to_owned()],
-            other: Value::Null,
+            other: json!({ "resources": ["urn:k8s"] }),
             issued: self.now,
         })
     }

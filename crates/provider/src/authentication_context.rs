@@ -49,6 +49,11 @@ impl AcrRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unmet;
 
+/// The level of a sign-in by `amr`, where no other was asked for; `None`: it has no name.
+pub(crate) fn level(amr: &[String]) -> Option<&'static str> {
+    met_by(amr).first().copied()
+}
+
 /// The levels that a sign-in by `amr` meets, the one that says most first.
 fn met_by(amr: &[String]) -> Vec<&'static str> {
     let has = |method: &str| amr.iter().any(|found| found == method);

@@ -10,12 +10,13 @@ use kubesso_directory::{
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
+use crate::authentication_context::level;
 use crate::authorization_request::{AuthorizationRequest, ReturnAddress, UNMET};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::pages::{self, FormPost};
 use crate::pkce::CodeChallenge;
-use crate::requested::{Requested, permitted};
+use crate::requested::Requested;
 use crate::response_mode::ResponseMode;
 
 /// What a code keeps of the key that it is bound to (RFC 9449 §10).
@@ -60,14 +61,28 @@ pub(crate) async fn answer(
     if let Err(error) = may_have(configuration, server, application, request, person) {
         return Ok(refuse(context, server, &request.return_to, &error));
     }
-    let Ok(acr) = request.acr.as_ref().map(|acr| acr.answer(&session.amr)).transpose() else {
+    let acr = match &request.acr {
+        Some(asked) => asked.answer(&session.amr),
+        None => Ok(level(&session.amr)),
+    };
+    let Ok(acr) = acr else {
         let error = OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, UNMET);
         return Ok(refuse(context, server, &request.return_to, &error));
     };
-    let acr = acr.flatten().map(str::to_owned);
     let scopes = granted_scopes(application, &request.scopes);
-    let [id_token_claims, userinfo_claims] = permitted(server, application, person, &scopes, &request.claims);
-    let requested = Requested { resources: request.resources.clone(), id_token_claims, userinfo_claims, acr };
+    let requested = Requested {
+        resources: request.resources.clone(),
+        id_token_claims: request.claims.id_token.clone(),
+        userinfo_claims: request.claims.userinfo.clone(),
+        acr: acr.map(str::to_owned),
+    };
+    let asked = AccessRequest {
+        client: &application.client_id,
+        grant_type: GrantType::AuthorizationCode,
+        person: Some(person),
+        scopes: &scopes,
+    };
+    let requested = requested.permitted_to(server, application, &asked);
     if let Some(pushed) = &request.pushed
         && !pushed.may_be_used(context, &request.client)
     {
@@ -89,7 +104,7 @@ pub(crate) async fn answer(
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: bound(requested.stored(), request.dpop_jkt.as_deref()),
+        other: bound(requested.to_store(), request.dpop_jkt.as_deref()),
         issued: context.now(),
     };
     context.store.add_code(&record).await?;

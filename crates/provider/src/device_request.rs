@@ -16,6 +16,9 @@ pub(crate) struct DeviceRequest {
     pub(crate) user_code: IssuedCode,
     pub(crate) scopes: Vec<ScopeName>,
     pub(crate) code_challenge: Option<CodeChallenge>,
+    /// For which resources the tokens will be (RFC 8707); empty: for all of the server.
+    #[serde(default)]
+    pub(crate) resources: Vec<String>,
 }
 
 /// Who may use the grant: each active client that lists it, at each server where some rule allows it to that client.

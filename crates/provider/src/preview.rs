@@ -6,6 +6,7 @@ use kubesso_directory::{
 };
 use serde_json::{Map, Value};
 
+use crate::authentication_context::level;
 use crate::requested::Requested;
 use crate::tokens::{GRANT_CLAIM, Subject, has_id_token};
 
@@ -47,6 +48,7 @@ pub struct Preview {
 /// The claims of the tokens that the token endpoint would sign, but for [`MADE_AT_ISSUE`] and a nonce.
 pub fn preview(request: &PreviewRequest<'_>) -> Preview {
     let PreviewRequest { issuer, server, application, person, scopes, lifetimes, now } = *request;
+    let amr = &["pwd".to_owned()];
     let removed = GrantId::generate(&kubesso_ambient::OsEntropy);
     let subject = Subject {
         issuer,
@@ -58,7 +60,8 @@ pub fn preview(request: &PreviewRequest<'_>) -> Preview {
         grant: &removed,
         session: None,
         auth_time: now,
-        amr: &["pwd".to_owned()],
+        amr,
+        acr: level(amr),
         nonce: None,
         dpop_jkt: None,
         exchange: None,

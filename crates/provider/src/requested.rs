@@ -1,16 +1,13 @@
 //! What a request asks of its tokens beyond their scopes: for which resources they are (RFC 8707), which single claims
-//! they carry (OpenID Connect Core §5.5), and the `acr`. Between the endpoints it is stored with the code.
+//! they carry (OpenID Connect Core §5.5), and the `acr`. It is stored with the code, and then with the grant, for refreshes.
 
 use std::collections::BTreeSet;
 
-use kubesso_directory::{
-    AccessRequest, Application, AuthorizationCode, ClaimsFor, GrantType, Person, ScopeName, Server, claims,
-    decide,
-};
+use kubesso_directory::{AccessRequest, Application, ClaimsFor, Person, ScopeName, Server, claims, decide};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::claims_parameter::ClaimsParameter;
+use crate::authentication_context::level;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 
@@ -24,7 +21,7 @@ pub(crate) struct Requested {
     pub(crate) id_token_claims: BTreeSet<String>,
     /// Claims that the person's rule allows, from userinfo.
     pub(crate) userinfo_claims: BTreeSet<String>,
-    /// Where it was asked for.
+    /// How sure the sign-in was: what was asked for and is met, else what it is.
     pub(crate) acr: Option<String>,
 }
 
@@ -32,7 +29,7 @@ pub(crate) struct Requested {
 pub(crate) fn read_resources(parameters: &Parameters, server: &Server) -> Result<Vec<String>, OAuthError> {
     let mut resources: Vec<String> = Vec::new();
     for resource in parameters.all("resource") {
-        if !server.server.audiences.iter().any(|audience| audience.as_str() == resource) {
+        if !is_audience(server, resource) {
             let description = format!(
                 "The resource {resource} is no audience of the authorization server {}.",
                 server.server.id
@@ -52,64 +49,96 @@ impl Requested {
         Ok(Self { resources: read_resources(parameters, server)?, ..Self::default() })
     }
 
-    /// As it is stored with a code.
-    pub(crate) fn stored(&self) -> Value {
+    /// For `resources`, after a sign-in by `amr` of which nothing was asked.
+    pub(crate) fn plain(resources: Vec<String>, amr: &[String]) -> Self {
+        Self { resources, acr: level(amr).map(str::to_owned), ..Self::default() }
+    }
+
+    /// What was stored with a code or a grant.
+    pub(crate) fn stored(other: &Value) -> Result<Self, OAuthError> {
+        if other.is_null() {
+            return Ok(Self::default());
+        }
+        Self::deserialize(other).map_err(|error| {
+            tracing::error!(%error, "what was stored with a grant cannot be read");
+            OAuthError::server_error()
+        })
+    }
+
+    /// As it is stored with a code and with what comes of it.
+    pub(crate) fn to_store(&self) -> Value {
         if *self == Self::default() { Value::Null } else { serde_json::to_value(self).unwrap_or_default() }
     }
 
-    /// What was stored with `code`, for the resources that the token request names of those that were asked for (RFC 8707
-    /// §2.2).
-    pub(crate) fn of_code(&self, code: &AuthorizationCode) -> Result<Self, OAuthError> {
-        let stored: Self = match &code.other {
-            Value::Null => Self::default(),
-            other => Self::deserialize(other).map_err(|error| {
-                tracing::error!(%error, "what was stored with a code cannot be read");
-                OAuthError::server_error()
-            })?,
-        };
-        if self.resources.is_empty() {
-            return Ok(stored);
-        }
-        let is_beyond =
-            |resource: &&String| !stored.resources.is_empty() && !stored.resources.contains(resource);
-        if let Some(beyond) = self.resources.iter().find(is_beyond) {
-            let description = format!("The authorization request did not name the resource {beyond}.");
-            return Err(OAuthError::new(ErrorCode::InvalidTarget, description));
-        }
-        Ok(Self { resources: self.resources.clone(), ..stored })
+    /// How sure the sign-in was. What was stored by an older version does not say so where nobody had asked.
+    pub(crate) fn acr(&self, amr: &[String]) -> Option<&str> {
+        self.acr.as_deref().or_else(|| level(amr))
     }
+
+    /// What was granted, for those of its resources that a token request names (RFC 8707 §2.2), or for all that are
+    /// audiences of `server` still.
+    pub(crate) fn narrowed(self, named: &[String], server: &Server) -> Result<Self, OAuthError> {
+        let invalid = |description: String| OAuthError::new(ErrorCode::InvalidTarget, description);
+        if self.resources.is_empty() {
+            return Ok(Self { resources: named.to_vec(), ..self });
+        }
+        if let Some(beyond) = named.iter().find(|resource| !self.resources.contains(resource)) {
+            return Err(invalid(format!("The authorization request did not name the resource {beyond}.")));
+        }
+        let resources: Vec<_> = if named.is_empty() {
+            self.resources.iter().filter(|resource| is_audience(server, resource)).cloned().collect()
+        } else {
+            named.to_vec()
+        };
+        if resources.is_empty() {
+            let description = "The resources of the authorization request are no audiences of the authorization server any \
+                               more.";
+            return Err(invalid(description.to_owned()));
+        }
+        Ok(Self { resources, ..self })
+    }
+
+    /// Without the single claims that the rules do not allow to the person of `request`.
+    pub(crate) fn permitted_to(
+        self,
+        server: &Server,
+        application: &Application,
+        request: &AccessRequest<'_>,
+    ) -> Self {
+        let asked = [&self.id_token_claims, &self.userinfo_claims];
+        let [id_token_claims, userinfo_claims] = permitted(server, application, request, asked);
+        Self { id_token_claims, userinfo_claims, ..self }
+    }
+}
+
+fn is_audience(server: &Server, resource: &str) -> bool {
+    server.server.audiences.iter().any(|audience| audience.as_str() == resource)
 }
 
 /// Of the claims that `asked` names (for the ID token, from userinfo), those which there are and which the rules would
-/// give `person` by some scope: asking for single claims leads to nothing that asking for scopes would not.
-pub(crate) fn permitted(
+/// give the person of `request` by some scope: asking for single claims leads to nothing that asking for scopes would not.
+fn permitted(
     server: &Server,
     application: &Application,
-    person: &Person,
-    scopes: &[ScopeName],
-    asked: &ClaimsParameter,
+    request: &AccessRequest<'_>,
+    asked: [&BTreeSet<String>; 2],
 ) -> [BTreeSet<String>; 2] {
-    if asked.id_token.is_empty() && asked.userinfo.is_empty() {
+    if asked.iter().all(|names| names.is_empty()) {
         return Default::default();
     }
     let is_allowed = |scope: &ScopeName| {
-        let scopes: Vec<_> = scopes.iter().chain([scope]).cloned().collect();
-        let request = AccessRequest {
-            client: &application.client_id,
-            grant_type: GrantType::AuthorizationCode,
-            person: Some(person),
-            scopes: &scopes,
-        };
-        decide(server, &request).is_ok()
+        let scopes: Vec<_> = request.scopes.iter().chain([scope]).cloned().collect();
+        decide(server, &AccessRequest { scopes: &scopes, ..*request }).is_ok()
     };
-    let others = server.scopes.values().map(|scope| &scope.name).filter(|scope| !scopes.contains(scope));
-    let wide: Vec<_> = scopes.iter().chain(others.filter(|scope| is_allowed(scope))).cloned().collect();
-    let there = claims(&server.claims, ClaimsFor::UserInfo, &wide, Some(person), application).values;
-    [&asked.id_token, &asked.userinfo]
-        .map(|names| names.iter().filter(|name| there.contains_key(*name)).cloned().collect())
+    let others = server.scopes.values().map(|scope| &scope.name);
+    let others = others.filter(|scope| !request.scopes.contains(scope));
+    let wide: Vec<_> =
+        request.scopes.iter().chain(others.filter(|scope| is_allowed(scope))).cloned().collect();
+    let there = claims(&server.claims, ClaimsFor::UserInfo, &wide, request.person, application).values;
+    asked.map(|names| names.iter().filter(|name| there.contains_key(*name)).cloned().collect())
 }
 
-/// The claims of `names`, which were [`permitted`], as they are now.
+/// The claims of `names`, which were [permitted](Requested::permitted_to), as they are now.
 pub(crate) fn single_claims(
     server: &Server,
     application: &Application,

@@ -46,6 +46,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) session: Option<&'a SessionId>,
     pub(crate) auth_time: Timestamp,
     pub(crate) amr: &'a [String],
+    /// How sure the sign-in was (OpenID Connect Core §2); in every token that comes of it the same.
+    pub(crate) acr: Option<&'a str>,
     /// Of the authorization request; a refreshed ID token does not repeat it (OpenID Connect Core §12.2).
     pub(crate) nonce: Option<&'a str>,
     /// The thumbprint of the key that the access token is bound to (RFC 9449 §6.1).
@@ -118,9 +120,6 @@ pub(crate) fn issue(
                 single_claims(subject.server, subject.application, person, &requested.id_token_claims);
             for (name, value) in single {
                 claims.entry(name).or_insert(value);
-            }
-            if let Some(acr) = &requested.acr {
-                claims.insert("acr".to_owned(), acr.as_str().into());
             }
             key.sign("JWT", &claims)
         })
@@ -205,6 +204,9 @@ impl Subject<'_> {
         if let Some(nonce) = self.nonce {
             payload.insert("nonce".to_owned(), nonce.into());
         }
+        if let Some(acr) = self.acr {
+            payload.insert("acr".to_owned(), acr.into());
+        }
         payload
     }
 
@@ -235,7 +237,12 @@ impl Subject<'_> {
         let mut payload = if let Some(person) = self.person {
             own["sub"] = person.user.id.as_str().into();
             own[USER_CLAIM] = person.user.id.as_str().into();
+            // RFC 9068 §2.2.1, of somebody who signed in.
             own["auth_time"] = self.auth_time.as_second().into();
+            own["amr"] = json!(self.amr);
+            if let Some(acr) = self.acr {
+                own["acr"] = acr.into();
+            }
             let mut payload = self.configured(ClaimsFor::AccessToken, own);
             // Whatever an administrator calls a claim, userinfo tells what was asked for.
             payload.remove(USERINFO_CLAIM);

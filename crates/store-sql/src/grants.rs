@@ -32,7 +32,7 @@ pub async fn insert_family(
     Statement::new(
         "INSERT INTO refresh_families (grant_id, server_id, client_id, user_id, session_id, scopes, auth_time, amr, \
          created, absolute_end, idle_end, generation, current, rotated, chain_key, ended, end_reason, grant_type, \
-         dpop_jkt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         dpop_jkt, other) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(family.grant.as_str())
     .bind(family.server.as_str())
@@ -53,6 +53,7 @@ pub async fn insert_family(
     .bind(reason)
     .bind(family.grant_type.as_str())
     .bind(family.dpop_jkt.as_deref())
+    .bind(json(&family.other)?)
     .execute(connection)
     .await
     .map_err(dangling("refresh token family", family.grant.as_str()))?;
@@ -95,6 +96,7 @@ fn read_family(row: &Record) -> Result<RefreshFamily, StoreError> {
         scopes: row.json("scopes")?,
         auth_time: row.time("auth_time")?,
         amr: row.json("amr")?,
+        other: row.json("other")?,
         created: row.time("created")?,
         absolute_end: row.optional_time("absolute_end")?,
         idle_end: row.time("idle_end")?,

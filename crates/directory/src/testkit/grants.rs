@@ -158,6 +158,7 @@ pub async fn a_family_can_begin_without_a_code(replicas: &Replicas) -> Outcome {
     let rotated = replicas.other.rotate_refresh_token(&token, &TERMS, world.after(100)).await?;
     let (_, rotated) = granted(rotated)?;
     assert_eq!((rotated.grant_type, rotated.dpop_jkt), (GrantType::Password, family.dpop_jkt));
+    assert_eq!(rotated.other, code.other, "what was asked of the tokens is kept");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
 use crate::polls::INTERVAL;
+use crate::requested::read_resources;
 use crate::sealed::Purpose;
 use crate::user_code::IssuedCode;
 
@@ -88,6 +89,7 @@ fn codes(
         return Err(OAuthError::new(ErrorCode::AccessDenied, NO_RULE));
     }
     let asked = read_scopes(parameters.lenient("scope"), &server.server.id, &known_scopes(server))?;
+    let resources = read_resources(parameters, server)?;
     let challenge = parameters.lenient("code_challenge");
     let code_challenge = CodeChallenge::from_request(challenge, parameters.lenient("code_challenge_method"))
         .map_err(|error| OAuthError::invalid_request(error.to_string()))?;
@@ -102,6 +104,7 @@ fn codes(
         user_code,
         scopes: granted_scopes(application, &asked),
         code_challenge,
+        resources,
     };
     let device_code = context.seal(Purpose::DeviceCode, &request, ends).map_err(|error| {
         tracing::error!(%error, "a device code could not be made");

@@ -223,6 +223,7 @@ impl TokenRequest<'_> {
             session: Some(&authorization.session),
             auth_time: authorization.auth_time,
             amr: &authorization.amr,
+            acr: self.requested.acr(&authorization.amr),
             nonce,
             dpop_jkt: self.thumbprint(),
             exchange: None,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kubesso_directory::{Change, Lifetimes, RuleScopes, ScopeName};
 use serde_json::{Value, json};
 
-use crate::house::{House, PASSWORD, Tokens, rule};
+use crate::house::{House, PASSWORD, Tokens, payload, rule};
 
 /// The tokens of dev for a request with `scope` and `claims`.
 async fn tokens(house: &House, scope: &str, claims: &Value) -> Tokens {
@@ -87,12 +87,12 @@ async fn nobody_else_than_the_sub_that_was_asked_for_is_the_answer() {
 }
 
 #[tokio::test]
-async fn acr_is_answered_where_it_is_asked_for() {
+async fn acr_is_the_one_that_was_asked_for_or_what_the_sign_in_was() {
     let house = House::new().await;
     let mut browser = house.browser();
     let plain = browser.sign_in(&house.authorize(&[]), "dev@example.com", PASSWORD).await;
     let plain = Tokens(house.redeem(&plain.returned("code").unwrap(), &[]).await.json());
-    assert!(!plain.claims().contains_key("acr"));
+    assert_eq!(plain.claims()["acr"], "urn:okta:loa:1fa:pwd");
     for (changes, expected) in [
         ("acr_values=urn:okta:loa:2fa:any urn:okta:loa:1fa:any", "urn:okta:loa:1fa:any"),
         ("acr_values=1 2", "urn:okta:loa:1fa:pwd"),
@@ -113,11 +113,65 @@ async fn acr_is_answered_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_was_asked_of_userinfo_ends_with_its_access_token() {
+async fn what_was_asked_for_is_there_after_each_refresh() {
     let house = House::new().await;
-    let tokens = tokens(&house, "openid offline_access", &json!({ "userinfo": { "email": null } })).await;
+    let claims = json!({
+        "id_token": { "nickname": null, "email": null, "acr": { "value": "urn:okta:loa:1fa:any" } },
+        "userinfo": { "name": null },
+    });
+    let first = tokens(&house, "openid offline_access", &claims).await;
+    let mut refresh_token = first.refresh_token().to_owned();
+    for _ in 0..3 {
+        house.advance(SignedDuration::from_mins(1));
+        let refreshed = Tokens(house.refresh(&refresh_token, &[]).await.expect(StatusCode::OK).json());
+        let id_token = refreshed.claims();
+        for name in ["acr", "amr", "auth_time", "email", "sid"] {
+            assert_eq!(id_token[name], first.claims()[name], "{name}");
+        }
+        assert_eq!(id_token["acr"], "urn:okta:loa:1fa:any");
+        let told = userinfo(&house, refreshed.access_token()).await;
+        assert_eq!((&told["name"], told.get("email")), (&json!("dev Example"), None));
+        refresh_token = refreshed.refresh_token().to_owned();
+    }
+    // Fewer scopes are no other claims; without `openid` there is no ID token that could carry them.
+    let narrowed = house.refresh(&refresh_token, &["scope=openid"]).await.expect(StatusCode::OK).json();
+    let refresh_token = narrowed["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(Tokens(narrowed).claims()["email"], "dev@example.com");
+    let narrowed = house.refresh(&refresh_token, &["scope=offline_access"]).await.expect(StatusCode::OK);
+    assert_eq!(narrowed.json().get("id_token"), None);
+}
+
+#[tokio::test]
+async fn a_rule_that_takes_a_scope_away_takes_its_single_claims_at_the_next_refresh() {
+    let house = House::new().await;
+    let asked = json!({ "name": null, "email": null });
+    let claims = json!({ "id_token": asked, "userinfo": asked });
+    let first = tokens(&house, "openid offline_access", &claims).await;
+    let mut strict = rule(Lifetimes::default(), house.clock_now());
+    let allowed = ["openid", "offline_access", "profile"].map(|scope| ScopeName::parse(scope).unwrap());
+    strict.scopes = RuleScopes::Only(allowed.into());
+    house.change(Change::PutRule(strict)).await;
+    let refreshed = house.refresh(first.refresh_token(), &[]).await.expect(StatusCode::OK).json();
+    let refreshed = Tokens(refreshed);
+    let told = userinfo(&house, refreshed.access_token()).await;
+    for claims in [refreshed.claims(), told.as_object().unwrap().clone()] {
+        assert_eq!((&claims["name"], claims.get("email")), (&json!("dev Example"), None));
+    }
+    // And comes back with it: the grant still has what was asked for.
+    house.change(Change::PutRule(rule(Lifetimes::default(), house.clock_now()))).await;
+    let refreshed = house.refresh(refreshed.refresh_token(), &[]).await.expect(StatusCode::OK).json();
+    assert_eq!(Tokens(refreshed).claims()["email"], "dev@example.com");
+}
+
+#[tokio::test]
+async fn how_somebody_signed_in_stands_in_access_tokens_too() {
+    let house = House::new().await;
+    let first = tokens(&house, "openid offline_access", &json!({})).await;
     house.advance(SignedDuration::from_mins(1));
-    let refreshed = Tokens(house.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::OK).json());
-    assert_eq!(userinfo(&house, tokens.access_token()).await["email"], "dev@example.com");
-    assert_eq!(userinfo(&house, refreshed.access_token()).await.get("email"), None);
+    let refreshed = Tokens(house.refresh(first.refresh_token(), &[]).await.expect(StatusCode::OK).json());
+    for token in [first.access_token(), refreshed.access_token()] {
+        let claims = payload(token);
+        assert_eq!((&claims["acr"], &claims["amr"]), (&json!("urn:okta:loa:1fa:pwd"), &json!(["pwd"])));
+        assert_eq!(claims["auth_time"], first.claims()["auth_time"]);
+    }
 }

@@ -100,7 +100,7 @@ async fn a_refresh_token_gives_an_id_token_for_another_cluster() {
     assert_eq!((answer.get("refresh_token"), answer.get("id_token")), (None, None));
     let (claims, original) = (payload(answer["access_token"].as_str().unwrap()), tokens.claims());
     assert_eq!(claims["aud"], "staging");
-    for name in ["iss", "sub", "groups", "email", "auth_time", "amr", "sid"] {
+    for name in ["iss", "sub", "groups", "email", "auth_time", "acr", "amr", "sid"] {
         assert_eq!(claims[name], original[name], "{name}");
     }
     for name in ["at_hash", "nonce", "act"] {
@@ -280,4 +280,25 @@ async fn whoever_lost_the_access_exchanges_nothing() {
     house.change(Change::AddMember(group_id("k8s-restricted-users"), user_id("dev"))).await;
     house.change(Change::EndGrants(user_id("dev"))).await;
     assert_eq!(ask().await.error().0, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_token_for_one_resource_does_not_become_one_for_others() {
+    let house = allowed().await;
+    house.serve_audiences(&["https://api.example", "urn:k8s"]).await;
+    let secret = format!("client_secret={SECRET}");
+    let path = house.authorize(&["client_id=broker", "resource=urn:k8s", "+resource=https://api.example"]);
+    let answer = house.browser().sign_in(&path, "dev@example.com", crate::house::PASSWORD).await;
+    let changes = ["client_id=broker", &secret, "resource=urn:k8s"];
+    let tokens = house.redeem(&answer.returned("code").unwrap(), &changes).await.expect(StatusCode::OK);
+    let tokens = Tokens(tokens.json());
+    for (token, kind, expected) in [
+        (tokens.access_token(), ACCESS_TOKEN, json!("urn:k8s")),
+        (tokens.refresh_token(), REFRESH_TOKEN, json!(["urn:k8s", "https://api.example"])),
+    ] {
+        let changes = ["audience", "requested_token_type"];
+        let answer = exchange(&house, "broker", token, kind, &changes).await.expect(StatusCode::OK).json();
+        let claims = payload(answer["access_token"].as_str().unwrap());
+        assert_eq!((&claims["aud"], &claims["acr"]), (&expected, &json!("urn:okta:loa:1fa:pwd")), "{kind}");
+    }
 }

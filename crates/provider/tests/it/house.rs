@@ -143,6 +143,15 @@ impl House {
         self.provider.reload().await.unwrap();
     }
 
+    /// Gives the authorization server these audiences.
+    pub(crate) async fn serve_audiences(&self, audiences: &[&str]) {
+        let audiences = audiences.iter().map(|audience| Audience::parse(audience).unwrap()).collect();
+        let name = Label::parse("k8s-auth").unwrap();
+        let mut server = AuthorizationServer::new(server_id(), name, audiences, self.clock_now());
+        server.algorithm = "ES256".to_owned();
+        self.change(Change::PutAuthorizationServer(server)).await;
+    }
+
     /// Lets the application use `grant_type`, and the rule allow it.
     pub(crate) async fn allow(&self, grant_type: GrantType) {
         testkit::allow_grant(&*self.store, grant_type, self.clock.now()).await.unwrap();

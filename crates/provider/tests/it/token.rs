@@ -33,6 +33,7 @@ async fn the_tokens_say_what_kube_apiserver_reads_in_the_types_that_it_takes() {
     }
     insta::assert_json_snapshot!(claims, @r#"
     {
+      "acr": "urn:okta:loa:1fa:pwd",
       "amr": [
         "pwd"
       ],
@@ -79,6 +80,10 @@ async fn the_access_token_is_one_of_rfc_9068_and_no_id_token() {
     }
     insta::assert_json_snapshot!(claims, @r#"
     {
+      "acr": "urn:okta:loa:1fa:pwd",
+      "amr": [
+        "pwd"
+      ],
       "aud": "http:://localhost:8000",
       "auth_time": 1795334400,
       "cid": "k8s",

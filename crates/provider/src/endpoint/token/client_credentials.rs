@@ -47,6 +47,7 @@ impl TokenRequest<'_> {
             session: None,
             auth_time: self.context.now(),
             amr: &[],
+            acr: None,
             nonce: None,
             dpop_jkt: self.thumbprint(),
             exchange: None,

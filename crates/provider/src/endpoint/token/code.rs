@@ -1,6 +1,6 @@
 //! Authorization codes (RFC 6749 §4.1.3, RFC 7636).
 
-use kubesso_directory::{AuthorizationCode, CodeValue, Redemption};
+use kubesso_directory::{Authorization, AuthorizationCode, CodeValue, Redemption};
 use serde_json::Value;
 
 use super::{TokenRequest, TokenResponse, check_verifier, internal, not_any_more};
@@ -8,6 +8,7 @@ use crate::authorization_response::DPOP_JKT;
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
+use crate::requested::Requested;
 
 impl TokenRequest<'_> {
     pub(super) async fn redeem(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
@@ -22,9 +23,11 @@ impl TokenRequest<'_> {
         };
         self.check_code(&code, parameters)?;
         let person = self.person(&code.user).await?;
-        let authorization = code.authorization();
+        let granted = Requested::stored(&code.other)?;
+        // What the code was bound to is proved now; the grant has a key of its own.
+        let authorization = Authorization { other: granted.to_store(), ..code.authorization() };
         let grant = self.decide(&person, authorization.grant_type, &code.scopes).ok_or_else(not_any_more)?;
-        let requested = self.requested.of_code(&code)?;
+        let requested = granted.narrowed(&self.requested.resources, self.server)?;
         let new = TokenRequest { requested: &requested, ..*self }.begin(
             &authorization,
             &person,

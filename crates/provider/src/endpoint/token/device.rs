@@ -1,12 +1,15 @@
 //! Device codes (RFC 8628 §3.4, §3.5).
 
-use kubesso_directory::{DeviceDecision, DeviceRefusal, DeviceState, GrantId, GrantType, TokenHash};
+use kubesso_directory::{
+    Authorization, DeviceDecision, DeviceRefusal, DeviceState, GrantId, GrantType, TokenHash,
+};
 
 use super::{TokenRequest, TokenResponse, check_verifier, internal};
 use crate::authorization_response::NO_RULE;
 use crate::device_request::DeviceRequest;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
+use crate::requested::Requested;
 use crate::sealed::{Purpose, SealError};
 
 impl TokenRequest<'_> {
@@ -52,13 +55,23 @@ impl TokenRequest<'_> {
         user_code: &TokenHash,
         decision: &DeviceDecision,
     ) -> Result<TokenResponse, OAuthError> {
-        let authorization = decision.authorization(request.grant, request.scopes);
+        let granted = Requested::plain(request.resources, &decision.amr);
+        let authorization = Authorization {
+            other: granted.to_store(),
+            ..decision.authorization(request.grant, request.scopes)
+        };
         let person = self.person(&authorization.user).await?;
         // The page did not know the scopes: only the device code says which they are.
         let grant = self
             .decide(&person, GrantType::DeviceCode, &authorization.scopes)
             .ok_or_else(|| OAuthError::new(ErrorCode::AccessDenied, NO_RULE))?;
-        let new = self.begin(&authorization, &person, grant.lifetimes(), None)?;
+        let requested = granted.narrowed(&self.requested.resources, self.server)?;
+        let new = TokenRequest { requested: &requested, ..*self }.begin(
+            &authorization,
+            &person,
+            grant.lifetimes(),
+            None,
+        )?;
         let redeemed =
             self.context.store.redeem_device_code(user_code, &new.family, self.context.now()).await;
         if let Err(refusal) = redeemed.map_err(internal)? {

@@ -10,8 +10,9 @@
 
 use jiff::Timestamp;
 use kubesso_directory::{
-    Application, AuditEvent, AuditEventId, Batch, Change, ClientAuthentication, ClientId, FamilyQuery,
-    GrantType, Outcome, Person, PolicyClients, RefreshFamily, RefreshToken, ScopeName, assignment,
+    Application, Audience, AuditEvent, AuditEventId, Batch, Change, ClientAuthentication, ClientId,
+    FamilyQuery, GrantType, Outcome, Person, PolicyClients, RefreshFamily, RefreshToken, ScopeName,
+    assignment,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +23,7 @@ use crate::endpoint::userinfo::AccessToken;
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
+use crate::requested::Requested;
 use crate::tokens::{Exchange, Kind, ORIGIN_CLAIM, Subject};
 
 /// The types of tokens (RFC 8693 §3).
@@ -42,6 +44,8 @@ struct Origin {
     /// To whom the subject token was issued.
     client: ClientId,
     scopes: Vec<ScopeName>,
+    /// For which audiences of the server it is; empty: it does not say.
+    resources: Vec<String>,
     /// The end of the subject token.
     ends: Timestamp,
     /// The key that the subject token is bound to.
@@ -81,6 +85,14 @@ impl TokenRequest<'_> {
             .decide(&person, GrantType::TokenExchange, &scopes)
             .ok_or_else(|| OAuthError::new(ErrorCode::AccessDenied, NO_RULE))?;
         let family = &origin.family;
+        let granted = Requested::stored(&family.other)?;
+        // A token for one resource does not become one for others.
+        let requested = if kind == Kind::Access && audience.is_none() {
+            let resources = granted.clone().narrowed(&origin.resources, self.server)?.resources;
+            Requested { resources, ..Requested::default() }
+        } else {
+            Requested::default()
+        };
         let subject = Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
@@ -92,6 +104,7 @@ impl TokenRequest<'_> {
             session: Some(&family.session),
             auth_time: family.auth_time,
             amr: &family.amr,
+            acr: granted.acr(&family.amr),
             nonce: None,
             dpop_jkt: self.thumbprint(),
             exchange: Some(Exchange {
@@ -100,7 +113,7 @@ impl TokenRequest<'_> {
                 ends: origin.ends.min(family.end()),
             }),
         };
-        let issued = self.sign_one(kind, &subject, &person)?;
+        let issued = TokenRequest { requested: &requested, ..*self }.sign_one(kind, &subject, &person)?;
         self.audit_exchange(kind, target, &person, &origin).await?;
         let unused = String::new();
         self.log(GrantType::TokenExchange, &person, &family.grant, &[issued.id, unused]);
@@ -160,10 +173,23 @@ impl TokenRequest<'_> {
         }
         let query = FamilyQuery { grant: Some(&token.grant), ..self.of_this_server() };
         let family = self.family(&query).await?.filter(|family| token.user.as_ref() == Some(&family.user));
+        let audiences = match token.claims.get("aud") {
+            Some(Value::Array(several)) => several.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let resources = self.server.server.audiences.iter().map(Audience::as_str);
+        let resources = resources.filter(|audience| audiences.iter().any(|named| named == audience));
+        let resources: Vec<_> = resources.map(str::to_owned).collect();
+        if resources.is_empty() && !token.claims.contains_key(ORIGIN_CLAIM) {
+            // For what has been taken from the server since.
+            return Ok(None);
+        }
         Ok(family.map(|family| Origin {
             family,
             client: token.client,
             scopes: token.scopes,
+            resources,
             ends: token.expires,
             dpop_jkt: token.dpop_jkt,
         }))
@@ -188,6 +214,7 @@ impl TokenRequest<'_> {
         Ok(self.family(&query).await?.map(|family| Origin {
             client: token.client,
             scopes: family.scopes.clone(),
+            resources: Vec::new(),
             ends: token.expires,
             // Neither is an ID token bound to a key, nor is its holder known by one.
             dpop_jkt: None,
@@ -208,6 +235,7 @@ impl TokenRequest<'_> {
         Ok(self.family(&query).await?.map(|family| Origin {
             client: family.client.clone(),
             scopes: family.scopes.clone(),
+            resources: Vec::new(),
             ends: family.end(),
             dpop_jkt: family.dpop_jkt.clone(),
             family,

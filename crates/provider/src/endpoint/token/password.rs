@@ -15,6 +15,7 @@ use crate::authorization_response::{NO_RULE, NOT_ASSIGNED, granted_scopes};
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::password_check::{Denied, check_password};
+use crate::requested::Requested;
 
 impl TokenRequest<'_> {
     pub(super) async fn check_password(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
@@ -51,6 +52,8 @@ impl TokenRequest<'_> {
             }
         };
         let entropy = &*self.context.entropy;
+        let amr = vec!["pwd".to_owned()];
+        let requested = Requested::plain(self.requested.resources.clone(), &amr);
         let authorization = Authorization {
             grant: GrantId::generate(entropy),
             grant_type: GrantType::Password,
@@ -60,9 +63,15 @@ impl TokenRequest<'_> {
             session: SessionId::generate(entropy),
             scopes: scopes.clone(),
             auth_time: self.context.now(),
-            amr: vec!["pwd".to_owned()],
+            amr,
+            other: requested.to_store(),
         };
-        let new = self.begin(&authorization, &person, grant.lifetimes(), None)?;
+        let new = TokenRequest { requested: &requested, ..*self }.begin(
+            &authorization,
+            &person,
+            grant.lifetimes(),
+            None,
+        )?;
         self.context.store.begin_family(&new.family).await.map_err(internal)?;
         self.audit_sign_in(&person, Outcome::Success, "signed in with a password at the token endpoint")
             .await?;

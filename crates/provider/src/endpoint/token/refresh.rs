@@ -2,14 +2,15 @@
 //! the grant that began it.
 
 use kubesso_directory::{
-    AuditEvent, AuditEventId, Batch, Change, GrantType, Outcome, Person, RefreshFamily, RefreshRefusal,
-    RefreshTerms, RefreshToken, Rotation, ScopeName, parse_scopes,
+    AccessRequest, AuditEvent, AuditEventId, Batch, Change, GrantType, Outcome, Person, RefreshFamily,
+    RefreshRefusal, RefreshTerms, RefreshToken, Rotation, ScopeName, parse_scopes,
 };
 use serde_json::Map;
 
 use super::{TokenRequest, TokenResponse, internal, not_any_more, response};
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
+use crate::requested::Requested;
 use crate::tokens::Subject;
 
 impl TokenRequest<'_> {
@@ -31,7 +32,16 @@ impl TokenRequest<'_> {
         let person = self.person(&family.user).await?;
         // By all that was granted, so that asking for less does not lead to another rule's lifetimes.
         let grant = self.decide(&person, family.grant_type, &family.scopes).ok_or_else(not_any_more)?;
-        let issued = self.sign(&Subject {
+        let asked = AccessRequest {
+            client: &family.client,
+            grant_type: family.grant_type,
+            person: Some(&person),
+            scopes: &family.scopes,
+        };
+        let requested = Requested::stored(&family.other)?
+            .narrowed(&self.requested.resources, self.server)?
+            .permitted_to(self.server, self.application, &asked);
+        let issued = TokenRequest { requested: &requested, ..*self }.sign(&Subject {
             issuer: &self.context.issuer(&self.server.server.id),
             server: self.server,
             application: self.application,
@@ -42,6 +52,7 @@ impl TokenRequest<'_> {
             session: Some(&family.session),
             auth_time: family.auth_time,
             amr: &family.amr,
+            acr: requested.acr(&family.amr),
             nonce: None,
             dpop_jkt: self.thumbprint(),
             exchange: None,

@@ -8,7 +8,7 @@ use kubesso_directory::{
 use serde_json::json;
 
 use super::{Device, authorize, house};
-use crate::house::{CHALLENGE, House, SCOPE, Tokens, VERIFIER, rule, user_id};
+use crate::house::{CHALLENGE, House, SCOPE, Tokens, VERIFIER, payload, rule, user_id};
 
 #[tokio::test]
 async fn a_device_gets_its_codes_the_pages_address_and_their_times() {
@@ -259,4 +259,30 @@ async fn two_devices_with_one_user_code_both_get_nothing() {
     assert_eq!(redeemed, Ok(()));
     assert_eq!(device.poll(&[]).await.error().0, "invalid_grant");
     assert!(house.store.has_grant_ended(&other.grant).await.unwrap(), "the faster one may be a thief");
+}
+
+#[tokio::test]
+async fn the_resources_that_a_device_names_are_kept_and_each_request_may_name_fewer() {
+    let house = house().await;
+    house.serve_audiences(&["https://api.example", "urn:k8s", "urn:other"]).await;
+    let device = Device::with(&house, &["resource=urn:k8s", "+resource=https://api.example"]).await;
+    device.confirmed_by("dev@example.com", "allow").await.expect(StatusCode::OK);
+    let refused = device.poll(&["resource=urn:other"]).await.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(refused.error().0, "invalid_target");
+    let tokens = Tokens(device.poll(&["resource=urn:k8s"]).await.expect(StatusCode::OK).json());
+    let audience = |tokens: &Tokens| payload(tokens.access_token())["aud"].clone();
+    assert_eq!(audience(&tokens), "urn:k8s");
+    let refreshed = Tokens(house.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::OK).json());
+    assert_eq!(audience(&refreshed), json!(["urn:k8s", "https://api.example"]));
+    for claims in [tokens.claims(), refreshed.claims()] {
+        assert_eq!(claims["acr"], "urn:okta:loa:1fa:pwd");
+        assert_eq!(
+            (&claims["amr"], &claims["auth_time"]),
+            (&tokens.claims()["amr"], &tokens.claims()["auth_time"])
+        );
+    }
+    let refused = house.refresh(tokens.refresh_token(), &["resource=urn:other"]).await;
+    assert_eq!(refused.expect(StatusCode::BAD_REQUEST).error().0, "invalid_target");
+    let answer = authorize(&house, &["resource=urn:none"]).await.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(answer.error().0, "invalid_target");
 }
