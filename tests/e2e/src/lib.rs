@@ -10,6 +10,8 @@
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
 //! | [`oidc_login`] | the plugin alone: command lines in; streams, exit codes and files out |
 //! | [`oidc_client`] | clients of OpenID Connect that others wrote |
+//! | [`oauth2_proxy`] | oauth2-proxy before an application that shows what it was told |
+//! | [`administrator`] | somebody who sets access up by the management API |
 //! | [`okta_sdk`] | programs that manage kubesso with Okta's own SDKs |
 //! | [`provider`] | the providers that it is tried against: ours, Keycloak and oidc-provider |
 //! | [`visitor`] | a person with a browser at the pages of any provider |
@@ -32,6 +34,7 @@
 //! assert_eq!(reply.essence()["rows"][0], serde_json::json!(["storefront", "<age>"]));
 //! ```
 
+pub mod administrator;
 pub mod apiserver;
 pub mod application_key;
 pub mod authority;
@@ -42,6 +45,7 @@ pub mod forge;
 pub mod form;
 pub mod kubectl;
 pub mod kubesso;
+pub mod oauth2_proxy;
 pub mod oidc_client;
 pub mod oidc_login;
 pub mod okta_sdk;

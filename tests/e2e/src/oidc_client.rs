@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::environment;
@@ -68,25 +68,22 @@ impl OidcClient {
     /// # Errors
     /// The library refuses something; with what it said.
     pub async fn sign_in(&self, browser: &mut FormClient, who: Credentials<'_>) -> Result<Value> {
-        let mut child = self.start("code")?;
-        let printed = child.stdout.take().context("its output")?;
-        let mut lines = BufReader::new(printed).lines();
-        let Some(first) = timeout(LONGEST, lines.next_line()).await?? else {
-            return Err(ended(child).await);
-        };
-        let first: Value = serde_json::from_str(&first).with_context(|| first.clone())?;
-        let address = first["authorize"].as_str().context("the address to open")?;
-        let back = match browser.sign_in(address, who.login, who.password).await? {
+        let mut dialogue = self.begin("code").await?;
+        let back = match browser.sign_in(dialogue.asked("authorize")?, who.login, who.password).await? {
             Outcome::Redirected(back) => back,
             Outcome::Refused(why) => anyhow::bail!("refused: {why}"),
         };
-        let mut input = child.stdin.take().context("its input")?;
-        input.write_all(format!("{back}\n").as_bytes()).await?;
-        drop(input);
-        match timeout(LONGEST, lines.next_line()).await?? {
-            Some(line) => Ok(serde_json::from_str(&line).with_context(|| line.clone())?),
-            None => Err(ended(child).await),
-        }
+        dialogue.answer(back.as_str()).await
+    }
+
+    /// Somebody lets a device sign in, in a browser elsewhere.
+    ///
+    /// # Errors
+    /// The library refuses something; with what it said.
+    pub async fn sign_in_on_a_device(&self, browser: &mut FormClient, who: Credentials<'_>) -> Result<Value> {
+        let mut dialogue = self.begin("device").await?;
+        browser.decide_device(dialogue.asked("open")?, who.login, who.password, "allow").await?;
+        dialogue.answer("decided").await
     }
 
     /// The application gets a token for itself.
@@ -99,6 +96,15 @@ impl OidcClient {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success(), "{}: {said}", self.program.display());
         serde_json::from_slice(&output.stdout).context(said)
+    }
+
+    /// Starts a step that needs a person, up to what it wants of them.
+    async fn begin(&self, step: &str) -> Result<Dialogue> {
+        let mut child = self.start(step)?;
+        let printed = child.stdout.take().context("its output")?;
+        let mut dialogue = Dialogue { child, lines: BufReader::new(printed).lines(), first: Value::Null };
+        dialogue.first = dialogue.next().await?;
+        Ok(dialogue)
     }
 
     fn start(&self, step: &str) -> Result<Child> {
@@ -116,7 +122,36 @@ impl OidcClient {
     }
 }
 
-async fn ended(mut child: Child) -> anyhow::Error {
+/// A program that waits for a person.
+struct Dialogue {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    first: Value,
+}
+
+impl Dialogue {
+    /// The address that the person is to open.
+    fn asked(&self, name: &str) -> Result<&str> {
+        self.first[name].as_str().with_context(|| format!("no address to open: {}", self.first))
+    }
+
+    /// Tells the program what the person did; what it says then.
+    async fn answer(&mut self, line: &str) -> Result<Value> {
+        let mut input = self.child.stdin.take().context("its input")?;
+        input.write_all(format!("{line}\n").as_bytes()).await?;
+        drop(input);
+        self.next().await
+    }
+
+    async fn next(&mut self) -> Result<Value> {
+        match timeout(LONGEST, self.lines.next_line()).await?? {
+            Some(line) => serde_json::from_str(&line).with_context(|| line.clone()),
+            None => Err(ended(&mut self.child).await),
+        }
+    }
+}
+
+async fn ended(child: &mut Child) -> anyhow::Error {
     let mut said = String::new();
     if let Some(mut stderr) = child.stderr.take() {
         let _ = timeout(LONGEST, stderr.read_to_string(&mut said)).await;

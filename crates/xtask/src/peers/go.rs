@@ -32,7 +32,7 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver, etcd, kubelogin, and every folder of `tests/peers/kubernetes`, `tests/peers/kubelogin` and
+/// kube-apiserver, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`, `tests/peers/kubelogin` and
 /// `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's SDK).
 pub(super) fn all() -> Result<Vec<Program>> {
     let peers = workspace().join("tests/peers");
@@ -47,6 +47,7 @@ pub(super) fn all() -> Result<Vec<Program>> {
         program("etcd", &peers.join("etcd"), "go.etcd.io/etcd/server/v3"),
         program("kube-apiserver", &kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
         program("kubelogin", &kubelogin, "github.com/int128/kubelogin"),
+        program("oauth2-proxy", &peers.join("oauth2-proxy"), "github.com/oauth2-proxy/oauth2-proxy/v7"),
     ];
     for module in [kubernetes, kubelogin, peers.join("okta-sdk-golang")] {
         for sources in sorted(&module)? {

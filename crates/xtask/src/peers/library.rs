@@ -17,7 +17,8 @@ pub(super) struct Library {
     /// The peer's name, and the folder of its sources.
     pub(super) name: &'static str,
     language: Language,
-    /// What shows that the library is there: a module to import, a folder below `node_modules`; in Java, our class.
+    /// What shows that the library is there: a module to import, a folder below `node_modules`; in Java, our class; in
+    /// Rust, our program.
     shown_by: &'static str,
 }
 
@@ -26,13 +27,15 @@ enum Language {
     Python,
     Node,
     Java,
+    Rust,
 }
 
 /// All of them.
-pub(super) const ALL: [Library; 6] = [
+pub(super) const ALL: [Library; 7] = [
     Library { name: "oidc-client-java", language: Language::Java, shown_by: "Client" },
     Library { name: "oidc-client-nodejs", language: Language::Node, shown_by: "openid-client" },
     Library { name: "oidc-client-python", language: Language::Python, shown_by: "authlib.jose" },
+    Library { name: "oidc-client-rust", language: Language::Rust, shown_by: "oidc-client-rust" },
     Library { name: "okta-sdk-java", language: Language::Java, shown_by: "Peer" },
     Library { name: "okta-sdk-nodejs", language: Language::Node, shown_by: "@okta/okta-sdk-nodejs" },
     Library { name: "okta-sdk-python", language: Language::Python, shown_by: "okta.client" },
@@ -52,6 +55,8 @@ impl Library {
                 let programs = ["java", "javac", "mvn"];
                 tools::debian(self.name, &programs, &["default-jdk-headless", "maven"])
             }
+            // Whoever runs this has it.
+            Language::Rust => Ok(()),
         }
     }
 
@@ -61,6 +66,9 @@ impl Library {
         match self.language {
             Language::Python => ingredients.extend(tools::version(&python()?, &["--version"])?.into_bytes()),
             Language::Node => {}
+            Language::Rust => {
+                ingredients.extend(tools::version(Path::new("rustc"), &["--version"])?.into_bytes());
+            }
             Language::Java => ingredients.extend(tools::version(&javac()?, &["-version"])?.into_bytes()),
         }
         Ok(ingredients)
@@ -76,6 +84,7 @@ impl Library {
             Language::Python => with_pip(place, self.name, self.shown_by),
             Language::Node => npm_ci(place, self.shown_by),
             Language::Java => with_maven(place, self.name, self.shown_by),
+            Language::Rust => with_cargo(place, self.name, self.shown_by),
         }
     }
 }
@@ -124,4 +133,15 @@ fn with_maven(place: &Path, name: &str, class: &str) -> Result<()> {
         .arg(place.join("classes"))
         .arg(place.join(format!("{class}.java")));
     tools::succeed(&format!("{name}-compile"), &mut compile)
+}
+
+/// What its own lock file names, and our program, in a workspace that is not ours: what is banned for us may be in it.
+fn with_cargo(place: &Path, name: &str, program: &str) -> Result<()> {
+    let build = place.join("target");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--locked", "--quiet", "--manifest-path"]).arg(place.join("Cargo.toml"));
+    tools::succeed(&format!("{name}-build"), cargo.arg("--target-dir").arg(&build))?;
+    fs::rename(build.join("debug").join(program), place.join(program))
+        .with_context(|| format!("cargo build of {name} made no {program}"))?;
+    fs::remove_dir_all(&build).with_context(|| format!("{} cannot be removed", build.display()))
 }

@@ -12,6 +12,7 @@ mod managed;
 mod moved_clock;
 mod normalise;
 mod other_clients;
+mod proxied;
 mod rotation;
 mod scenario_table;
 mod sign_in;

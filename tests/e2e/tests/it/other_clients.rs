@@ -1,106 +1,45 @@
 //! Clients of OpenID Connect that others wrote sign people in at kubesso: openid-client (certified by the OpenID
-//! Foundation), Authlib, and Nimbus' SDK, which Spring Security uses. Each checks every answer by its own rules.
+//! Foundation), Authlib, Nimbus' SDK, which Spring Security uses, and Rust's `openidconnect`. Each checks every answer by
+//! its own rules.
 
-use anyhow::{Context, Result, ensure};
-use kubesso_e2e::form::{self, FormClient, SCOPE};
+use anyhow::{Context, Result};
+use kubesso_e2e::administrator::{Administrator, Application};
+use kubesso_e2e::form::{FormClient, SCOPE};
 use kubesso_e2e::kubesso::{Kubesso, email};
 use kubesso_e2e::oidc_client::{Credentials, OidcClient};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn call(kubesso: &Kubesso, token: &str, method: Method, path: &str, body: &Value) -> Result<Value> {
-    let client = form::client(&kubesso.ca_pem()?)?;
-    let url = format!("{}{path}", kubesso.base_url()?);
-    let request = client.request(method, url).header("Authorization", format!("SSWS {token}")).json(body);
-    let answer = request.send().await?;
-    let status = answer.status();
-    let text = answer.text().await?;
-    ensure!(status.is_success(), "{path}: {status} {text}");
-    Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
-}
-
 /// What an application that signs people in has registered. Libraries make a path of none, so there is one.
 const CALLBACK: &str = "http://localhost:8000/callback";
-
-/// An application.
-struct Application {
-    id: String,
-    secret: Option<String>,
-}
-
-async fn create(
-    kubesso: &Kubesso,
-    token: &str,
-    method: &str,
-    settings: Value,
-) -> Result<(String, Application)> {
-    let app = json!({
-        "name": "oidc_client",
-        "label": format!("by {method}"),
-        "signOnMode": "OPENID_CONNECT",
-        "credentials": { "oauthClient": { "token_endpoint_auth_method": method } },
-        "settings": { "oauthClient": settings },
-    });
-    let app = call(kubesso, token, Method::POST, "/api/v1/apps", &app).await?;
-    let client = &app["credentials"]["oauthClient"];
-    let id = client["client_id"].as_str().context("a client id")?.to_owned();
-    let secret = client["client_secret"].as_str().map(str::to_owned);
-    Ok((app["id"].as_str().context("an id")?.to_owned(), Application { id, secret }))
-}
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// An application that signs people in, a service, and a policy for both.
 async fn applications(kubesso: &Kubesso) -> Result<[Application; 2]> {
-    let token = kubesso.api_token("setup").await?;
-    let (app, person) = create(
-        kubesso,
-        &token,
-        "none",
-        json!({
-            "application_type": "native", "grant_types": ["authorization_code", "refresh_token"],
-            "response_types": ["code"], "redirect_uris": [CALLBACK],
-        }),
-    )
-    .await?;
-    let (_, service) = create(
-        kubesso,
-        &token,
-        "client_secret_basic",
-        json!({
-            "application_type": "service", "grant_types": ["client_credentials"], "response_types": ["token"],
-        }),
-    )
-    .await?;
-    let groups = call(kubesso, &token, Method::GET, "/api/v1/groups?q=k8s-restricted", &Value::Null).await?;
-    let group = groups[0]["id"].as_str().context("a group")?;
-    call(kubesso, &token, Method::PUT, &format!("/api/v1/apps/{app}/groups/{group}"), &json!({})).await?;
-    let server = kubesso.ready.issuer.rsplit('/').next().context("a server")?;
-    let server = format!("/api/v1/authorizationServers/{server}");
-    call(kubesso, &token, Method::POST, &format!("{server}/scopes"), &json!({ "name": "metrics" })).await?;
-    let policy = json!({
-        "type": "OAUTH_AUTHORIZATION_POLICY", "name": "others", "description": "others", "priority": 1,
-        "status": "ACTIVE", "conditions": { "clients": { "include": [person.id, service.id] } },
+    let administrator = Administrator::new(kubesso).await?;
+    let settings = json!({
+        "application_type": "native", "grant_types": ["authorization_code", "refresh_token", DEVICE_CODE],
+        "response_types": ["code"], "redirect_uris": [CALLBACK],
     });
-    let policy = call(kubesso, &token, Method::POST, &format!("{server}/policies"), &policy).await?;
-    let rules = format!("{server}/policies/{}/rules", policy["id"].as_str().context("a policy")?);
-    let nobody = json!({ "include": [], "exclude": [] });
-    let rule = json!({
-        "type": "RESOURCE_ACCESS", "name": "all", "priority": 1, "status": "ACTIVE",
-        "conditions": {
-            "people": { "users": nobody, "groups": { "include": ["EVERYONE"], "exclude": [] } },
-            "grantTypes": { "include": ["authorization_code", "client_credentials"] },
-            "scopes": { "include": ["*"] },
-        },
-        "actions": { "token": { "accessTokenLifetimeMinutes": 60, "refreshTokenWindowMinutes": 10080 } },
+    let person = administrator.create_application("none", settings).await?;
+    let settings = json!({
+        "application_type": "service", "grant_types": ["client_credentials"], "response_types": ["token"],
     });
-    call(kubesso, &token, Method::POST, &rules, &rule).await?;
+    let service = administrator.create_application("client_secret_basic", settings).await?;
+    administrator.assign(&person, "k8s-restricted-users").await?;
+    let scopes = format!("{}/scopes", administrator.server());
+    administrator.call(Method::POST, &scopes, &json!({ "name": "metrics" })).await?;
+    let grants = ["authorization_code", "client_credentials", DEVICE_CODE];
+    administrator.allow(&[&person, &service], &grants).await?;
     Ok([person, service])
 }
 
-async fn with_the_client_for(language: &str) -> Result<()> {
+/// What the program said of the person, after what all of them say was checked.
+async fn with_the_client_for(language: &str) -> Result<Value> {
     let kubesso = Kubesso::up().await?;
     let [application, service] = applications(&kubesso).await?;
     let (issuer, ca) = (&kubesso.ready.issuer, kubesso.ready.ca.display().to_string());
-    let client = OidcClient::new(language, issuer, &application.id, SCOPE, &ca)?.back_at(CALLBACK);
+    let client = OidcClient::new(language, issuer, &application.client_id, SCOPE, &ca)?.back_at(CALLBACK);
     let (login, password) = (email("dev"), kubesso.password("dev")?);
     let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
     let who = Credentials { login: &login, password: &password };
@@ -116,25 +55,50 @@ async fn with_the_client_for(language: &str) -> Result<()> {
     assert_eq!(said["after_revocation"], "invalid_grant");
 
     let secret = service.secret.context("a secret")?;
-    let by_itself = OidcClient::new(language, issuer, &service.id, "metrics", &ca)?.with_secret(&secret);
-    let said = by_itself.client_credentials().await.with_context(|| kubesso.log())?;
-    let active = &said["active"];
-    assert_eq!((&active["active"], &active["client_id"]), (&json!(true), &json!(service.id)));
+    let by_itself =
+        OidcClient::new(language, issuer, &service.client_id, "metrics", &ca)?.with_secret(&secret);
+    let itself = by_itself.client_credentials().await.with_context(|| kubesso.log())?;
+    let active = &itself["active"];
+    assert_eq!((&active["active"], &active["client_id"]), (&json!(true), &json!(service.client_id)));
     assert_eq!(active["scope"], "metrics");
-    Ok(())
+    Ok(said)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openid_client_for_node_signs_somebody_in() -> Result<()> {
-    with_the_client_for("nodejs").await
+    with_the_client_for("nodejs").await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn authlib_for_python_signs_somebody_in() -> Result<()> {
-    with_the_client_for("python").await
+    with_the_client_for("python").await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nimbus_for_java_signs_somebody_in() -> Result<()> {
-    with_the_client_for("java").await
+    with_the_client_for("java").await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openidconnect_for_rust_signs_somebody_in() -> Result<()> {
+    let said = with_the_client_for("rust").await?;
+    // It introspects the person's access token too.
+    let active = &said["active"];
+    assert_eq!((&active["active"], &active["username"]), (&json!(true), &json!(email("dev"))));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openidconnect_for_rust_signs_a_device_in() -> Result<()> {
+    let kubesso = Kubesso::up().await?;
+    let [application, _] = applications(&kubesso).await?;
+    let (issuer, ca) = (&kubesso.ready.issuer, kubesso.ready.ca.display().to_string());
+    let client = OidcClient::new("rust", issuer, &application.client_id, SCOPE, &ca)?;
+    let (login, password) = (email("dev"), kubesso.password("dev")?);
+    let mut browser = FormClient::new(&kubesso.ca_pem()?)?;
+    let who = Credentials { login: &login, password: &password };
+    let said = client.sign_in_on_a_device(&mut browser, who).await.with_context(|| kubesso.log())?;
+    assert_eq!(said["claims"]["email"], "dev@example.com");
+    assert_eq!(said["claims"]["groups"], json!(["k8s-restricted-users"]));
+    Ok(())
 }
