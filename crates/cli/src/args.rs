@@ -70,13 +70,15 @@ pub(crate) enum Command {
     /// The audit trail: list, export.
     #[command(subcommand, arg_required_else_help = true)]
     Audit(Audit),
-    /// Write people, groups, settings, keys and the certificate authority into one encrypted file, while kubesso runs.
+    /// Write people, groups, settings, keys and the certificate authority into one encrypted file, while kubesso runs;
+    /// from a PostgreSQL database too.
     #[command(
         after_help = "Example:\n  kubesso backup --data-dir /var/lib/kubesso --out kubesso-2026-11-22.bak"
     )]
     Backup(Backup),
-    /// Make a data directory from a backup. A directory with anything in it is left alone.
-    #[command(after_help = "Example:\n  kubesso restore kubesso-2026-11-22.bak --data-dir /var/lib/kubesso")]
+    /// Make a data directory, and fill a PostgreSQL database if one is named, from a backup. A directory or a database with
+    /// anything in it is left alone.
+    #[command(after_help = RESTORE_EXAMPLES)]
     Restore(Restore),
     /// Look for settings that cannot do what they say, and for what weakens this installation.
     #[command(after_help = DOCTOR_HELP)]
@@ -125,6 +127,12 @@ Example:
     listen: [\"10.0.0.2:443\"]
     tls: {certificate: /etc/kubesso/acme.crt, key: /etc/kubesso/acme.key}";
 
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  kubesso restore kubesso-2026-11-22.bak --data-dir /var/lib/kubesso
+  kubesso restore kubesso-2026-11-22.bak --data-dir /var/lib/kubesso --database-url-file /etc/kubesso/database-url
+  kubesso restore kubesso-2026-11-22.bak --config kubesso.yaml";
+
 const API_TOKEN_EXAMPLES: &str = "\
 Examples:
   kubesso api-token create --name terraform
@@ -164,7 +172,7 @@ pub(crate) struct Up {
 }
 
 /// `kubesso serve`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct Serve {
     /// The configuration file (YAML) [default: $KUBESSO_CONFIG].
     #[arg(long, short, value_name = "FILE")]

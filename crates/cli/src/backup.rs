@@ -10,25 +10,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kubesso_ambient::OsEntropy;
-use kubesso_store_sqlite::{Inspection, SqliteStore};
+use kubesso_store_sql::Inspection;
+use kubesso_store_sqlite::SqliteStore;
 
 use crate::args::{Backup, Restore};
+use crate::database::{Database, DatabaseUrl, is_on_a_server};
 use crate::environment;
-use crate::error::{CommandError, chain};
+use crate::error::CommandError;
+use crate::serve;
 use passphrase::Use;
 use sealed::{Opener, Sealer};
 
 /// Runs `kubesso backup …`. A running kubesso goes on.
 pub(crate) async fn backup(command: Backup) -> Result<ExitCode, CommandError> {
     let root = environment::data_dir(&command.data)?;
-    if crate::database::is_on_a_server(&root) {
-        return Err(CommandError::new(format!(
-            "the directory of {} is on a database server",
-            root.display()
-        ))
-        .mend("back the database up by its own means, and keep master.key of the data directory apart"));
-    }
-    if !root.join(SqliteStore::FILE).exists() {
+    if !is_on_a_server(&root) && !root.join(SqliteStore::FILE).exists() {
         return Err(CommandError::new(format!("there is no installation in {}", root.display()))
             .mend("name its directory with --data-dir"));
     }
@@ -38,9 +34,7 @@ pub(crate) async fn backup(command: Backup) -> Result<ExitCode, CommandError> {
     let written = async {
         // The copy is as secret as the original, and lies beside it.
         let room = Temporary::new(&root.join(format!(".backup-{}", std::process::id())))?;
-        SqliteStore::copy(&root, &room.path.join(SqliteStore::FILE))
-            .await
-            .map_err(|e| CommandError::new(chain(&e)))?;
+        Database::copy(&root, &room.path).await?;
         let failed = |e| CommandError::because(format!("the backup {} cannot be written", out.display()), &e);
         let mut sealer = Sealer::new(file, &passphrase, &OsEntropy).map_err(failed)?;
         let packed = archive::pack(&mut sealer, &[&room.path, &root]).map_err(failed)?;
@@ -59,7 +53,7 @@ pub(crate) async fn backup(command: Backup) -> Result<ExitCode, CommandError> {
 
 /// Runs `kubesso restore …`.
 pub(crate) async fn restore(command: Restore) -> Result<ExitCode, CommandError> {
-    let root = environment::data_dir(&command.data)?;
+    let (root, url) = place(&command)?;
     let root = std::path::absolute(&root)
         .map_err(|e| CommandError::because(format!("{} cannot be found", root.display()), &e))?;
     refuse_used(&root)?;
@@ -84,9 +78,30 @@ pub(crate) async fn restore(command: Restore) -> Result<ExitCode, CommandError> 
         Inspection::Found { .. } => {}
         Inspection::Missing => return Err(failed(&io::Error::other("the database in it is empty"))),
     }
-    room.put_in_place(&root)?;
-    println!("{} is restored from {name}: {}", root.display(), unpacked.join(", "));
+    let Some(url) = url else {
+        room.put_in_place(&root)?;
+        println!("{} is restored from {name}: {}", root.display(), unpacked.join(", "));
+        return Ok(ExitCode::SUCCESS);
+    };
+    Database::put_on_server(&room.path, &url).await?;
+    room.put_in_place(&root)
+        .map_err(|e| e.mend("the database on the server is filled: empty it before you try again"))?;
+    let rest: Vec<_> = unpacked.into_iter().filter(|name| *name != SqliteStore::FILE).collect();
+    println!("{} is restored from {name}: {}", root.display(), rest.join(", "));
+    println!("People, groups, applications, keys and the audit trail are in the database on the server.");
+    println!("Each replica's data directory needs the same master.key.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The data directory, and the server that the directory goes to, if it does not go into a file.
+fn place(command: &Restore) -> Result<(PathBuf, Option<DatabaseUrl>), CommandError> {
+    if let Some(config) = &command.config {
+        return serve::place(config);
+    }
+    let root = environment::data_dir(&command.data)?;
+    let named = command.database_url_file.clone();
+    let file = named.or_else(|| environment::set("KUBESSO_DATABASE_URL_FILE").map(PathBuf::from));
+    Ok((root, file.map(|file| DatabaseUrl::read(&file)).transpose()?))
 }
 
 fn create(out: &Path) -> Result<File, CommandError> {

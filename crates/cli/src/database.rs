@@ -3,6 +3,8 @@
 //! The commands that work on the machine itself know the data directory and nothing else. So a provider that uses a
 //! server leaves its URL there, beside the sealing key and for its owner's eyes alone.
 
+mod moved;
+
 use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use kubesso_ambient::OsEntropy;
 use kubesso_directory::{SealingKey, Store};
 use kubesso_store_postgres::PostgresStore;
+use kubesso_store_sql::Inspection;
 use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde::Deserialize;
 
@@ -63,27 +66,24 @@ impl Database {
         data_dir: &Path,
         url: Option<&DatabaseUrl>,
     ) -> Result<(Self, SealingKey), CommandError> {
-        let Some(url) = url else {
-            let kept = data_dir.join(URL_FILE);
-            if kept.exists() {
-                return Err(CommandError::new(format!(
-                    "the data directory belongs to a provider with a database on a server, and the configuration names none: \
-                     set `database_url_file: {}`, or remove that file",
-                    kept.display()
-                )));
-            }
-            return Self::open_file(data_dir).await;
-        };
-        if data_dir.join(SqliteStore::FILE).exists() {
-            return Err(CommandError::new(format!(
-                "people and settings are in {}, and the configuration names another database: choose another data_dir, \
-                 or take the database out of the configuration",
-                data_dir.join(SqliteStore::FILE).display()
-            )));
-        }
+        refuse_another(data_dir, url)?;
+        let Some(url) = url else { return Self::open_file(data_dir).await };
         let opened = Self::connect(data_dir, url).await?;
         keep(url, &data_dir.join(URL_FILE))?;
         Ok(opened)
+    }
+
+    /// What [`open`](Self::open) would find, with the errors that it would give; nothing is made or changed.
+    pub(crate) async fn inspect(
+        data_dir: &Path,
+        url: Option<&DatabaseUrl>,
+    ) -> Result<Inspection, CommandError> {
+        refuse_another(data_dir, url)?;
+        let Some(url) = url else {
+            return SqliteStore::inspect(data_dir).await.map_err(|e| CommandError::new(chain(&e)));
+        };
+        let key_file = data_dir.join(SqliteStore::KEY_FILE);
+        PostgresStore::inspect(&url.0, &key_file).await.map_err(|e| CommandError::new(chain(&e)))
     }
 
     /// Opens the database of an installation that exists: a mistyped `--data-dir` must not make a new one.
@@ -106,9 +106,7 @@ impl Database {
     }
 
     async fn connect(data_dir: &Path, url: &DatabaseUrl) -> Result<(Self, SealingKey), CommandError> {
-        let key_file = data_dir.join(SqliteStore::KEY_FILE);
-        let connected = PostgresStore::connect(&url.0, &key_file, &OsEntropy).await;
-        let (store, key) = connected.map_err(|e| CommandError::new(e.to_string()))?;
+        let (store, key) = server(data_dir, url).await?;
         Ok((Self::Server(store), key))
     }
 
@@ -140,9 +138,35 @@ impl Deref for Database {
     }
 }
 
+/// The store on the server at `url`, with the key in `data_dir`.
+async fn server(data_dir: &Path, url: &DatabaseUrl) -> Result<(PostgresStore, SealingKey), CommandError> {
+    let key_file = data_dir.join(SqliteStore::KEY_FILE);
+    let connected = PostgresStore::connect(&url.0, &key_file, &OsEntropy).await;
+    connected.map_err(|e| CommandError::new(chain(&e)))
+}
+
 /// Whether the directory of `data_dir` is on a server.
 pub(crate) fn is_on_a_server(data_dir: &Path) -> bool {
     data_dir.join(URL_FILE).exists()
+}
+
+/// A data directory does not change its database by what a configuration says, or no longer says.
+fn refuse_another(data_dir: &Path, url: Option<&DatabaseUrl>) -> Result<(), CommandError> {
+    let (kept, file) = (data_dir.join(URL_FILE), data_dir.join(SqliteStore::FILE));
+    match url {
+        None if kept.exists() => Err(CommandError::new(format!(
+            "the data directory belongs to a provider with a database on a server, and the configuration names none: \
+             set `database_url_file: {}`, or remove that file",
+            kept.display()
+        ))),
+        Some(_) if file.exists() => Err(CommandError::new(format!(
+            "people and settings are in {}, and the configuration names another database: move them there with \
+             `kubesso backup` and `kubesso restore`, choose another data_dir, or take the database out of the \
+             configuration",
+            file.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Leaves the URL for the commands on the machine.

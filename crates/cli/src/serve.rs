@@ -9,7 +9,7 @@ mod proxies;
 mod settings;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -361,6 +361,13 @@ async fn create_registration(database: &dyn Store) -> Result<(), CommandError> {
 }
 
 /// The configuration: flags before variables before the file.
+/// The data directory and the database's server, if there is one, that the configuration in `file` names.
+pub(crate) fn place(file: &Path) -> Result<(PathBuf, Option<DatabaseUrl>), CommandError> {
+    let config = read(&Serve { config: Some(file.to_owned()), ..Serve::default() })?;
+    let url = config.database_url()?;
+    Ok((config.data_dir, url))
+}
+
 fn read(command: &Serve) -> Result<Config, CommandError> {
     for name in settings::unknown_variables(environment::variable_names()) {
         warn!("the variable {name} is not one of kubesso's: it does nothing (docs/serve.md lists them)");

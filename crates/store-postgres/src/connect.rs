@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::Entropy;
-use kubesso_directory::{Sealed, SealingKey};
-use kubesso_store_sql::master_key::{self, CHECK_PURPOSE, KeyError};
+use kubesso_directory::SealingKey;
+use kubesso_store_sql::Inspection;
+use kubesso_store_sql::master_key::{self, KeyError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, query, query_scalar};
+use sqlx::{ConnectOptions as _, Connection as _, query, query_scalar};
 use tokio::time::sleep;
 
 use crate::PostgresStore;
@@ -71,16 +72,20 @@ pub enum ConnectError {
     },
 }
 
+fn options(url: &str) -> Result<PgConnectOptions, ConnectError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(ConnectError::Url);
+    }
+    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
+    Ok(options.disable_statement_logging().application_name("kubesso"))
+}
+
 pub(crate) async fn connect(
     url: &str,
     key_file: &Path,
     entropy: &dyn Entropy,
 ) -> Result<(PostgresStore, SealingKey), ConnectError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(ConnectError::Url);
-    }
-    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
-    let options = options.disable_statement_logging().application_name("kubesso");
+    let options = options(url)?;
     let database = name(&options);
     let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
     // Not by the pool, which would try again and again and then say that time is over.
@@ -88,6 +93,40 @@ pub(crate) async fn connect(
     let key = prepare(&mut connection, &database, key_file, entropy).await?;
     let pool = PostgresStore::pool().connect_with(options).await.map_err(unreachable)?;
     Ok((PostgresStore { pool, retries: Arc::new(Retries::new(entropy)) }, key))
+}
+
+/// What [`connect`] would find, with the errors that it would give; nothing is made or changed.
+pub(crate) async fn inspect(url: &str, key_file: &Path) -> Result<Inspection, ConnectError> {
+    let options = options(url)?;
+    let database = name(&options);
+    let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let found = look(&mut connection, &database, key_file).await;
+    let _ = connection.close().await;
+    found
+}
+
+async fn look(
+    connection: &mut PgConnection,
+    database: &str,
+    key_file: &Path,
+) -> Result<Inspection, ConnectError> {
+    let said = |source| ConnectError::Database { database: database.to_owned(), source };
+    let version = match schema::mark(connection).await.map_err(said)? {
+        Mark::Fresh => return Ok(Inspection::Missing),
+        Mark::Foreign => return Err(ConnectError::Foreign { database: database.to_owned() }),
+        Mark::Ours => schema::version(connection).await.map_err(said)?,
+    };
+    let pending = schema::LATEST - version;
+    let Ok(pending) = u32::try_from(pending) else { return Err(newer(database, version)) };
+    let sealed = if version > 0 { seal(connection).await.map_err(said)? } else { None };
+    let Some(sealed) = sealed else { return Ok(Inspection::Missing) };
+    master_key::find(sealed, key_file)?;
+    Ok(Inspection::Found { pending })
+}
+
+fn newer(database: &str, found: i64) -> ConnectError {
+    ConnectError::Newer { database: database.to_owned(), found, known: schema::LATEST }
 }
 
 /// Which database, without user and password.
@@ -147,31 +186,22 @@ async fn bring_together(
     let said = |source| ConnectError::Database { database: database.to_owned(), source };
     let version = schema::lock(connection).await.map_err(said)?;
     if version > schema::LATEST {
-        let database = database.to_owned();
-        return Err(ConnectError::Newer { database, found: version, known: schema::LATEST });
+        return Err(newer(database, version));
     }
-    // The key must be there, and right, before the first write.
-    let sealed: Option<Vec<u8>> = if version > 0 {
-        query_scalar("SELECT sealed_check FROM directory").fetch_one(&mut *connection).await.map_err(said)?
-    } else {
-        None
-    };
-    let key = match (sealed.map(Sealed::from_bytes), master_key::read(key_file)?) {
-        (Some(_), None) => return Err(KeyError::Missing { file: key_file.to_owned() }.into()),
-        (Some(sealed), Some(key)) => {
-            master_key::check(&key, &sealed, key_file)?;
-            key
-        }
-        (None, Some(key)) => key,
-        (None, None) => master_key::create(key_file, entropy)?,
-    };
+    let sealed = if version > 0 { seal(connection).await.map_err(said)? } else { None };
+    let key = master_key::find_or_create(sealed, key_file, entropy)?;
     if version < schema::LATEST {
         schema::migrate(connection, version).await.map_err(said)?;
         query("UPDATE directory SET sealed_check = $1 WHERE sealed_check IS NULL")
-            .bind(key.seal(CHECK_PURPOSE, b"", entropy).as_bytes())
+            .bind(master_key::seal(&key, entropy).as_bytes())
             .execute(connection)
             .await
             .map_err(said)?;
     }
     Ok(key)
+}
+
+/// What was sealed when the key was made.
+async fn seal(connection: &mut PgConnection) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await
 }

@@ -54,4 +54,32 @@ impl Dialect for Ways {
     fn without_index(&self, column: &str) -> String {
         column.to_owned()
     }
+
+    fn columns(&self) -> &'static str {
+        "SELECT c.table_name::TEXT AS table_name, c.column_name::TEXT AS column_name, c.data_type::TEXT AS data_type, \
+         k.ordinal_position::BIGINT AS key_position, \
+         CASE WHEN c.is_identity = 'YES' THEN 1::BIGINT ELSE 0::BIGINT END AS is_numbered \
+         FROM information_schema.columns AS c \
+         JOIN information_schema.tables AS t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+         LEFT JOIN information_schema.table_constraints AS p ON p.table_schema = c.table_schema \
+         AND p.table_name = c.table_name AND p.constraint_type = 'PRIMARY KEY' \
+         LEFT JOIN information_schema.key_column_usage AS k ON k.table_schema = p.table_schema \
+         AND k.table_name = p.table_name AND k.constraint_name = p.constraint_name AND k.column_name = c.column_name \
+         WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER' \
+         AND c.table_name <> 'kubesso_schema'"
+    }
+
+    fn references(&self) -> &'static str {
+        "SELECT t.relname::TEXT AS table_name, o.relname::TEXT AS refers_to FROM pg_catalog.pg_constraint AS r \
+         JOIN pg_catalog.pg_class AS t ON t.oid = r.conrelid JOIN pg_catalog.pg_class AS o ON o.oid = r.confrelid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+         WHERE r.contype = 'f' AND n.nspname = current_schema()"
+    }
+
+    fn renumbered(&self, table: &str, column: &str) -> Option<String> {
+        Some(format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table} \
+             HAVING max({column}) IS NOT NULL"
+        ))
+    }
 }

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::SealingKey;
+use kubesso_store_sql::Inspection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 mod connect;
@@ -68,6 +69,11 @@ impl PostgresStore {
         entropy: &dyn Entropy,
     ) -> Result<(Self, SealingKey), ConnectError> {
         connect::connect(url, key_file, entropy).await
+    }
+
+    /// What [`PostgresStore::connect`] would find, with the errors that it would give; nothing is made or changed.
+    pub async fn inspect(url: &str, key_file: &Path) -> Result<Inspection, ConnectError> {
+        connect::inspect(url, key_file).await
     }
 
     fn pool() -> PgPoolOptions {

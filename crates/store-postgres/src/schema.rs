@@ -51,6 +51,13 @@ pub(crate) async fn make_mark(connection: &mut PgConnection) -> Result<(), sqlx:
     Ok(())
 }
 
+/// The version, whoever changes it meanwhile; 0 if it is only just being made.
+pub(crate) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let version: Option<i64> =
+        query_scalar("SELECT version FROM kubesso_schema WHERE id = 1").fetch_optional(connection).await?;
+    Ok(version.unwrap_or(0))
+}
+
 /// The version, once nobody else changes it: until the transaction ends, others wait.
 pub(crate) async fn lock(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     query_scalar("SELECT version FROM kubesso_schema WHERE id = 1 FOR UPDATE").fetch_one(connection).await

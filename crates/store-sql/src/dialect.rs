@@ -18,4 +18,12 @@ pub trait Dialect: Send + Sync {
     fn json_element(&self) -> &'static str;
     /// `column` so that no index of it is used, where the database must be told.
     fn without_index(&self, column: &str) -> String;
+    /// The query of all columns that are written, of all tables but those that count migrations: `table_name`,
+    /// `column_name`, `data_type`, its place in the primary key as `key_position` (from 1), and 1 as `is_numbered` where
+    /// the database has a counter for it that does not follow the rows.
+    fn columns(&self) -> &'static str;
+    /// The query of which table's rows refer to which other's: `table_name`, `refers_to`.
+    fn references(&self) -> &'static str;
+    /// Has the counter of a column go on behind the highest number that is there.
+    fn renumbered(&self, table: &str, column: &str) -> Option<String>;
 }

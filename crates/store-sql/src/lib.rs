@@ -14,13 +14,16 @@ mod devices;
 mod dialect;
 mod grants;
 mod housekeeping;
+mod inspection;
 mod participants;
 mod people;
 mod row;
 mod sessions;
 mod statement;
 mod store;
+mod tables;
 mod throttling;
+mod transfer;
 
 pub mod master_key;
 pub mod search;
@@ -28,8 +31,11 @@ pub mod search;
 pub use changes::JOIN_EVERYONE;
 pub use connection::{Columns, Connection, Database, ErrorKind, Record, SqlError};
 pub use dialect::Dialect;
+pub use inspection::Inspection;
 pub use people::MEMBERS;
 pub use statement::{Statement, Value};
+pub use tables::{Column, Kind, Table, tables};
+pub use transfer::{TransferError, transfer};
 
 #[doc(hidden)]
 pub use async_trait::async_trait;

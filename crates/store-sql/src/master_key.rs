@@ -11,7 +11,7 @@ use kubesso_directory::{Sealed, SealingKey};
 use zeroize::Zeroizing;
 
 /// Purpose of the value that is sealed in the database when the key is made, so that a wrong key is found at the start.
-pub const CHECK_PURPOSE: &str = "sealing key check";
+const CHECK_PURPOSE: &str = "sealing key check";
 
 /// Why the key file cannot be used. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -66,16 +66,38 @@ pub enum KeyError {
     },
 }
 
-/// Whether a key opens what was sealed with the database's.
-pub fn check(key: &SealingKey, sealed: &Sealed, file: &Path) -> Result<(), KeyError> {
-    match key.open(CHECK_PURPOSE, sealed) {
-        Ok(_) => Ok(()),
+/// What a database seals when its key is made (`directory.sealed_check`).
+pub fn seal(key: &SealingKey, entropy: &dyn Entropy) -> Sealed {
+    key.seal(CHECK_PURPOSE, b"", entropy)
+}
+
+/// The key of a database, before the first write into it: where something is `sealed`, the file must be there and hold
+/// the key that it is sealed with; an unsealed database takes the key that is there, or a new one.
+pub fn find_or_create(
+    sealed: Option<Vec<u8>>,
+    file: &Path,
+    entropy: &dyn Entropy,
+) -> Result<SealingKey, KeyError> {
+    if let Some(sealed) = sealed {
+        return find(sealed, file);
+    }
+    match read(file)? {
+        Some(key) => Ok(key),
+        None => create(file, entropy),
+    }
+}
+
+/// The key that `sealed` was sealed with. Nothing is made or changed.
+pub fn find(sealed: Vec<u8>, file: &Path) -> Result<SealingKey, KeyError> {
+    let key = read(file)?.ok_or_else(|| KeyError::Missing { file: file.to_owned() })?;
+    match key.open(CHECK_PURPOSE, &Sealed::from_bytes(sealed)) {
+        Ok(_) => Ok(key),
         Err(_) => Err(KeyError::Mismatch { file: file.to_owned() }),
     }
 }
 
 /// Reads the key; `None` if there is no file.
-pub fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
+fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
     let text = match fs::read_to_string(file) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -101,7 +123,7 @@ pub fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
 /// Makes a key and its file. Another process that makes it first wins: its key is read then.
 ///
 /// The file appears whole or not at all (written beside, then linked), so that a crash leaves no half key.
-pub fn create(file: &Path, entropy: &dyn Entropy) -> Result<SealingKey, KeyError> {
+fn create(file: &Path, entropy: &dyn Entropy) -> Result<SealingKey, KeyError> {
     let failed = |source| KeyError::NotWritable { file: file.to_owned(), source };
     let key = SealingKey::generate(entropy);
     let text = Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(key.expose())));

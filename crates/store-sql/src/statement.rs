@@ -15,9 +15,9 @@ pub enum Value {
     /// A number in a filter.
     Real(f64),
     /// Yes or no.
-    Flag(bool),
+    Flag(Option<bool>),
     /// A hash, a sealed secret.
-    Bytes(Vec<u8>),
+    Bytes(Option<Vec<u8>>),
 }
 
 impl From<String> for Value {
@@ -82,13 +82,13 @@ impl From<f64> for Value {
 
 impl From<bool> for Value {
     fn from(flag: bool) -> Self {
-        Self::Flag(flag)
+        Self::Flag(Some(flag))
     }
 }
 
 impl From<Vec<u8>> for Value {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
+        Self::Bytes(Some(bytes))
     }
 }
 

@@ -159,4 +159,21 @@ impl Dialect for Ways {
     fn without_index(&self, column: &str) -> String {
         format!("+{column}")
     }
+
+    /// What is hidden is computed.
+    fn columns(&self) -> &'static str {
+        "SELECT t.name AS table_name, c.name AS column_name, c.type AS data_type, c.pk AS key_position, \
+         0 AS is_numbered FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c \
+         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND c.hidden = 0"
+    }
+
+    fn references(&self) -> &'static str {
+        "SELECT t.name AS table_name, r.\"table\" AS refers_to \
+         FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS r WHERE t.schema = 'main'"
+    }
+
+    /// A row's number follows from those that are there.
+    fn renumbered(&self, _table: &str, _column: &str) -> Option<String> {
+        None
+    }
 }

@@ -3,26 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use kubesso_directory::Sealed;
-use kubesso_store_sql::master_key::{self, KeyError};
+use kubesso_store_sql::{Inspection, master_key};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, query_scalar};
 
 use crate::SqliteStore;
 use crate::open::{self, OpenError};
 use crate::schema::{self, Mark};
-
-/// How a data directory is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inspection {
-    /// There is no database: opening it makes one.
-    Missing,
-    /// There is one, and its key fits.
-    Found {
-        /// How many changes of the schema opening it will bring.
-        pending: u32,
-    },
-}
 
 impl SqliteStore {
     /// What [`SqliteStore::open`] would find, with the errors it would give; nothing is created, locked or changed.
@@ -63,9 +50,6 @@ async fn look(
     open::check(connection, file).await?;
     let sealed: Vec<u8> =
         query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await.map_err(said)?;
-    let Some(key) = master_key::read(key_file)? else {
-        return Err(KeyError::Missing { file: key_file.to_owned() }.into());
-    };
-    master_key::check(&key, &Sealed::from_bytes(sealed), key_file)?;
+    master_key::find(sealed, key_file)?;
     Ok(Inspection::Found { pending: u32::try_from(schema::LATEST - version).unwrap_or(0) })
 }

@@ -37,7 +37,6 @@ mod open;
 mod plans;
 mod schema;
 
-pub use inspect::Inspection;
 pub use open::OpenError;
 
 /// How many connections read.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kubesso_ambient::Entropy;
-use kubesso_directory::{Sealed, SealingKey};
-use kubesso_store_sql::master_key::{self, CHECK_PURPOSE, KeyError};
+use kubesso_directory::SealingKey;
+use kubesso_store_sql::master_key::{self, KeyError};
 use sqlx::{SqliteConnection, query, query_scalar};
 use tokio::time::{sleep, timeout};
 
@@ -205,29 +205,21 @@ async fn prepare(
     if version > 0 {
         check(&mut transaction, file).await?;
     }
-    // The key must be there, and right, before the first write.
     let sealed: Option<Vec<u8>> = if version > 0 {
         query_scalar("SELECT sealed_check FROM directory").fetch_one(&mut *transaction).await.map_err(said)?
     } else {
         None
     };
-    let key = match (sealed.map(Sealed::from_bytes), master_key::read(key_file)?) {
-        (Some(_), None) => return Err(KeyError::Missing { file: key_file.to_owned() }.into()),
-        (Some(sealed), Some(key)) => {
-            master_key::check(&key, &sealed, key_file)?;
-            if version == schema::LATEST {
-                return Ok(key);
-            }
-            key
-        }
-        (None, Some(key)) => key,
-        (None, None) => master_key::create(key_file, entropy)?,
-    };
+    let is_sealed = sealed.is_some();
+    let key = master_key::find_or_create(sealed, key_file, entropy)?;
+    if is_sealed && version == schema::LATEST {
+        return Ok(key);
+    }
     if version < schema::LATEST {
         schema::migrate(&mut transaction, version).await.map_err(said)?;
     }
     query("UPDATE directory SET sealed_check = ? WHERE sealed_check IS NULL")
-        .bind(key.seal(CHECK_PURPOSE, b"", entropy).as_bytes())
+        .bind(master_key::seal(&key, entropy).as_bytes())
         .execute(&mut *transaction)
         .await
         .map_err(said)?;

@@ -23,6 +23,13 @@ pub(crate) struct Backup {
 pub(crate) struct Restore {
     /// The backup.
     pub file: PathBuf,
+    /// The file with the URL of an empty PostgreSQL database, which takes what would otherwise be a file in the data
+    /// directory [default: $KUBESSO_DATABASE_URL_FILE].
+    #[arg(long, value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+    /// The configuration of `kubesso serve`, for the data directory and the database that it names.
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["data_dir", "database_url_file"])]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub passphrase: PassphraseFrom,
     #[command(flatten)]

@@ -1,16 +1,16 @@
 //! `kubesso serve --check`: what would go wrong, without serving or changing anything.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 
 use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_https::certificate_problems;
-use kubesso_store_sqlite::{Inspection, SqliteStore};
+use kubesso_store_sql::Inspection;
 use url::Url;
 
 use super::{Config, Tls};
 use crate::audit::follow::Sink;
 use crate::data_directory::DataDirectory;
+use crate::database::Database;
 use crate::error::chain;
 
 /// What was found.
@@ -32,14 +32,7 @@ pub(super) async fn check(config: &Config) -> Findings {
             None => findings.certificate("tls", &config.tls, &organization.url),
         }
     }
-    let on_a_server = match config.database_url() {
-        Ok(url) => url.is_some(),
-        Err(error) => {
-            findings.problems.push(error.to_string());
-            true
-        }
-    };
-    let holder = findings.data_directory(&config.data_dir, on_a_server).await;
+    let holder = findings.data_directory(config).await;
     if let Some(Sink::File(path)) = &config.audit_log {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         if path.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
@@ -74,7 +67,8 @@ impl Findings {
     }
 
     /// Who serves from it now, if somebody does.
-    async fn data_directory(&mut self, path: &Path, on_a_server: bool) -> Option<String> {
+    async fn data_directory(&mut self, config: &Config) -> Option<String> {
+        let path = &config.data_dir;
         let holder = match DataDirectory::look(path) {
             Ok(holder) => holder,
             Err(error) => {
@@ -82,23 +76,24 @@ impl Findings {
                 return None;
             }
         };
-        if on_a_server {
-            self.notes.push(
-                "the directory is on a database server: whether it answers was not looked at".to_owned(),
-            );
-            return holder;
-        }
-        match SqliteStore::inspect(path).await {
+        let (url, where_it_is) = match config.database_url() {
+            Ok(Some(url)) => (Some(url), "on the server".to_owned()),
+            Ok(None) => (None, format!("in {}", path.display())),
+            Err(error) => {
+                self.problems.push(error.to_string());
+                return holder;
+            }
+        };
+        match Database::inspect(path, url.as_ref()).await {
             Ok(Inspection::Missing) => {
-                self.notes.push(format!("there is no directory in {} yet: it will be made", path.display()));
+                self.notes.push(format!("there is no directory {where_it_is} yet: it will be made"));
             }
             Ok(Inspection::Found { pending: 0 }) => {}
             Ok(Inspection::Found { pending }) => self.notes.push(format!(
-                "the database in {} will be brought up to date by {pending} change(s); older versions of kubesso \
-                 cannot open it then: back it up before",
-                path.display()
+                "the database {where_it_is} will be brought up to date by {pending} change(s); older versions of kubesso \
+                 cannot open it then: back it up before"
             )),
-            Err(error) => self.problems.push(chain(&error)),
+            Err(error) => self.problems.push(error.to_string()),
         }
         holder
     }

@@ -42,10 +42,17 @@ fn a_check_says_what_is_wrong_and_leaves_nothing_behind() {
         ("KUBESSO_DRAIN_SECONDS", "many", "drain_seconds: invalid type"),
         ("KUBESSO_TRUSTED_PROXIES", "10.0.0.0/99", "is no network"),
         ("KUBESSO_DATA_DIR", key.to_str().unwrap(), "other.key"),
+        ("KUBESSO_DATABASE_URL_FILE", "/nonexistent", "the database's URL in /nonexistent cannot be read"),
+        (
+            "KUBESSO_DATABASE",
+            "postgres://kubesso:hunter2@127.0.0.1:1/kubesso",
+            "cannot connect to the database",
+        ),
     ] {
         let (code, said) = check(&site, &[(setting, value)], &[]);
         assert_eq!(code, Some(1), "{setting}: {said}");
         assert!(said.contains(expected), "{setting}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
         assert!(!said.contains("no key"), "what is in a key file is not said: {said}");
     }
     let _held = TcpListener::bind(taken);

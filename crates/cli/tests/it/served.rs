@@ -122,9 +122,45 @@ impl Site {
         seen["issuer"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
     }
 
-    /// Whether the sign-in form takes login and password, and gives a code for them. The browser says that it comes
-    /// from 198.51.100.7.
+    /// Whether the sign-in form takes login and password, and gives a code for them.
     pub(crate) async fn signs_in(&self, client: &str, server: &str, login: &str, password: &str) -> bool {
+        self.code(client, server, login, password).await.is_some()
+    }
+
+    /// The refresh token of somebody who signs in.
+    pub(crate) async fn refresh_token(
+        &self,
+        client: &str,
+        server: &str,
+        login: &str,
+        password: &str,
+    ) -> String {
+        let code = self.code(client, server, login, password).await.unwrap();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client),
+            ("redirect_uri", "http://localhost:8000"),
+            ("code", &code),
+            ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ];
+        self.token(server, &form).await.unwrap()
+    }
+
+    /// The refresh token that comes for another.
+    pub(crate) async fn refreshed(&self, client: &str, server: &str, refresh_token: &str) -> Option<String> {
+        let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", refresh_token)];
+        self.token(server, &form).await
+    }
+
+    async fn token(&self, server: &str, form: &[(&str, &str)]) -> Option<String> {
+        let url = self.url(&format!("/oauth2/{server}/v1/token"));
+        let answer = self.http.post(url).form(form).send().await.unwrap();
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        answer["refresh_token"].as_str().map(str::to_owned)
+    }
+
+    /// The code that the sign-in form gives for login and password. The browser says that it comes from 198.51.100.7.
+    async fn code(&self, client: &str, server: &str, login: &str, password: &str) -> Option<String> {
         let trust = Trust::Only(self.authority.certificate_pem().to_owned());
         let http =
             client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
@@ -132,7 +168,7 @@ impl Site {
         url.query_pairs_mut().extend_pairs([
             ("client_id", client),
             ("response_type", "code"),
-            ("scope", "openid"),
+            ("scope", "openid offline_access"),
             ("redirect_uri", "http://localhost:8000"),
             ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             ("code_challenge_method", "S256"),
@@ -154,8 +190,9 @@ impl Site {
             .header("x-forwarded-for", "198.51.100.7")
             .form(&form);
         let answered = submitted.send().await.unwrap();
-        let location = answered.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
-        location.is_some_and(|to| to.starts_with("http://localhost:8000") && to.contains("code="))
+        let location: reqwest::Url = answered.headers().get("location")?.to_str().unwrap().parse().ok()?;
+        assert_eq!(location.port(), Some(8000), "{location}");
+        location.query_pairs().find_map(|(name, value)| (name == "code").then(|| value.into_owned()))
     }
 }
 

@@ -6,3 +6,5 @@ mod bad_starts;
 mod conformance;
 #[cfg(test)]
 mod contention;
+#[cfg(test)]
+mod moves;

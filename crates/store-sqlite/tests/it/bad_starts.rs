@@ -7,7 +7,8 @@ use std::path::Path;
 
 use kubesso_ambient::{ManualClock, OsEntropy};
 use kubesso_directory::{FirstWorld, Store as _, TokenHash, seed};
-use kubesso_store_sqlite::{Inspection, OpenError, SqliteStore};
+use kubesso_store_sql::Inspection;
+use kubesso_store_sqlite::{OpenError, SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
