@@ -19,7 +19,6 @@ mod api_token;
 mod args;
 mod audit;
 mod authority;
-mod back_channel;
 mod backup;
 mod data_directory;
 mod database;
@@ -31,6 +30,7 @@ mod logging;
 mod management;
 mod management_client;
 mod output;
+mod over_https;
 mod provider_server;
 #[cfg(test)]
 mod reference;

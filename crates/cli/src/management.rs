@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::{
-    AuthorizationServerId, SealingKey, SessionsOf, SigningKeyRecord, Store, UserId, management_login,
+    AuthorizationServerId, ClientId, SealingKey, SessionsOf, SigningKeyRecord, Store, UserId,
+    management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_token::JwkSet;
 use url::Url;
 
-use crate::back_channel::{OverHttps, Reach};
 use crate::error::CommandError;
+use crate::over_https::{OverHttps, Reach};
 
 /// What both are made of.
 pub(crate) struct Parts {
@@ -25,11 +27,13 @@ pub(crate) struct Parts {
     pub(crate) sealing_key: SealingKey,
     /// Which addresses of clients may be told of logouts.
     pub(crate) logout_reach: Reach,
+    /// Which of their addresses may be fetched from.
+    pub(crate) fetch_reach: Reach,
 }
 
 /// Starts the provider and the management API beside it. Administrators can sign in to both.
 pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), CommandError> {
-    let Parts { base_url, other_origins, store, clock, entropy, sealing_key, logout_reach } = parts;
+    let Parts { base_url, other_origins, store, clock, entropy, sealing_key, .. } = parts;
     management_login(&*store, &*clock, &*entropy)
         .await
         .map_err(|e| CommandError::because("administrators' own sign-in cannot be set up", &e))?;
@@ -39,7 +43,8 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
-        back_channel: Some(Arc::new(OverHttps::new(logout_reach)?)),
+        back_channel: Some(Arc::new(OverHttps::to_tell(parts.logout_reach)?)),
+        fetch: Some(Arc::new(OverHttps::to_fetch(parts.fetch_reach)?)),
     })
     .await
     .map_err(|e| CommandError::because("the provider cannot start", &e))?;
@@ -84,6 +89,10 @@ impl ProviderPort for NextDoor {
     async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError> {
         let token = self.0.person_of_access_token(access_token).await.map_err(|e| refused(&e))?;
         Ok(token.map(|token| token.user))
+    }
+
+    async fn client_keys(&self, client: &ClientId, signed: &str) -> Result<JwkSet, ProviderPortError> {
+        self.0.client_keys(client, signed).await.map_err(|e| refused(&e))
     }
 
     async fn sessions_ended(&self, ended: &SessionsOf) {

@@ -26,12 +26,12 @@ use url::Url;
 
 use crate::args::Serve;
 use crate::audit::follow::{Follower, Sink};
-use crate::back_channel::Reach;
 use crate::data_directory::DataDirectory;
 use crate::database::{Database, DatabaseUrl};
 use crate::environment;
 use crate::error::CommandError;
 use crate::management;
+use crate::over_https::Reach;
 use crate::provider_server;
 use crate::up::{interrupted, people};
 use certificates::show_renewed_certificates;
@@ -80,6 +80,9 @@ struct Config {
     /// then have this machine call whatever it reaches.
     #[serde(default)]
     danger_backchannel_logout_to_private_addresses: bool,
+    /// Whether clients' keys and requests are fetched from addresses of private networks too; likewise.
+    #[serde(default)]
+    danger_fetch_from_private_addresses: bool,
 }
 
 fn five() -> u16 {
@@ -212,11 +215,8 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
-        logout_reach: if config.danger_backchannel_logout_to_private_addresses {
-            Reach::DangerouslyEverything
-        } else {
-            Reach::Public
-        },
+        logout_reach: Reach::of_setting(config.danger_backchannel_logout_to_private_addresses),
+        fetch_reach: Reach::of_setting(config.danger_fetch_from_private_addresses),
     })
     .await?;
 

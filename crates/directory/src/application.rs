@@ -2,7 +2,7 @@
 
 mod client_settings;
 
-pub use client_settings::BackchannelLogout;
+pub use client_settings::{BackchannelLogout, parse_client_address, parse_request_uri};
 
 use std::collections::BTreeSet;
 

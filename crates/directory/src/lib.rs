@@ -73,7 +73,7 @@ pub use api_token::ApiToken;
 pub use application::{
     Application, ApplicationType, Assignment, BackchannelLogout, ClientAuthentication, ClientKeys,
     ClientSecret, GrantType, GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment,
-    assignment,
+    assignment, parse_client_address, parse_request_uri,
 };
 pub use audit::{AuditEvent, Outcome};
 pub use authorization::Authorization;

@@ -1,7 +1,8 @@
 //! What the API asks of the provider next door, with which it shares the directory.
 
 use async_trait::async_trait;
-use kubesso_directory::{AuthorizationServerId, SessionsOf, SigningKeyRecord, UserId};
+use kubesso_directory::{AuthorizationServerId, ClientId, SessionsOf, SigningKeyRecord, UserId};
+use kubesso_token::JwkSet;
 
 /// The provider did not do it; the text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,12 @@ pub trait ProviderPort: std::fmt::Debug + Send + Sync {
     /// Whose access token for kubesso's own command line this is, if it is one that counts: neither expired nor revoked,
     /// of a person who may sign in.
     async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError>;
+
+    /// The keys at the `jwks_uri` of `client`, among them the one that made `signed`. The text of an error may be shown to
+    /// the client. By default they are not fetched.
+    async fn client_keys(&self, _client: &ClientId, _signed: &str) -> Result<JwkSet, ProviderPortError> {
+        Err(ProviderPortError("the keys at a jwks_uri are not fetched: put them into jwks".to_owned()))
+    }
 
     /// Sessions were ended: the clients that took part in them are to be told, in the background. By default nobody is.
     async fn sessions_ended(&self, _ended: &SessionsOf) {}

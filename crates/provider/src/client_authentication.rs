@@ -4,13 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
-use jiff::Timestamp;
-use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientKeys, ClientSecretValue, Secret};
-use kubesso_token::{AssertionExpectations, ClientAssertion, JtiMemory, JwkSet};
+use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientSecretValue, Secret};
+use kubesso_token::{AssertionExpectations, ClientAssertion};
 use percent_encoding::percent_decode_str;
 
 use axum::response::{IntoResponse, Response};
 
+use crate::client_keys::{self, NotVerified};
+use crate::context::Context;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 
@@ -31,16 +32,6 @@ enum Proof {
 
 /// The only `client_assertion_type` (RFC 7523 §2.2).
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// What an assertion is judged by.
-pub(crate) struct AssertionTerms<'a> {
-    /// By which names the server may be meant.
-    pub(crate) audiences: &'a [String],
-    /// The present.
-    pub(crate) now: Timestamp,
-    /// Which assertions were used.
-    pub(crate) used: &'a JtiMemory,
-}
 
 /// A client that is not who it says, or not one of ours.
 #[derive(Clone, Debug)]
@@ -69,12 +60,41 @@ impl IntoResponse for ClientRefused {
 }
 
 /// The application that makes the request, once it has proved who it is in the way that it is registered for.
-pub(crate) fn authenticate<'a>(
+///
+/// `audiences`: by which names an assertion may mean the server.
+pub(crate) async fn authenticate<'a>(
+    context: &Context,
     headers: &HeaderMap,
     parameters: &Parameters,
-    terms: &AssertionTerms<'_>,
+    audiences: &[String],
     find: impl FnOnce(&ClientId) -> Option<&'a Application>,
 ) -> Result<&'a Application, ClientRefused> {
+    match claimed(headers, parameters, find)? {
+        (application, Outstanding::Nothing) => Ok(application),
+        (application, Outstanding::Assertion(assertion)) => {
+            let checked = check_assertion(context, application, &assertion, audiences).await;
+            checked.map(|()| application).map_err(|why| ClientRefused {
+                error: OAuthError::new(ErrorCode::InvalidClient, why),
+                tried_basic: false,
+            })
+        }
+    }
+}
+
+/// What is yet to be checked of what a client presents.
+#[derive(Debug)]
+enum Outstanding {
+    Nothing,
+    /// Its own keys are needed for it.
+    Assertion(Secret),
+}
+
+/// The application that a request is said to come from, in the way that it is registered for; secrets are checked.
+fn claimed<'a>(
+    headers: &HeaderMap,
+    parameters: &Parameters,
+    find: impl FnOnce(&ClientId) -> Option<&'a Application>,
+) -> Result<(&'a Application, Outstanding), ClientRefused> {
     let tried_basic = basic_credentials(headers).is_some();
     let refused = |error| ClientRefused { error, tried_basic };
     let invalid = |description: &str| refused(OAuthError::new(ErrorCode::InvalidClient, description));
@@ -85,25 +105,21 @@ pub(crate) fn authenticate<'a>(
         .and_then(|id| find(&id))
         .filter(|application| application.status.is_active())
         .ok_or_else(|| invalid("There is no such client, or it is deactivated."))?;
-    match (&application.authentication, &presented.proof) {
-        (ClientAuthentication::None, Proof::None) => Ok(application),
+    match (&application.authentication, presented.proof) {
+        (ClientAuthentication::None, Proof::None) => Ok((application, Outstanding::Nothing)),
         (ClientAuthentication::None, _) => {
             Err(invalid("The client is registered without a secret; send client_id alone."))
         }
         (ClientAuthentication::ClientSecretBasic(_), Proof::Basic(secret))
-        | (ClientAuthentication::ClientSecretPost(_), Proof::Post(secret))
-            if application.authentication.accepts_secret(secret) =>
-        {
-            Ok(application)
+        | (ClientAuthentication::ClientSecretPost(_), Proof::Post(secret)) => {
+            if application.authentication.accepts_secret(&secret) {
+                Ok((application, Outstanding::Nothing))
+            } else {
+                Err(invalid("The client secret is wrong."))
+            }
         }
-        (ClientAuthentication::ClientSecretBasic(_), Proof::Basic(_))
-        | (ClientAuthentication::ClientSecretPost(_), Proof::Post(_)) => {
-            Err(invalid("The client secret is wrong."))
-        }
-        (ClientAuthentication::PrivateKeyJwt(keys), Proof::Assertion(assertion)) => {
-            check_assertion(&application.client_id, keys, assertion, terms)
-                .map(|()| application)
-                .map_err(|why| invalid(&why))
+        (ClientAuthentication::PrivateKeyJwt(_), Proof::Assertion(assertion)) => {
+            Ok((application, Outstanding::Assertion(assertion)))
         }
         (registered, _) => {
             let method = registered.method();
@@ -112,31 +128,23 @@ pub(crate) fn authenticate<'a>(
     }
 }
 
-/// Whether `client` made the assertion, for us, and uses it for the first time; otherwise why not.
-fn check_assertion(
-    client: &ClientId,
-    keys: &ClientKeys,
+/// Whether `application` made the assertion, for us, and uses it for the first time; otherwise why not.
+async fn check_assertion(
+    context: &Context,
+    application: &Application,
     assertion: &Secret,
-    terms: &AssertionTerms<'_>,
+    audiences: &[String],
 ) -> Result<(), String> {
-    let ClientKeys::Inline(keys) = keys else {
-        return Err(
-            "The client's keys are registered by their address (jwks_uri), which is not fetched; register \
-                    the keys themselves (jwks)."
-                .to_owned(),
-        );
-    };
-    let keys = JwkSet::of_client(keys).map_err(|error| format!("The client's registered keys: {error}."))?;
-    let expected = AssertionExpectations {
-        client_id: client.as_str(),
-        audiences: terms.audiences,
-        now: terms.now,
-        require_jti: true,
-    };
-    let verified = ClientAssertion::verify(assertion.expose(), &keys, &expected)
-        .map_err(|error| format!("Authentication failed: {error}."))?;
+    let (client, now) = (application.client_id.as_str(), context.now());
+    let expected = AssertionExpectations { client_id: client, audiences, now, require_jti: true };
+    let verify = |keys: &_| ClientAssertion::verify(assertion.expose(), keys, &expected);
+    let verified =
+        client_keys::verified(context, application, verify).await.map_err(|error| match error {
+            NotVerified::Unusable(why) => why,
+            error => format!("Authentication failed: {error}."),
+        })?;
     let jti = verified.jti.unwrap_or_default();
-    if terms.used.first_use(client.as_str(), &jti, verified.expires, terms.now) {
+    if context.used_assertions.first_use(client, &jti, verified.expires, now) {
         Ok(())
     } else {
         Err("The client assertion was used before; make one with another jti for each request.".to_owned())

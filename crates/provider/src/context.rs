@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::back_channel::{BackChannel, Deliveries};
+use crate::fetch::{Documents, Fetch};
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, rotate_keys};
 use crate::operation::Counters;
@@ -63,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) used_proofs: JtiMemory,
     /// Who tells clients of logouts; `None`: nobody.
     pub(crate) deliveries: Option<Deliveries>,
+    /// What clients have at their addresses.
+    pub(crate) documents: Documents,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -87,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
     pub(crate) back_channel: Option<Arc<dyn BackChannel>>,
+    pub(crate) fetch: Option<Arc<dyn Fetch>>,
 }
 
 impl Context {
@@ -110,6 +114,7 @@ impl Context {
             counters: Counters::default(),
             used_proofs: JtiMemory::default(),
             deliveries: parts.back_channel.map(Deliveries::new),
+            documents: Documents::new(parts.fetch),
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

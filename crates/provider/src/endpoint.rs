@@ -28,7 +28,7 @@ use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use kubesso_directory::{Application, OneTimePurpose, Server};
 
-use crate::client_authentication::{AssertionTerms, ClientRefused, authenticate};
+use crate::client_authentication::{ClientRefused, authenticate};
 use crate::context::{Configuration, Context};
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
@@ -124,7 +124,7 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Parameters {
 }
 
 /// Which client makes a request with a form (RFC 6749 §2.3), or the answer if it may not.
-fn client<'a>(
+async fn client<'a>(
     context: &Context,
     configuration: &'a Configuration,
     server: &Server,
@@ -138,7 +138,7 @@ fn client<'a>(
     if let Some(repeated) = parameters.first_repeated() {
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
-    authenticated(context, configuration, server, headers, parameters).map_err(|refused| {
+    authenticated(context, configuration, server, headers, parameters).await.map_err(|refused| {
         tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
         Box::new(refused.into_response())
     })
@@ -146,7 +146,7 @@ fn client<'a>(
 
 /// Which client asks about which token, at the endpoints where a client names one (RFC 7009 §2.1, RFC 7662 §2.1), or the
 /// answer if it may not.
-fn client_and_token<'a>(
+async fn client_and_token<'a>(
     context: &Context,
     configuration: &'a Configuration,
     server: &Server,
@@ -157,6 +157,7 @@ fn client_and_token<'a>(
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
     let application = authenticated(context, configuration, server, headers, parameters)
+        .await
         .map_err(|refused| Box::new(refused.into_response()))?;
     let token = parameters.lenient("token").ok_or_else(|| {
         Box::new(OAuthError::invalid_request("The parameter token is missing.").into_response())
@@ -165,7 +166,7 @@ fn client_and_token<'a>(
 }
 
 /// The application that proves who it is to `server`.
-fn authenticated<'a>(
+async fn authenticated<'a>(
     context: &Context,
     configuration: &'a Configuration,
     server: &Server,
@@ -178,8 +179,7 @@ fn authenticated<'a>(
         .map(|endpoint| format!("{issuer}/v1/{endpoint}"))
         .into();
     audiences.push(issuer);
-    let terms = AssertionTerms { audiences: &audiences, now: context.now(), used: &context.used_assertions };
-    authenticate(headers, parameters, &terms, |id| configuration.snapshot.application(id))
+    authenticate(context, headers, parameters, &audiences, |id| configuration.snapshot.application(id)).await
 }
 
 /// Whether the body is a form.

@@ -31,6 +31,8 @@
 //!   remembers for itself. *Exchanged* tokens (RFC 8693) never outlive what they came from, and a client that anybody can
 //!   be exchanges nothing that others are shown.
 //! - *Logout tokens* are posted by whoever is given as [`BackChannel`], which answers for the addresses that it calls.
+//! - *Documents of clients* (their keys at `jwks_uri`, requests at registered `request_uris`) are got by whoever is given as
+//!   [`Fetch`], likewise; how often an address is asked does not depend on strangers (module `fetch`).
 //! - *Codes* work once and for a minute; a second use ends the refresh tokens that the first one gave.
 //!   *Refresh tokens* rotate, with a grace for parallel kubectl; reuse after it ends the family.
 //! - *Configuration* is read from a snapshot, refreshed within 250 ms of a change, whichever process made it;
@@ -55,6 +57,7 @@
 //!     entropy: Arc::new(OsEntropy),
 //!     sealing_key,
 //!     back_channel: None,
+//!     fetch: None,
 //! })
 //! .await?;
 //! let answer = provider.router().oneshot(http::Request::get("/healthz").body(Body::empty())?).await?;
@@ -75,12 +78,14 @@ mod choose_password;
 mod claims_parameter;
 mod client_address;
 mod client_authentication;
+mod client_keys;
 mod context;
 mod cookies;
 mod csrf;
 mod device_request;
 mod dpop;
 mod endpoint;
+mod fetch;
 mod hashing;
 mod id_token_hint;
 mod keys;
@@ -106,8 +111,9 @@ mod user_code;
 
 pub use back_channel::{BackChannel, BackChannelError};
 pub use client_address::ClientAddress;
+pub use fetch::{Fetch, FetchError, Fetched};
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};
-pub use management::ManagementToken;
+pub use management::{ClientKeysError, ManagementToken};
 pub use operation::{Counts, Readiness};
 pub use preview::{MADE_AT_ISSUE, Preview, PreviewRequest, preview};
 pub use provider::{Provider, ProviderConfig, ProviderError};

@@ -6,10 +6,17 @@ use kubesso_directory::{
     AuthorizationServerId, Batch, ClientId, Expectation, KeyState, MANAGEMENT_CLIENT, MANAGEMENT_SERVER,
     ScopeName, Server, SigningKeyRecord, StoreError, UserId, assignment,
 };
+use kubesso_token::{Algorithm, JwkSet, TokenError};
 
+use crate::client_keys::{NotVerified, verified};
 use crate::endpoint::userinfo::AccessToken;
 use crate::keys::{ATTEMPTS, KeyChange, KeyError, parse_algorithm, put, record};
 use crate::provider::Provider;
+
+/// Why a client's keys do not help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ClientKeysError(String);
 
 /// What an access token for the management API says, once it was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +86,18 @@ impl Provider {
     /// [`KeyError`] if the store does not answer. The commit holds all the same, and is noticed later.
     pub async fn configuration_changed(&self) -> Result<(), KeyError> {
         self.context.reload().await
+    }
+
+    /// The registered keys of `client`, or those at its `jwks_uri`, among them the one that made `signed`, a JWS.
+    ///
+    /// # Errors
+    /// [`ClientKeysError`], whose text may be shown to the client.
+    pub async fn client_keys(&self, client: &ClientId, signed: &str) -> Result<JwkSet, ClientKeysError> {
+        let configuration = self.context.configuration().await;
+        let no_keys = || ClientKeysError(NotVerified::<TokenError>::NoKeys.to_string());
+        let application = configuration.snapshot.application(client).ok_or_else(no_keys)?;
+        let keep = |keys: &JwkSet| keys.verify(signed, &Algorithm::ALL).map(|_| keys.clone());
+        verified(&self.context, application, keep).await.map_err(|error| ClientKeysError(error.to_string()))
     }
 
     /// Whose access token `token` is, if it is one (RFC 9068) that this provider signed for kubesso's own command

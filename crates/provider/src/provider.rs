@@ -15,6 +15,7 @@ use url::Url;
 use crate::back_channel::{self, BackChannel};
 use crate::context::{Context, Parts};
 use crate::endpoint;
+use crate::fetch::Fetch;
 use crate::keys::{KeyChange, KeyError};
 
 /// What a provider needs.
@@ -34,6 +35,9 @@ pub struct ProviderConfig {
     /// Who posts logout tokens to clients (OpenID Connect Back-Channel Logout 1.0); `None`: clients are not told of
     /// logouts, and discovery does not offer it.
     pub back_channel: Option<Arc<dyn BackChannel>>,
+    /// Who fetches what clients have registered by its address (`jwks_uri`, `request_uris`); `None`: it is not fetched, and
+    /// discovery does not offer `request_uri`.
+    pub fetch: Option<Arc<dyn Fetch>>,
 }
 
 /// Why there is no provider.
@@ -84,6 +88,7 @@ impl Provider {
             rotation: RotationSchedule::default(),
             password_hasher: PasswordHasher::default(),
             back_channel: config.back_channel,
+            fetch: config.fetch,
         });
         let provider = Self { context };
         provider.context.rotate_keys(&RotationSchedule::default()).await?;

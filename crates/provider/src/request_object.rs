@@ -1,19 +1,19 @@
-//! Which parameters count: those that came with the request, those inside its request object (RFC 9101), or those that
-//! were pushed beforehand (RFC 9126).
+//! Which parameters count: those that came with the request, those inside its request object (RFC 9101), which may be at
+//! an address of the client, or those that were pushed beforehand (RFC 9126).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::draw;
-use kubesso_directory::{
-    Application, AuthorizationServerId, ClientAuthentication, ClientId, ClientKeys, Server,
-};
-use kubesso_token::{JwkSet, RequestObject, RequestObjectError, RequestObjectExpectations};
+use kubesso_directory::{Application, AuthorizationServerId, ClientId, Server};
+use kubesso_token::{RequestObject, RequestObjectError, RequestObjectExpectations};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::client_keys::{self, NotVerified};
 use crate::context::Context;
+use crate::fetch::Keeping;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::sealed::{Purpose, SealError};
@@ -29,6 +29,14 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
 
 /// How many bytes of parameters are pushed at most: sealed, they have to fit into an address.
 const LONGEST_PUSHED: usize = 8 * 1024;
+
+/// A request is fetched afresh for each sign-in, as good as: whoever reloads a page does not have it fetched each time.
+const KEEPING: Keeping = Keeping {
+    longest_document: 32 * 1024,
+    at_least: SignedDuration::from_secs(5),
+    by_default: SignedDuration::from_secs(5),
+    at_most: SignedDuration::from_secs(60),
+};
 
 /// By what a client proves who it is, which is no part of its request.
 const PROOFS: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
@@ -70,7 +78,7 @@ struct Pushed {
 }
 
 /// What counts of `given`, an authorization request of `application` at `server`.
-pub(crate) fn effective(
+pub(crate) async fn effective(
     context: &Context,
     server: &Server,
     application: &Application,
@@ -84,21 +92,47 @@ pub(crate) fn effective(
             Err(OAuthError::invalid_request("The parameters request and request_uri must not come together."))
         }
         (Some(object), None) => {
-            Ok(Effective { parameters: signed(context, server, application, object)?, pushed: None })
+            Ok(Effective { parameters: signed(context, server, application, object).await?, pushed: None })
         }
         (None, Some(request_uri)) => {
-            let sealed = request_uri.strip_prefix(PUSHED).ok_or_else(|| {
-                let description = "Requests are not fetched: push the request to the \
-                                   pushed_authorization_request_endpoint instead.";
-                OAuthError::new(ErrorCode::RequestUriNotSupported, description)
-            })?;
-            pulled(context, server, application, sealed)
+            if let Some(sealed) = request_uri.strip_prefix(PUSHED) {
+                return pulled(context, server, application, sealed);
+            }
+            let object = fetched(context, application, request_uri).await?;
+            Ok(Effective { parameters: signed(context, server, application, &object).await?, pushed: None })
         }
     }
 }
 
+/// The request object at an address that the client has registered (OpenID Connect Core §6.2, RFC 9101 §5.2).
+async fn fetched(
+    context: &Context,
+    application: &Application,
+    request_uri: &str,
+) -> Result<String, OAuthError> {
+    if !context.documents.are_fetched() {
+        let description = "Requests are not fetched: push the request to the \
+                           pushed_authorization_request_endpoint instead.";
+        return Err(OAuthError::new(ErrorCode::RequestUriNotSupported, description));
+    }
+    let invalid = |description: &str| OAuthError::new(ErrorCode::InvalidRequestUri, description);
+    let address = application.request_address(request_uri).ok_or_else(|| {
+        invalid("The request_uri is not one of the client's registered request_uris, written exactly so.")
+    })?;
+    let (client, now) = (&application.client_id, context.now());
+    let document = context.documents.get(client, &address, &KEEPING, now).await.map_err(|error| {
+        tracing::warn!(%client, uri = %address, %error, "a request could not be fetched");
+        invalid("The request could not be fetched from the request_uri.")
+    })?;
+    let text = std::str::from_utf8(&document.body).map_err(|_| {
+        let description = "At the request_uri is no request object: it is not text.";
+        OAuthError::new(ErrorCode::InvalidRequestObject, description)
+    })?;
+    Ok(text.trim().to_owned())
+}
+
 /// The parameters inside a request object; those beside it do not count (RFC 9101 §6.3).
-fn signed(
+async fn signed(
     context: &Context,
     server: &Server,
     application: &Application,
@@ -106,21 +140,23 @@ fn signed(
 ) -> Result<Parameters, OAuthError> {
     let unsupported = |description: String| OAuthError::new(ErrorCode::RequestNotSupported, description);
     let invalid = |description: String| OAuthError::new(ErrorCode::InvalidRequestObject, description);
-    let ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(keys)) = &application.authentication else {
-        return Err(unsupported(
-            "The client has no registered keys (jwks), by which alone a request object could be verified."
-                .to_owned(),
-        ));
-    };
-    let keys = JwkSet::of_client(keys)
-        .map_err(|error| invalid(format!("The client's registered keys: {error}.")))?;
     let client_id = application.client_id.as_str();
     let issuer = &context.issuer(&server.server.id);
     let expected = RequestObjectExpectations { client_id, issuer, now: context.now() };
-    let claims = RequestObject::verify(object, &keys, &expected).map_err(|error| match error {
-        RequestObjectError::Encrypted => unsupported(format!("The parameter request: {error}.")),
-        error => invalid(format!("The parameter request: {error}.")),
-    })?;
+    let verify = |keys: &_| RequestObject::verify(object, keys, &expected);
+    let claims =
+        client_keys::verified(context, application, verify).await.map_err(|error| match error {
+            NotVerified::NoKeys => {
+                let description = "The client has no registered keys (jwks or jwks_uri), by which alone a request object \
+                                   could be verified.";
+                unsupported(description.to_owned())
+            }
+            NotVerified::Unusable(why) => invalid(why),
+            NotVerified::Wrong(error @ RequestObjectError::Encrypted) => {
+                unsupported(format!("The request object: {error}."))
+            }
+            NotVerified::Wrong(error) => invalid(format!("The request object: {error}.")),
+        })?;
     let claims = claims.into_iter().filter(|(name, _)| name != "client_id");
     let parameters = claims.flat_map(|(name, value)| {
         let values = match value {

@@ -43,6 +43,7 @@ const SETTINGS: &[Setting] = &[
     text("organization.tls.key"),
     text("danger_plain_http"),
     Setting { path: "danger_backchannel_logout_to_private_addresses", kind: Kind::Flag },
+    Setting { path: "danger_fetch_from_private_addresses", kind: Kind::Flag },
     list("trusted_proxies"),
     text("proxy_header"),
     Setting { path: "drain_seconds", kind: Kind::Number },

@@ -21,10 +21,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::authority;
-use crate::back_channel::Reach;
 use crate::data_directory::{DataDirectory, Mode, Ports};
 use crate::error::CommandError;
 use crate::management;
+use crate::over_https::Reach;
 use crate::provider_server;
 use crate::up::facts::Facts;
 use crate::up::kubeconfig::{self, ClusterFacts, SignIn};
@@ -224,6 +224,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         entropy: entropy.clone(),
         sealing_key,
         logout_reach: Reach::Public,
+        fetch_reach: Reach::Public,
     })
     .await?;
     let snapshot = store.snapshot().await.map_err(|e| unreadable(&e))?;

@@ -3,7 +3,35 @@
 use serde_json::Value;
 use url::Url;
 
-use super::Application;
+use super::{Application, ClientAuthentication, ClientKeys};
+
+/// An address at a client that the provider may call: absolute, https, with a host, without user, password and fragment.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_client_address(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "use an absolute address, https://…")?;
+    match url.scheme() {
+        "https" if !url.username().is_empty() || url.password().is_some() => {
+            Err("use an address without a user and a password")
+        }
+        "https" if url.fragment().is_some() => Err("use an address without a fragment"),
+        "https" if url.host().is_some() => Ok(url),
+        _ => Err("use an https address"),
+    }
+}
+
+/// A `request_uri` (OpenID Connect Core §6.2) without its fragment, which only tells one version of the document from
+/// another: an https address of at most 512 ASCII characters.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_request_uri(text: &str) -> Result<Url, &'static str> {
+    if text.len() > 512 || !text.is_ascii() {
+        return Err("use at most 512 ASCII characters");
+    }
+    parse_client_address(text.split('#').next().unwrap_or_default())
+}
 
 /// Where a client is told of a logout (OpenID Connect Back-Channel Logout 1.0 §2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,20 +43,12 @@ pub struct BackchannelLogout {
 }
 
 impl BackchannelLogout {
-    /// An address that can be one: absolute, https, with a host, without user, password and fragment.
+    /// An address that can be one.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse_uri(text: &str) -> Result<Url, &'static str> {
-        let url = Url::parse(text).map_err(|_| "use an absolute address, https://…")?;
-        match url.scheme() {
-            "https" if !url.username().is_empty() || url.password().is_some() => {
-                Err("use an address without a user and a password")
-            }
-            "https" if url.fragment().is_some() => Err("use an address without a fragment"),
-            "https" if url.host().is_some() => Ok(url),
-            _ => Err("use an https address"),
-        }
+        parse_client_address(text)
     }
 }
 
@@ -46,6 +66,29 @@ impl Application {
     /// Whether it gets only tokens that are bound to a key (`dpop_bound_access_tokens`, RFC 9449 §5.2).
     pub fn has_dpop_bound_access_tokens(&self) -> bool {
         self.client_setting("dpop_bound_access_tokens").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// The public keys by which what it signs is checked: those that it proves itself with, or others that it registered
+    /// (`jwks`, `jwks_uri`, RFC 7591 §2).
+    pub fn keys(&self) -> Option<ClientKeys> {
+        if let ClientAuthentication::PrivateKeyJwt(keys) = &self.authentication {
+            return Some(keys.clone());
+        }
+        let address = self.client_setting("jwks_uri").and_then(Value::as_str);
+        match address.and_then(|address| parse_client_address(address).ok()) {
+            Some(address) => Some(ClientKeys::At(address)),
+            None => self.client_setting("jwks").cloned().map(ClientKeys::Inline),
+        }
+    }
+
+    /// The address that `request_uri` names, if requests may be fetched from there: one of the registered `request_uris`,
+    /// character by character (OpenID Connect Dynamic Registration §2). The fragment counts for nothing.
+    pub fn request_address(&self, request_uri: &str) -> Option<Url> {
+        let address = parse_request_uri(request_uri).ok()?;
+        let bare = |uri: &str| uri.split('#').next().unwrap_or_default().to_owned();
+        let mut registered =
+            self.client_setting("request_uris")?.as_array()?.iter().filter_map(Value::as_str);
+        registered.any(|uri| bare(uri) == bare(request_uri)).then_some(address)
     }
 
     fn client_setting(&self, name: &str) -> Option<&Value> {

@@ -112,7 +112,7 @@ pub(crate) async fn token(
         ));
     }
     let snapshot = context.snapshot().await?;
-    let (application, assertion) = authenticate(&context, &snapshot, &parameters)?;
+    let (application, assertion) = authenticate(&context, &snapshot, &parameters).await?;
     let scopes = granted(application, parameters.required("scope")?)?;
     let proof = prove(&context, application, &method, &uri, &headers)?;
     // Only now: an assertion that led to a challenge may come again.
@@ -152,7 +152,7 @@ fn end(now: Timestamp) -> Timestamp {
 }
 
 /// The service application that the assertion proves.
-fn authenticate<'a>(
+async fn authenticate<'a>(
     context: &Context,
     snapshot: &'a kubesso_directory::Snapshot,
     parameters: &Parameters,
@@ -171,14 +171,22 @@ fn authenticate<'a>(
         .ok_or_else(|| {
             wrong("there is no active application of the client id in the assertion".to_owned())
         })?;
-    let ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(keys)) = &client.authentication else {
-        return Err(wrong(format!(
-            "the application authenticates by {}: set token_endpoint_auth_method to private_key_jwt, with its public \
-             key in jwks",
-            client.authentication.method()
-        )));
+    let keys = match &client.authentication {
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(keys)) => {
+            JwkSet::of_client(keys).map_err(|error| wrong(error.to_string()))?
+        }
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::At(_)) => {
+            let fetched = context.provider.client_keys(&client.client_id, assertion).await;
+            fetched.map_err(|error| wrong(error.to_string()))?
+        }
+        other => {
+            return Err(wrong(format!(
+                "the application authenticates by {}: set token_endpoint_auth_method to private_key_jwt, with its \
+                 public key in jwks",
+                other.method()
+            )));
+        }
     };
-    let keys = JwkSet::of_client(keys).map_err(|error| wrong(error.to_string()))?;
     let audiences: Vec<String> =
         context.origins.iter().map(|origin| format!("{origin}/oauth2/v1/token")).collect();
     let verified = ClientAssertion::verify(

@@ -126,6 +126,30 @@ async fn a_client_says_where_it_is_told_of_a_logout() {
 }
 
 #[tokio::test]
+async fn a_client_may_keep_its_keys_and_its_requests_at_addresses() {
+    let org = Org::new().await;
+    let oauth = json!({
+        "redirect_uris": ["https://app.example.com/cb"],
+        "jwks_uri": "https://app.example.com/keys",
+        "request_uris": ["https://app.example.com/request#1"],
+    });
+    for method in ["private_key_jwt", "client_secret_basic"] {
+        let credentials = json!({ "oauthClient": { "token_endpoint_auth_method": method } });
+        let body =
+            json!({ "label": method, "credentials": credentials, "settings": { "oauthClient": oauth } });
+        let (path, made) = made(&org, body).await;
+        for shown in [&made, &org.get(&path).await.expect(200)] {
+            for name in ["jwks_uri", "request_uris"] {
+                assert_eq!(shown["settings"]["oauthClient"][name], oauth[name], "{method}");
+            }
+            assert_eq!(shown["credentials"]["oauthClient"]["token_endpoint_auth_method"], method);
+        }
+        let answer = org.put(&path, made.clone()).await.expect(200);
+        assert_eq!(answer["lastUpdated"], made["lastUpdated"], "what is echoed changes nothing");
+    }
+}
+
+#[tokio::test]
 async fn applications_with_credentials_or_of_people_may_exchange_tokens() {
     let org = Org::new().await;
     let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -157,7 +181,13 @@ async fn what_cannot_be_an_application_is_refused_with_the_field() {
         (oauth(json!({ "grant_types": ["refresh_token"] })), "refresh_token needs another"),
         (oauth(json!({ "response_types": [] })), "response_types"),
         (oauth(json!({ "refresh_token": { "leeway": 61 } })), "leeway"),
-        (oauth(json!({ "jwks": { "keys": [jwk("k")] } })), "private_key_jwt"),
+        (
+            oauth(json!({ "jwks": { "keys": [jwk("k")] }, "jwks_uri": "https://example.com/keys" })),
+            "either jwks",
+        ),
+        (oauth(json!({ "jwks_uri": "http://example.com/keys" })), "jwks_uri"),
+        (oauth(json!({ "request_uris": ["https://example.com/1", "http://example.com/2"] })), "request_uris"),
+        (oauth(json!({ "request_uris": vec!["https://example.com/"; 21] })), "at most 20"),
         (
             native(
                 json!({ "settings": { "oauthClient": { "application_type": "browser" } }, "credentials": {
@@ -189,7 +219,6 @@ async fn a_setting_that_promises_what_is_not_done_is_refused_and_not_taken_in_si
         (oauth(json!({ "network": { "connection": "ZONE" } })), "network"),
         (oauth(json!({ "grant_types": ["implicit"] })), "implicit"),
         (oauth(json!({ "response_types": ["code", "token"] })), "implicit"),
-        (oauth(json!({ "jwks_uri": "https://example.com/keys" })), "jwks_uri"),
     ];
     for (body, cause) in cases {
         org.post("/api/v1/apps", body).await.refused(400, "E0000060", cause);

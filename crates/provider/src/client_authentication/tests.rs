@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use kubesso_ambient::SeededEntropy;
 use kubesso_directory::{ApplicationId, ClientSecret, ClientSecretId, Label, SealingKey, Status};
 
@@ -23,10 +24,6 @@ fn application(kind: &str) -> Application {
         _ => ClientAuthentication::None,
     };
     application
-}
-
-fn terms(used: &JtiMemory) -> AssertionTerms<'_> {
-    AssertionTerms { audiences: &[], now: Timestamp::UNIX_EPOCH, used }
 }
 
 fn basic(id: &str, secret: &str) -> String {
@@ -81,14 +78,13 @@ fn a_client_proves_who_it_is_in_the_way_that_it_is_registered_for() {
             "invalid_client: The client is registered for the authentication method",
         ),
     ];
-    let used = JtiMemory::default();
     for (kind, authorization, form, expected) in cases {
         let application = application(kind);
         let mut headers = HeaderMap::new();
         if let Some(value) = &authorization {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
         }
-        let result = authenticate(&headers, &Parameters::parse(form.as_bytes()), &terms(&used), |id| {
+        let result = claimed(&headers, &Parameters::parse(form.as_bytes()), |id| {
             (*id == application.client_id).then_some(&application)
         });
         match result {
@@ -112,8 +108,5 @@ fn a_deactivated_client_is_no_client() {
     let mut application = application("none");
     application.status = Status::Inactive;
     let parameters = Parameters::parse(b"client_id=web");
-    assert!(
-        authenticate(&HeaderMap::new(), &parameters, &terms(&JtiMemory::default()), |_| Some(&application))
-            .is_err()
-    );
+    assert!(claimed(&HeaderMap::new(), &parameters, |_| Some(&application)).is_err());
 }

@@ -64,7 +64,7 @@ async fn authorize(
     let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
     let application = authorization_request::client(given, |id| configuration.snapshot.application(id))
         .map_err(page_for)?;
-    let Effective { parameters, pushed } = match effective(context, server, application, given) {
+    let Effective { parameters, pushed } = match effective(context, server, application, given).await {
         Ok(effective) => effective,
         // What stands beside a request object says at least where the error may go.
         Err(error) => {

@@ -47,7 +47,7 @@ pub(crate) async fn authorize(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters) {
+    let application = match client(&context, &configuration, server, &headers, &parameters).await {
         Ok(application) => application,
         Err(refused) => return *refused,
     };

@@ -78,7 +78,8 @@ fn document(context: &Context, server: &Server) -> Value {
         "acr_values_supported": authentication_context::SUPPORTED,
         "request_parameter_supported": true,
         "request_object_signing_alg_values_supported": Algorithm::ALL,
-        "request_uri_parameter_supported": false,
+        "request_uri_parameter_supported": context.documents.are_fetched(),
+        "require_request_uri_registration": true,
         "require_signed_request_object": false,
     })
 }

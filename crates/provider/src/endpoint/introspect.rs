@@ -27,11 +27,11 @@ pub(crate) async fn introspect(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let (application, token) = match client_and_token(&context, &configuration, server, &headers, &parameters)
-    {
-        Ok(both) => both,
-        Err(refused) => return *refused,
-    };
+    let (application, token) =
+        match client_and_token(&context, &configuration, server, &headers, &parameters).await {
+            Ok(both) => both,
+            Err(refused) => return *refused,
+        };
     match known_of(&context, &configuration, server, application, token).await {
         Ok(known) => {
             let known = known.unwrap_or_else(|| [("active".to_owned(), false.into())].into_iter().collect());

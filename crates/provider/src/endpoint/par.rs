@@ -37,11 +37,11 @@ pub(crate) async fn par(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters) {
+    let application = match client(&context, &configuration, server, &headers, &parameters).await {
         Ok(application) => application,
         Err(refused) => return *refused,
     };
-    match pushed(&context, server, application, &parameters) {
+    match pushed(&context, server, application, &parameters).await {
         Ok(request_uri) => {
             tracing::info!(client = %application.client_id, server = %server.server.id, "request pushed");
             let body = PushedResponse { request_uri, expires_in: PUSHED_LIFETIME.as_secs() };
@@ -67,7 +67,7 @@ pub(crate) async fn par(
 }
 
 /// The `request_uri`; or the error, and its status where that is not the code's own.
-fn pushed(
+async fn pushed(
     context: &Context,
     server: &Server,
     application: &Application,
@@ -79,7 +79,7 @@ fn pushed(
         let description = "A pushed request must not carry the parameter request_uri.";
         return Err(refused(OAuthError::invalid_request(description)));
     }
-    let effective = effective(context, server, application, parameters).map_err(refused)?;
+    let effective = effective(context, server, application, parameters).await.map_err(refused)?;
     let return_to = ReturnAddress::read(&effective.parameters, application)
         .map_err(|error| refused(OAuthError::invalid_request(format!("In the request, {error}."))))?;
     AuthorizationRequest::read(&effective.parameters, server, application, return_to).map_err(refused)?;

@@ -23,11 +23,11 @@ pub(crate) async fn revoke(
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let (application, token) = match client_and_token(&context, &configuration, server, &headers, &parameters)
-    {
-        Ok(both) => both,
-        Err(refused) => return *refused,
-    };
+    let (application, token) =
+        match client_and_token(&context, &configuration, server, &headers, &parameters).await {
+            Ok(both) => both,
+            Err(refused) => return *refused,
+        };
     let ended = match grant_of(&context, &configuration, server, application, token).await {
         Ok(Some(Revocable::Never)) => {
             let description = "An access token of the client itself, or one that was exchanged, cannot be revoked; it ends by itself.";

@@ -77,7 +77,7 @@ async fn respond(
             return OAuthError::from(error).into_response();
         }
     };
-    let application = match client(context, &configuration, server, proven.headers, &parameters) {
+    let application = match client(context, &configuration, server, proven.headers, &parameters).await {
         Ok(application) => application,
         Err(refused) => return *refused,
     };

@@ -80,7 +80,7 @@ async fn every_other_error_goes_back_to_the_client_with_state_and_issuer() {
         (&["request=eyJ", "request_uri=urn:x"], "invalid_request"),
         (&["request_uri=urn:ietf:params:oauth:request_uri:junk"], "invalid_request_uri"),
         (&["registration={}"], "registration_not_supported"),
-        (&["request_uri=https://client.example"], "request_uri_not_supported"),
+        (&["request_uri=https://client.example"], "invalid_request_uri"),
         (&["scope"], "invalid_scope"),
         (&["scope=openid admin"], "invalid_scope"),
         (&["code_challenge"], "invalid_request"),

@@ -107,8 +107,9 @@ async fn the_discovery_document_is_this() {
         "ES512"
       ],
       "request_parameter_supported": true,
-      "request_uri_parameter_supported": false,
+      "request_uri_parameter_supported": true,
       "require_pushed_authorization_requests": false,
+      "require_request_uri_registration": true,
       "require_signed_request_object": false,
       "response_modes_supported": [
         "query",

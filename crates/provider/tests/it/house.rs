@@ -22,7 +22,7 @@ use kubesso_directory::{
     Rule, RuleId, RulePeople, RuleScopes, Scope, SealingKey, Secret, Status, Store, User, UserAssignment,
     UserId, UserProfile, testkit,
 };
-use kubesso_provider::{BackChannel, BackChannelError, Provider, ProviderConfig};
+use kubesso_provider::{BackChannel, BackChannelError, Fetch, FetchError, Fetched, Provider, ProviderConfig};
 use kubesso_store_sqlite::SqliteStore;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -46,6 +46,7 @@ pub(crate) struct House {
     pub(crate) application: Application,
     pub(crate) directory: tempfile::TempDir,
     pub(crate) told: Arc<Told>,
+    pub(crate) web: Arc<Web>,
 }
 
 /// The logout tokens that were posted, and where.
@@ -70,6 +71,35 @@ impl BackChannel for Told {
     async fn post_logout_token(&self, uri: &Url, logout_token: &Secret) -> Result<(), BackChannelError> {
         self.0.lock().unwrap().push((uri.clone(), logout_token.expose().to_owned()));
         Ok(())
+    }
+}
+
+/// What clients serve at their addresses, and how often it was fetched.
+#[derive(Debug, Default)]
+pub(crate) struct Web(Mutex<(BTreeMap<String, String>, usize)>);
+
+impl Web {
+    pub(crate) fn serve(&self, uri: &str, body: impl Into<String>) {
+        self.0.lock().unwrap().0.insert(uri.to_owned(), body.into());
+    }
+
+    pub(crate) fn stop(&self, uri: &str) {
+        self.0.lock().unwrap().0.remove(uri);
+    }
+
+    pub(crate) fn fetches(&self) -> usize {
+        self.0.lock().unwrap().1
+    }
+}
+
+#[async_trait]
+impl Fetch for Web {
+    async fn fetch(&self, uri: &Url, longest: usize) -> Result<Fetched, FetchError> {
+        let mut web = self.0.lock().unwrap();
+        web.1 += 1;
+        let body = web.0.get(uri.as_str()).filter(|body| body.len() <= longest);
+        let body = body.ok_or_else(|| FetchError("connection refused by 10.0.0.1".to_owned()))?;
+        Ok(Fetched { body: body.clone().into_bytes(), max_age: None })
     }
 }
 
@@ -111,7 +141,7 @@ impl House {
         let application = application(clock.now());
         let changes = first_world(&entropy, &application, &world, clock.now());
         store.commit(Batch::new(clock.now(), changes)).await.unwrap();
-        let told = Arc::new(Told::default());
+        let (told, web) = (Arc::new(Told::default()), Arc::new(Web::default()));
         let provider = Provider::new(ProviderConfig {
             base_url: ORIGIN.parse().unwrap(),
             store: store.clone(),
@@ -119,10 +149,11 @@ impl House {
             entropy: entropy.clone(),
             sealing_key: sealing_key.clone(),
             back_channel: Some(told.clone()),
+            fetch: Some(web.clone()),
         })
         .await
         .unwrap();
-        Self { clock, entropy, store, sealing_key, provider, application, directory, told }
+        Self { clock, entropy, store, sealing_key, provider, application, directory, told, web }
     }
 
     pub(crate) fn browser(&self) -> Browser {

@@ -164,6 +164,7 @@ async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the
         entropy: house.entropy.clone(),
         sealing_key,
         back_channel: None,
+        fetch: None,
     };
     let other_key = kubesso_directory::SealingKey::generate(&*house.entropy);
     let error = Provider::new(config(ORIGIN, other_key)).await.unwrap_err().to_string();

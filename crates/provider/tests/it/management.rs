@@ -46,6 +46,7 @@ async fn second_replica(house: &House) -> Provider {
         entropy: house.entropy.clone(),
         sealing_key: house.sealing_key.clone(),
         back_channel: None,
+        fetch: None,
     })
     .await
     .unwrap()

@@ -124,7 +124,10 @@ async fn an_assertion_that_proves_nothing_is_refused_with_the_reason() {
 async fn a_client_whose_keys_cannot_be_used_is_told_so() {
     let (house, key) = registered(Algorithm::Es256).await;
     for (keys, says) in [
-        (ClientKeys::At("https://client.example/keys".parse().unwrap()), "which is not fetched"),
+        (
+            ClientKeys::At("https://client.example/keys".parse().unwrap()),
+            "could not be fetched from its jwks_uri.",
+        ),
         (ClientKeys::Inline(json!({ "keys": [{ "kty": "oct", "k": "x" }] })), "is a private key"),
         (ClientKeys::Inline(json!({ "keys": [] })), "does not publish"),
     ] {
@@ -158,4 +161,56 @@ async fn a_client_with_a_key_redeems_and_refreshes() {
     house.advance(SignedDuration::from_secs(3660));
     let answer = house.refresh(refresh_token, &[&proof[0], &proof[1]]).await.expect(StatusCode::UNAUTHORIZED);
     assert!(answer.error().1.contains("expired"), "{answer:?}");
+}
+
+const KEYS: &str = "https://client.example/keys";
+
+fn set(keys: &[&SigningKey]) -> String {
+    json!({ "keys": keys.iter().map(|key| key.public_jwk()).collect::<Vec<_>>() }).to_string()
+}
+
+#[tokio::test]
+async fn keys_at_an_address_are_fetched_and_exchanged_without_a_new_registration() {
+    let house = House::new().await;
+    let [old, new] = [(); 2].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
+    register(&house, ClientKeys::At(KEYS.parse().unwrap())).await;
+    house.web.serve(KEYS, set(&[&old]));
+    let proves = async |key: &SigningKey, jti: &str| {
+        let answer = post(&house, "revoke", &assertion(&house, key, &json!({ "jti": jti })), &[]).await;
+        (answer.status == StatusCode::OK, house.web.fetches())
+    };
+    assert_eq!(proves(&old, "1").await, (true, 1));
+    assert_eq!(proves(&old, "2").await, (true, 1), "it is remembered");
+    // However many strangers try, the client is asked once a minute.
+    assert_eq!(proves(&new, "3").await, (false, 1));
+    house.advance(SignedDuration::from_secs(60));
+    assert_eq!(proves(&new, "4").await, (false, 2));
+    assert_eq!(proves(&new, "5").await, (false, 2));
+    house.web.serve(KEYS, set(&[&new]));
+    house.advance(SignedDuration::from_secs(60));
+    assert_eq!(proves(&new, "6").await, (true, 3));
+    assert_eq!(proves(&old, "7").await, (false, 3), "the old key is no key any more");
+}
+
+#[tokio::test]
+async fn an_address_without_keys_is_told_to_nobody_but_the_log() {
+    let house = House::new().await;
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    register(&house, ClientKeys::At(KEYS.parse().unwrap())).await;
+    for (served, says) in [
+        (None, "The client's keys could not be fetched from its jwks_uri."),
+        (Some("<html>".to_owned()), "The client's keys at its jwks_uri: "),
+        (Some(json!({ "keys": [{ "kty": "EC", "d": "x" }] }).to_string()), "publishes a private key"),
+        (Some(format!("{}{}", set(&[&key]), " ".repeat(64 * 1024))), "could not be fetched"),
+    ] {
+        match served {
+            Some(body) => house.web.serve(KEYS, body),
+            None => house.web.stop(KEYS),
+        }
+        house.advance(SignedDuration::from_hours(2));
+        let answer = post(&house, "token", &assertion(&house, &key, &json!({})), &[]).await;
+        let (error, description) = answer.expect(StatusCode::UNAUTHORIZED).error();
+        assert_eq!((error.as_str(), description.contains(says)), ("invalid_client", true), "{description}");
+        assert!(!description.contains("10.0.0.1"), "{description}");
+    }
 }

@@ -105,7 +105,7 @@ async fn it_is_the_clients_who_pushed_it() {
     assert!(answer.body.contains("another client"), "{}", answer.body);
     let path = with(&[("client_id", "k8s"), ("request_uri", "https://client.example/request")]);
     let answer = house.browser().get(&path).await.expect(StatusCode::BAD_REQUEST);
-    assert!(answer.body.contains("request_uri_not_supported"), "{}", answer.body);
+    assert!(answer.body.contains("invalid_request_uri"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn replicas() -> (House, House) {
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
         back_channel: Some(one.told.clone()),
+        fetch: Some(one.web.clone()),
     });
     let other = House {
         clock: one.clock.clone(),
@@ -42,6 +43,7 @@ async fn replicas() -> (House, House) {
         application: one.application.clone(),
         directory: tempfile::tempdir().unwrap(),
         told: one.told.clone(),
+        web: one.web.clone(),
     };
     (one, other)
 }

@@ -112,3 +112,78 @@ async fn an_object_may_be_pushed() {
     let answer = house.browser().sign_in(&path, "dev@example.com", PASSWORD).await;
     assert_eq!(answer.returned("state").as_deref(), Some("signed-state"));
 }
+
+const REQUEST: &str = "https://client.example/request.jwt?for=sign-in";
+
+/// The client registered `request_uris`.
+async fn with_request_uris(uris: &Value) -> (House, SigningKey) {
+    let (house, key) = registered(Algorithm::Es256).await;
+    let mut application = house.application.clone();
+    application.authentication =
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(json!({ "keys": [key.public_jwk()] })));
+    application.other.insert("oauthClient".to_owned(), json!({ "request_uris": uris }));
+    house.change(Change::PutApplication(application)).await;
+    (house, key)
+}
+
+#[tokio::test]
+async fn a_request_is_fetched_from_a_registered_address() {
+    for registered in [REQUEST.to_owned(), format!("{REQUEST}#first-version")] {
+        let (house, key) = with_request_uris(&json!(["https://client.example/other", registered])).await;
+        house.web.serve(REQUEST, format!("{}\n", object(&house, &key, &json!({}))));
+        for request_uri in [REQUEST.to_owned(), format!("{REQUEST}#second-version")] {
+            let path = path(&[("client_id", "k8s"), ("request_uri", &request_uri), ("state", "forged")]);
+            let answer = house.browser().sign_in(&path, "dev@example.com", PASSWORD).await;
+            assert_eq!(answer.returned("state").as_deref(), Some("signed-state"), "{request_uri}");
+        }
+        assert_eq!(house.web.fetches(), 1, "who reloads the page does not have it fetched again");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_from_an_address_that_is_not_registered() {
+    let (house, key) = with_request_uris(&json!([REQUEST, "http://client.example/plain"])).await;
+    let good = object(&house, &key, &json!({}));
+    for request_uri in [
+        "https://client.example/request.jwt",
+        "https://client.example/request.jwt?for=sign-in&more",
+        "https://CLIENT.example/request.jwt?for=sign-in",
+        "https://client.example:443/request.jwt?for=sign-in",
+        "http://client.example/plain",
+        "https://10.0.0.1/",
+        "file:///etc/passwd",
+        "urn:example:request",
+        "junk",
+    ] {
+        house.web.serve(request_uri, good.clone());
+        let path =
+            path(&[("client_id", "k8s"), ("request_uri", request_uri), ("redirect_uri", REDIRECT_URI)]);
+        let answer = house.browser().get(&path).await.expect(StatusCode::SEE_OTHER);
+        assert_eq!(answer.returned("error").as_deref(), Some("invalid_request_uri"), "{request_uri}");
+    }
+    assert_eq!(house.web.fetches(), 0);
+}
+
+#[tokio::test]
+async fn what_is_at_a_registered_address_must_be_signed_by_the_client() {
+    let (house, key) = with_request_uris(&json!([REQUEST])).await;
+    let stranger = SigningKey::generate(Algorithm::Es256).unwrap();
+    for (served, error) in [
+        (None, "invalid_request_uri"),
+        (Some(object(&house, &stranger, &json!({}))), "invalid_request_object"),
+        (Some("<html>".to_owned()), "invalid_request_object"),
+        (Some(object(&house, &key, &json!({ "request_uri": REQUEST }))), "invalid_request_object"),
+        (Some(" ".repeat(33 * 1024)), "invalid_request_uri"),
+    ] {
+        match served {
+            Some(body) => house.web.serve(REQUEST, body),
+            None => house.web.stop(REQUEST),
+        }
+        house.advance(jiff::SignedDuration::from_mins(2));
+        let path = path(&[("client_id", "k8s"), ("request_uri", REQUEST), ("redirect_uri", REDIRECT_URI)]);
+        let answer = house.browser().get(&path).await.expect(StatusCode::SEE_OTHER);
+        assert_eq!(answer.returned("error").as_deref(), Some(error), "{answer:?}");
+        let description = answer.returned("error_description").unwrap();
+        assert!(!description.contains("10.0.0.1"), "{description}");
+    }
+}

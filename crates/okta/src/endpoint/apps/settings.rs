@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use kubesso_directory::{
     Application, ApplicationType, BackchannelLogout, ClientId, ClientKeys, GrantType, Label, RedirectUri,
-    RefreshRotation, ResponseType,
+    RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
 };
 use kubesso_token::{JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
@@ -42,6 +42,9 @@ pub(super) struct Wanted {
     pub(super) refresh_rotation: RefreshRotation,
     pub(super) other: Map<String, Value>,
 }
+
+/// So many addresses of requests a client can have.
+const MOST_REQUEST_URIS: usize = 20;
 
 /// The grants that the provider gives tokens for.
 const OFFERED: [GrantType; 6] = [
@@ -95,15 +98,16 @@ impl Wanted {
         let (refresh_rotation, leeway_without_effect) = refresh_rotation(&mut oauth)?;
         let keys = keys(&mut oauth)?;
         let method = method(&mut client, application_type)?;
-        match (method, &keys) {
-            (Method::PrivateKeyJwt, None) => {
-                return Err(oauth.refuse("jwks", "private_key_jwt needs the client's public keys"));
-            }
-            (Method::PrivateKeyJwt, Some(_)) | (_, None) => {}
-            (_, Some(_)) => {
-                return Err(oauth
-                    .refuse("jwks", "keys are only used with token_endpoint_auth_method private_key_jwt"));
-            }
+        if method == Method::PrivateKeyJwt && keys.is_none() {
+            return Err(
+                oauth.refuse("jwks", "private_key_jwt needs the client's public keys, or their jwks_uri")
+            );
+        }
+        let request_uris = oauth
+            .all_parsed("request_uris", |uri| parse_request_uri(uri).map(|_| uri.to_owned()))?
+            .unwrap_or_default();
+        if request_uris.len() > MOST_REQUEST_URIS {
+            return Err(oauth.refuse("request_uris", "name at most 20"));
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
         let backchannel_logout = backchannel_logout(&mut oauth)?;
@@ -116,6 +120,15 @@ impl Wanted {
 
         let mut oauth_rest = oauth.rest();
         oauth_rest.extend(backchannel_logout);
+        if !request_uris.is_empty() {
+            oauth_rest.insert("request_uris".to_owned(), request_uris.into());
+        }
+        // Of a client that proves itself in another way, to check the requests that it signs.
+        match keys.as_ref().filter(|_| method != Method::PrivateKeyJwt) {
+            Some(ClientKeys::Inline(set)) => drop(oauth_rest.insert("jwks".to_owned(), set.clone())),
+            Some(ClientKeys::At(uri)) => drop(oauth_rest.insert("jwks_uri".to_owned(), uri.as_str().into())),
+            None => {}
+        }
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
         if let Some(leeway) = leeway_without_effect.filter(|_| grant_types.contains(&GrantType::RefreshToken))
         {
@@ -308,15 +321,18 @@ fn backchannel_logout(oauth: &mut Fields) -> Result<Map<String, Value>, ApiError
 }
 
 fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
-    if oauth.text("jwks_uri")?.is_some_and(|uri| !uri.is_empty()) {
-        return Err(ApiError::unsupported("jwks_uri is not offered: put the client's public keys into jwks"));
-    }
-    let Some(set) = oauth.value("jwks") else { return Ok(None) };
-    let count = set.get("keys").and_then(Value::as_array).map(Vec::len);
-    match count {
-        None => Err(oauth.refuse("jwks", "use an object with the list keys")),
-        Some(0) => Ok(None),
-        Some(_) => check_keys(set)
+    let uri = oauth.text("jwks_uri")?.filter(|uri| !uri.is_empty());
+    let set = oauth.value("jwks");
+    let count = set.as_ref().map(|set| set.get("keys").and_then(Value::as_array).map(Vec::len));
+    match (uri, set.zip(count)) {
+        (None, None | Some((_, Some(0)))) => Ok(None),
+        (Some(uri), None | Some((_, Some(0)))) => parse_client_address(&uri)
+            .map(|uri| Some(ClientKeys::At(uri)))
+            .map_err(|cause| oauth.refuse("jwks_uri", cause)),
+        // RFC 7591 §2.
+        (Some(_), Some(_)) => Err(oauth.refuse("jwks_uri", "use either jwks or jwks_uri")),
+        (None, Some((_, None))) => Err(oauth.refuse("jwks", "use an object with the list keys")),
+        (None, Some((set, Some(_)))) => check_keys(set)
             .map(|set| Some(ClientKeys::Inline(set)))
             .map_err(|cause| oauth.refuse("jwks", cause)),
     }

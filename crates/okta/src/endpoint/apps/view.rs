@@ -116,10 +116,10 @@ fn settings(application: &Application) -> Value {
             RefreshRotation::Static => json!({ "rotation_type": "STATIC", "leeway": 0 }),
         };
     }
-    if let kubesso_directory::ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set)) =
-        &application.authentication
-    {
-        oauth["jwks"] = set.clone();
+    match application.keys() {
+        Some(ClientKeys::Inline(set)) => oauth["jwks"] = set,
+        Some(ClientKeys::At(uri)) => oauth["jwks_uri"] = uri.as_str().into(),
+        None => {}
     }
     let oauth = over(oauth, kept(application, &["oauthClient"]));
     let mut shown = over(

@@ -1,0 +1,99 @@
+//! The keys by which a client's signatures are checked: those in its registration, or those at its `jwks_uri`.
+
+use jiff::SignedDuration;
+use kubesso_directory::{Application, ClientKeys};
+use kubesso_token::{AssertionError, JwkSet, RequestObjectError, TokenError};
+
+use crate::context::Context;
+use crate::fetch::{Document, Documents, Keeping};
+
+/// A key that is taken away is refused within an hour, and one that is new is known within a minute.
+const KEEPING: Keeping = Keeping {
+    longest_document: 64 * 1024,
+    at_least: SignedDuration::from_secs(60),
+    by_default: SignedDuration::from_mins(10),
+    at_most: SignedDuration::from_hours(1),
+};
+
+/// Why something that a client signed is not good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotVerified<E> {
+    /// The client has none.
+    #[error("the client has no registered keys (jwks or jwks_uri)")]
+    NoKeys,
+    /// What is registered, or served, cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// What was signed.
+    #[error("{0}")]
+    Wrong(E),
+}
+
+/// An error that other keys might not have led to.
+pub(crate) trait KeyIsMissing {
+    /// Whether none of the keys has made it.
+    fn key_is_missing(&self) -> bool;
+}
+
+impl KeyIsMissing for TokenError {
+    fn key_is_missing(&self) -> bool {
+        matches!(self, Self::UnknownKey(_) | Self::BadSignature)
+    }
+}
+
+impl KeyIsMissing for AssertionError {
+    fn key_is_missing(&self) -> bool {
+        matches!(self, Self::Signature(error) if error.key_is_missing())
+    }
+}
+
+impl KeyIsMissing for RequestObjectError {
+    fn key_is_missing(&self) -> bool {
+        matches!(self, Self::Signature(error) if error.key_is_missing())
+    }
+}
+
+/// What `verify` makes of the client's keys. Where they are at an address and none of them fits, they are fetched again, at
+/// most once a minute.
+pub(crate) async fn verified<T, E: KeyIsMissing>(
+    context: &Context,
+    application: &Application,
+    verify: impl Fn(&JwkSet) -> Result<T, E>,
+) -> Result<T, NotVerified<E>> {
+    let unusable = |what: &str, error: &dyn std::error::Error| {
+        tracing::warn!(client = %application.client_id, %error, "a client's keys cannot be used");
+        NotVerified::Unusable(format!("The client's {what}: {error}."))
+    };
+    match application.keys().ok_or(NotVerified::NoKeys)? {
+        ClientKeys::Inline(keys) => {
+            let keys = JwkSet::of_client(&keys).map_err(|error| unusable("registered keys", &error))?;
+            verify(&keys).map_err(NotVerified::Wrong)
+        }
+        ClientKeys::At(uri) => {
+            let (documents, client, now): (&Documents, _, _) =
+                (&context.documents, &application.client_id, context.now());
+            let read = |document: &Document| {
+                JwkSet::parse(&document.body).map_err(|error| unusable("keys at its jwks_uri", &error))
+            };
+            let known = documents.get(client, &uri, &KEEPING, now).await.map_err(|error| {
+                tracing::warn!(%client, %uri, %error, "a client's keys could not be fetched");
+                NotVerified::Unusable("The client's keys could not be fetched from its jwks_uri.".to_owned())
+            })?;
+            let judge = |document: &Document| verify(&read(document)?).map_err(NotVerified::Wrong);
+            let judged = judge(&known);
+            let is_missing = match &judged {
+                Err(NotVerified::Wrong(error)) => error.key_is_missing(),
+                // Perhaps it was mended.
+                Err(_) => true,
+                Ok(_) => false,
+            };
+            if !is_missing {
+                return judged;
+            }
+            match documents.newer(client, &uri, known.fetched, &KEEPING, now).await {
+                Some(newer) => judge(&newer),
+                None => judged,
+            }
+        }
+    }
+}
