@@ -84,10 +84,26 @@ pub enum Consent {
     /// Never asked.
     #[default]
     Implicit,
-    /// Asked, may say no.
+    /// Asked; a client may have it for itself, where there is nobody to ask.
     Flexible,
-    /// Asked.
+    /// Asked, and not for clients by themselves.
     Required,
+}
+
+impl Consent {
+    /// How it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Implicit => "IMPLICIT",
+            Self::Flexible => "FLEXIBLE",
+            Self::Required => "REQUIRED",
+        }
+    }
+
+    /// The value that is written so.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Implicit, Self::Flexible, Self::Required].into_iter().find(|consent| consent.as_str() == text)
+    }
 }
 
 /// Whether a scope stands in the discovery document; Okta's values.

@@ -142,6 +142,8 @@ ids! {
     SessionId, "idx", "session id";
     /// What one authorization gave: its code and the refresh token family that came of it carry the same id.
     GrantId, "oar", "grant id";
+    /// That a person has allowed an application a scope.
+    ConsentId, "oag", "consent id";
     /// An entry of the audit trail.
     AuditEventId, "evt", "audit event id";
     /// A token of the management API. Not the token, of which only the hash is stored.

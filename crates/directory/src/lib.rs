@@ -41,6 +41,7 @@ mod authorization_server;
 mod built_in;
 mod claim;
 mod code;
+mod consent;
 mod device;
 mod dpop_nonce;
 mod expression;
@@ -86,6 +87,7 @@ pub use claim::{
     claims,
 };
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
+pub use consent::{ConsentGrant, ConsentMethod, consents_to_ask, is_for_people_only, missing_consents};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
 pub use dpop_nonce::DpopNonces;
 pub use expression::{Expression, ExpressionError};
@@ -94,8 +96,8 @@ pub use group::{Group, GroupType};
 pub use group_rule::GroupRule;
 pub use id::{
     ApiTokenId, ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId,
-    GrantId, GroupId, GroupRuleId, IdError, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId,
-    UserId,
+    ConsentId, GrantId, GroupId, GroupRuleId, IdError, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId,
+    SessionId, UserId,
 };
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
 pub use one_time_token::{OneTimePurpose, OneTimeToken};

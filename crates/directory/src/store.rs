@@ -18,12 +18,13 @@ use crate::audit::AuditEvent;
 use crate::authorization_server::{AuthorizationServer, Scope};
 use crate::claim::Claim;
 use crate::code::{AuthorizationCode, Redemption};
+use crate::consent::ConsentGrant;
 use crate::device::{DeviceDecision, DeviceRefusal};
 use crate::group::Group;
 use crate::group_rule::GroupRule;
 use crate::id::{
-    ApiTokenId, ApplicationId, AuthorizationServerId, ClaimId, ClientId, GrantId, GroupId, GroupRuleId, Kid,
-    PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
+    ApiTokenId, ApplicationId, AuthorizationServerId, ClaimId, ClientId, ConsentId, GrantId, GroupId,
+    GroupRuleId, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
 };
 use crate::name::{GroupName, Login};
 use crate::one_time_token::OneTimeToken;
@@ -42,7 +43,7 @@ use crate::user::{Person, User};
 
 /// One change of people or configuration. `Put…` writes the whole object under its id: new or in place of the
 /// old one. Removing what is not there changes nothing. With an object goes what is part of it or refers to
-/// it: memberships, assignments, sessions, codes and refresh families of a user; scopes, claims, policies,
+/// it: memberships, assignments, consents, sessions, codes and refresh families of a user; scopes, claims, policies,
 /// rules and keys of a server.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -69,6 +70,10 @@ pub enum Change {
     EndClientGrants(ClientId),
     /// Ends all refresh token families of an authorization server, with codes and device logins that wait.
     EndServerGrants(AuthorizationServerId),
+    /// A person allows an application a scope, or allows it anew.
+    GiveConsent(ConsentGrant),
+    /// A consent is withdrawn.
+    WithdrawConsent(ConsentId),
     /// A link that works once, in place of an older one of the same person.
     PutOneTimeToken(OneTimeToken),
     /// Removes the links of a person that work once.
@@ -152,6 +157,8 @@ impl Change {
             | Self::EndGrant(_)
             | Self::EndClientGrants(_)
             | Self::EndServerGrants(_)
+            | Self::GiveConsent(_)
+            | Self::WithdrawConsent(_)
             | Self::PutOneTimeToken(_)
             | Self::RemoveOneTimeTokens(_)
             | Self::PutGroupRule(_)
@@ -337,6 +344,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         application: &ApplicationId,
         user: &UserId,
     ) -> Result<Option<UserAssignment>, StoreError>;
+
+    /// What a person has allowed, to that application or to all, by id.
+    async fn consents(
+        &self,
+        user: &UserId,
+        application: Option<&ApplicationId>,
+    ) -> Result<Vec<ConsentGrant>, StoreError>;
 
     /// The token of the management API with that hash, whether it is still taken or not.
     async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError>;

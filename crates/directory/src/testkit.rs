@@ -110,6 +110,7 @@ macro_rules! store_tests {
             with_a_user_go_sessions_codes_and_grants,
             sessions_and_grants_of_a_user_can_be_ended,
             all_sessions_but_one_can_be_ended,
+            a_consent_is_given_once_a_scope_and_goes_with_what_it_is_about,
             old_passwords_are_kept_up_to_a_number,
             the_audit_trail_shows_the_latest_first,
         }

@@ -9,6 +9,7 @@ use crate::error::ApiError;
 mod api_tokens;
 pub(crate) mod apps;
 mod authorization_servers;
+mod consents;
 mod group_rules;
 mod groups;
 mod logs;
@@ -31,6 +32,7 @@ pub(crate) fn open() -> Router<Context> {
 pub(crate) fn guarded() -> Router<Context> {
     Router::new()
         .merge(api_tokens::routes())
+        .merge(consents::routes())
         .merge(apps::routes())
         .merge(authorization_servers::routes())
         .merge(group_rules::routes())

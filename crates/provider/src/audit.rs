@@ -18,6 +18,10 @@ pub(crate) const ACTIVATED: &str = "user.lifecycle.activate";
 pub(crate) const SESSION_END: &str = "user.session.end";
 /// Somebody ended what an application may do by itself.
 pub(crate) const GRANT_END: &str = "app.oauth2.as.token.revoke";
+/// Somebody allowed an application something, or did not.
+pub(crate) const CONSENT: &str = "app.oauth2.as.consent.grant";
+/// Somebody took it back.
+pub(crate) const CONSENT_END: &str = "app.oauth2.as.consent.revoke";
 /// An account is being guessed at, and whoever tries has to wait.
 pub(crate) const GUESSED_AT: &str = "user.account.lock";
 /// Somebody chose a password.
@@ -36,6 +40,18 @@ pub(crate) async fn record(
     let target = application.id.to_string();
     let event = AuditEvent { outcome, ..success(context, event_type, &person.user.id, target, message) };
     context.store.commit(Batch::new(event.published, vec![Change::Audit(event)])).await.map(drop)
+}
+
+/// What `user` decided about `application`, to be written together with it.
+pub(crate) fn consent(
+    context: &Context,
+    user: &UserId,
+    application: &Application,
+    outcome: Outcome,
+    message: &str,
+) -> Change {
+    let event = success(context, CONSENT, user, application.id.to_string(), message);
+    Change::Audit(AuditEvent { outcome, ..event })
 }
 
 /// What `user` did with the own account, to be written together with it.

@@ -67,7 +67,7 @@ pub(crate) const UNMET: &str = "The sign-in does not meet the acr that the reque
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Prompt {
-    /// Given by the administrators, for everybody: there is nothing to ask.
+    /// Asks about scopes that want consent, also if it was given before.
     Consent,
     Login,
     None,

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod choose_password;
+pub(crate) mod consent;
 pub(crate) mod device;
 pub(crate) mod device_authorization;
 pub(crate) mod discovery;
@@ -62,6 +63,7 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
         .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))
+        .route(consent::PATH, get(sign_in::without_request).post(consent::post))
         .route(expired::PATH, get(sign_in::without_request).post(expired::chosen))
         .route(account::PATH, get(account::get).post(account::post))
         .route(account::sign_in::PATH, get(account::get).post(account::sign_in::post))

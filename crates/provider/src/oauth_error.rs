@@ -11,6 +11,7 @@ use serde_json::json;
 pub(crate) enum ErrorCode {
     AccessDenied,
     AuthorizationPending,
+    ConsentRequired,
     ExpiredToken,
     InvalidClient,
     InvalidDpopProof,
@@ -41,6 +42,7 @@ impl ErrorCode {
         match self {
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
+            Self::ConsentRequired => "consent_required",
             Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
             Self::InvalidDpopProof => "invalid_dpop_proof",

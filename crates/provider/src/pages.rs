@@ -15,6 +15,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::oauth_error::never_stored;
 
 pub(crate) mod account;
+pub(crate) mod consent;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const MARK: &str = include_str!("../assets/mark.svg");

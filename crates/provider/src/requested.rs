@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use kubesso_directory::{AccessRequest, Application, ClaimsFor, Person, ScopeName, Server, claims, decide};
+use kubesso_directory::{
+    AccessRequest, Application, ClaimsFor, Person, ScopeName, Server, claims, decide, missing_consents,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -116,7 +118,8 @@ fn is_audience(server: &Server, resource: &str) -> bool {
 }
 
 /// Of the claims that `asked` names (for the ID token, from userinfo), those which there are and which the rules would
-/// give the person of `request` by some scope: asking for single claims leads to nothing that asking for scopes would not.
+/// give the person of `request` by some scope: asking for single claims leads to nothing that asking for scopes would not,
+/// and not past a scope that the person has to be asked about.
 fn permitted(
     server: &Server,
     application: &Application,
@@ -128,7 +131,8 @@ fn permitted(
     }
     let is_allowed = |scope: &ScopeName| {
         let scopes: Vec<_> = request.scopes.iter().chain([scope]).cloned().collect();
-        decide(server, &AccessRequest { scopes: &scopes, ..*request }).is_ok()
+        missing_consents(server, application, std::slice::from_ref(scope), &[]).is_empty()
+            && decide(server, &AccessRequest { scopes: &scopes, ..*request }).is_ok()
     };
     let others = server.scopes.values().map(|scope| &scope.name);
     let others = others.filter(|scope| !request.scopes.contains(scope));

@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 pub(crate) enum Purpose {
     /// An authorization request that waits for somebody to sign in.
     PendingAuthorization,
+    /// An authorization request that waits for the person's consent.
+    PendingConsent,
     /// A device's request that waits for somebody's yes or no.
     DeviceCode,
     /// A page at which that somebody signs in, or says yes or no.
@@ -41,6 +43,7 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::PendingAuthorization => "pending authorization",
+            Self::PendingConsent => "pending consent",
             Self::DeviceCode => "device code",
             Self::PendingDevice => "pending device",
             Self::PendingPassword => "pending password",

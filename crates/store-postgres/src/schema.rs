@@ -3,10 +3,11 @@
 use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_people_and_bound_grants.sql"),
     include_str!("../migrations/0003_what_grants_keep.sql"),
+    include_str!("../migrations/0004_consents.sql"),
 ];
 
 /// The version that this program writes.

@@ -7,9 +7,9 @@ use kubesso_directory::{
 };
 
 use crate::connection::{Connection, Record};
-use crate::database;
 use crate::row::{Row, json, micros, word};
 use crate::statement::Statement;
+use crate::{consents, database};
 
 /// The statements of a change that this file is about; none for another.
 pub fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreError> {
@@ -28,6 +28,8 @@ pub fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, Stor
         }
         Change::AddRuleMember(rule, group, user) => add_rule_member(rule, group, user, at),
         Change::RemoveRuleMember(rule, group, user) => remove_rule_member(rule, group, user, at),
+        Change::GiveConsent(grant) => vec![consents::give(grant)],
+        Change::WithdrawConsent(id) => vec![consents::withdraw(id)],
         Change::PutOneTimeToken(token) => vec![put_one_time_token(token)?],
         Change::RemoveOneTimeTokens(user) => {
             vec![Statement::new("DELETE FROM one_time_tokens WHERE user_id = ?").bind(user.to_string())]

@@ -115,6 +115,8 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreErr
         | Change::RemoveApiToken(_)
         | Change::AssignRole(_)
         | Change::UnassignRole(_)
+        | Change::GiveConsent(_)
+        | Change::WithdrawConsent(_)
         | Change::PutOneTimeToken(_)
         | Change::RemoveOneTimeTokens(_) => administration::statements(change, at)?,
         Change::PutApplication(application) => put_application(application)?,

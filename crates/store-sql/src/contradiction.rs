@@ -43,6 +43,10 @@ fn subject(change: &Change) -> (&'static str, String) {
         Change::EndServerGrants(id) | Change::RemoveAuthorizationServer(id) => {
             ("authorization server", id.to_string())
         }
+        Change::GiveConsent(grant) => {
+            ("consent", format!("{} to {} of {}", grant.scope, grant.application, grant.user))
+        }
+        Change::WithdrawConsent(id) => ("consent", id.to_string()),
         Change::PutOneTimeToken(token) => ("link", token.user.to_string()),
         Change::PutGroup(group) => ("group", group.name.to_string()),
         Change::RemoveGroup(id) => ("group", id.to_string()),

@@ -9,6 +9,7 @@ mod authorization_codes;
 mod changes;
 mod configuration;
 mod connection;
+mod consents;
 mod contradiction;
 mod devices;
 mod dialect;
@@ -45,12 +46,12 @@ pub use async_trait::async_trait;
 pub mod names {
     pub use jiff::Timestamp;
     pub use kubesso_directory::{
-        ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, DeviceDecision,
-        DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName, GroupQuery, GroupRule,
-        GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person, Purged, Redemption,
-        RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, Session,
-        SessionId, SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User,
-        UserAssignment, UserId, UserQuery,
+        ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, ConsentGrant,
+        DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName,
+        GroupQuery, GroupRule, GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person,
+        Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder,
+        Rotation, Session, SessionId, SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule,
+        TokenHash, User, UserAssignment, UserId, UserQuery,
     };
 }
 
@@ -61,6 +62,7 @@ pub mod work {
     pub use crate::authorization_codes::*;
     pub use crate::changes::apply;
     pub use crate::configuration::*;
+    pub use crate::consents::consents;
     pub use crate::devices::*;
     pub use crate::grants::*;
     pub use crate::housekeeping::*;

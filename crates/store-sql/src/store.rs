@@ -53,6 +53,14 @@ macro_rules! store_by_sql {
                     $crate::work::old_passwords(&mut $crate::Database::read(self).await?, id, limit).await
                 }
 
+                async fn consents(
+                    &self,
+                    user: &UserId,
+                    application: Option<&ApplicationId>,
+                ) -> Result<Vec<ConsentGrant>, StoreError> {
+                    $crate::work::consents(&mut $crate::Database::read(self).await?, user, application).await
+                }
+
                 async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError> {
                     $crate::work::participants(&mut $crate::Database::read(self).await?, of).await
                 }

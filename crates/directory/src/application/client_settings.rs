@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Application, ClientAuthentication, ClientKeys};
+use crate::consent::ConsentMethod;
 
 /// An address at a client that the provider may call: absolute, https, with a host, without user, password and fragment.
 ///
@@ -89,6 +90,27 @@ impl Application {
         let mut registered =
             self.client_setting("request_uris")?.as_array()?.iter().filter_map(Value::as_str);
         registered.any(|uri| bare(uri) == bare(request_uri)).then_some(address)
+    }
+
+    /// Whether people are asked before it gets what scopes want consent for (`consent_method`).
+    pub fn consent_method(&self) -> ConsentMethod {
+        let text = self.client_setting("consent_method").and_then(Value::as_str);
+        text.and_then(ConsentMethod::parse).unwrap_or_default()
+    }
+
+    /// Where it says what it does with what it gets (`policy_uri`); web addresses only, because people follow it.
+    pub fn policy_uri(&self) -> Option<Url> {
+        self.web_address("policy_uri")
+    }
+
+    /// Its terms of service (`tos_uri`); web addresses only.
+    pub fn tos_uri(&self) -> Option<Url> {
+        self.web_address("tos_uri")
+    }
+
+    fn web_address(&self, name: &str) -> Option<Url> {
+        let uri = Url::parse(self.client_setting(name)?.as_str()?).ok()?;
+        matches!(uri.scheme(), "https" | "http").then_some(uri)
     }
 
     fn client_setting(&self, name: &str) -> Option<&Value> {

@@ -7,8 +7,10 @@ use serde_json::Map;
 use super::{Outcome, Replicas, TERMS, World, some};
 use crate::application::UserAssignment;
 use crate::audit::{AuditEvent, Outcome as AuditOutcome};
+use crate::authorization_server::Scope;
+use crate::consent::ConsentGrant;
 use crate::group::Group;
-use crate::id::{AuditEventId, GroupId, UserId};
+use crate::id::{ApplicationId, AuditEventId, ConsentId, GroupId, UserId};
 use crate::name::{Email, GroupName, Login};
 use crate::password::PasswordHash;
 use crate::policy::Lifetimes;
@@ -272,5 +274,55 @@ pub async fn old_passwords_are_kept_up_to_a_number(replicas: &Replicas) -> Outco
     let gone = vec![Change::KeepOldPassword(id.clone(), 3), Change::RemoveUser(id.clone())];
     store.commit(Batch::new(world.after(3), gone)).await?;
     assert_eq!(store.old_passwords(id, 10).await?, []);
+    Ok(())
+}
+
+/// Given again, a consent keeps its id; it goes with the scope, the application and the person, and by itself.
+pub async fn a_consent_is_given_once_a_scope_and_goes_with_what_it_is_about(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let store = &replicas.one;
+    let system: Vec<_> =
+        some(store.snapshot().await?.server(&world.server.id))?.scopes.values().cloned().collect();
+    let grant = |user: &User, scope: &Scope, seconds| ConsentGrant {
+        id: ConsentId::generate(&world.entropy),
+        user: user.id.clone(),
+        application: world.application.id.clone(),
+        scope: scope.id.clone(),
+        server: world.server.id.clone(),
+        scope_name: scope.name.clone(),
+        created: world.after(seconds),
+    };
+    let give = async |grant: &ConsentGrant| {
+        store.commit(Batch::new(grant.created, vec![Change::GiveConsent(grant.clone())])).await
+    };
+    let (first, second) = (some(system.first())?, some(system.get(1))?);
+    let once = grant(&world.admin, first, 0);
+    give(&once).await?;
+    let again = grant(&world.admin, first, 9);
+    give(&again).await?;
+    let other = grant(&world.admin, second, 1);
+    give(&other).await?;
+    give(&grant(&world.guest, first, 2)).await?;
+
+    let kept = ConsentGrant { id: once.id.clone(), ..again };
+    let mut expected = vec![kept, other.clone()];
+    expected.sort_by(|a, b| a.id.cmp(&b.id));
+    let admin = &world.admin.id;
+    assert_eq!(replicas.other.consents(admin, None).await?, expected);
+    assert_eq!(replicas.other.consents(admin, Some(&world.application.id)).await?, expected);
+    let unknown = ApplicationId::generate(&world.entropy);
+    assert!(store.consents(admin, Some(&unknown)).await?.is_empty());
+
+    store.commit(Batch::new(world.now, vec![Change::WithdrawConsent(once.id)])).await?;
+    assert_eq!(replicas.other.consents(admin, None).await?, [other]);
+    store.commit(Batch::new(world.now, vec![Change::RemoveScope(second.id.clone())])).await?;
+    assert!(store.consents(admin, None).await?.is_empty());
+    assert_eq!(store.consents(&world.guest.id, None).await?.len(), 1, "another person's");
+    store
+        .commit(Batch::new(world.now, vec![Change::RemoveApplication(world.application.id.clone())]))
+        .await?;
+    assert!(store.consents(&world.guest.id, None).await?.is_empty());
+    let dangling = give(&grant(&world.guest, first, 3)).await;
+    assert!(matches!(dangling, Err(StoreError::Dangling { .. })), "{dangling:?}");
     Ok(())
 }

@@ -30,8 +30,6 @@ pub(crate) fn routes() -> Router<Context> {
         .route("/api/v1/users/{id}/clients", get(clients_of_user))
         .route("/api/v1/users/{id}/clients/{client}/tokens", get(list_of_user).delete(revoke_all_of_user))
         .route("/api/v1/users/{id}/clients/{client}/tokens/{token}", get(read_of_user).delete(revoke_of_user))
-        .route("/api/v1/users/{id}/grants", get(no_grants))
-        .route("/api/v1/users/{id}/clients/{client}/grants", get(no_client_grants))
 }
 
 /// Whose tokens are meant; what is `None` does not matter.
@@ -247,7 +245,7 @@ async fn require_over(context: &Context, caller: &Caller, id: &str) -> Result<()
     require_over_user(context, caller.authority(), &users::find(context, id).await?).await
 }
 
-/// `GET /api/v1/users/{id}/clients`: those that hold a living refresh token of the person.
+/// `GET /api/v1/users/{id}/clients`: those that hold a living refresh token of the person, or a consent.
 async fn clients_of_user(
     State(context): State<Context>,
     caller: Caller,
@@ -256,39 +254,25 @@ async fn clients_of_user(
     caller.authority().require(Resource::Users, Access::Read)?;
     let user = users::find(&context, &id).await?;
     let snapshot = context.snapshot().await?;
+    let consents = context.store.consents(&user.id, None).await?;
     let mut shown = Vec::new();
     for application in snapshot.applications() {
         let tokens =
             Tokens { server: None, client: Some(application.client_id.clone()), user: Some(user.id.clone()) };
-        if !context.store.families(&tokens.query(&context, None, 1)).await?.is_empty() {
-            let tokens = format!("/api/v1/users/{}/clients/{}/tokens", user.id, application.client_id);
+        let has_consent = consents.iter().any(|grant| grant.application == application.id);
+        if has_consent || !context.store.families(&tokens.query(&context, None, 1)).await?.is_empty() {
+            let client = format!("/api/v1/users/{}/clients/{}", user.id, application.client_id);
             shown.push(json!({
                 "client_id": application.client_id.as_str(),
                 "client_name": application.label.as_str(),
                 "client_uri": null,
                 "logo_uri": null,
-                "_links": { "tokens": { "href": context.url(&tokens) } },
+                "_links": {
+                    "grants": { "href": context.url(&format!("{client}/grants")) },
+                    "tokens": { "href": context.url(&format!("{client}/tokens")) },
+                },
             }));
         }
     }
     Ok(Json(shown.into()))
-}
-
-/// Nobody is asked for consent, so that nobody has given any.
-async fn no_grants(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids(id): Ids<String>,
-) -> Result<Json<Value>, ApiError> {
-    caller.authority().require(Resource::Users, Access::Read)?;
-    users::find(&context, &id).await?;
-    Ok(Json(json!([])))
-}
-
-async fn no_client_grants(
-    State(context): State<Context>,
-    caller: Caller,
-    Ids((id, _)): Ids<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    no_grants(State(context), caller, Ids(id)).await
 }

@@ -212,7 +212,6 @@ async fn a_setting_that_promises_what_is_not_done_is_refused_and_not_taken_in_si
         (native(json!({ "name": "bookmark" })), "OpenID Connect"),
         (native(json!({ "signOnMode": "SAML_2_0" })), "OpenID Connect"),
         (native(json!({ "settings": { "implicitAssignment": true } })), "implicitAssignment"),
-        (oauth(json!({ "consent_method": "REQUIRED" })), "consent"),
         (oauth(json!({ "wildcard_redirect": "SUBDOMAIN" })), "wildcard"),
         (oauth(json!({ "idp_initiated_login": { "mode": "SPEC" } })), "idp_initiated_login"),
         (oauth(json!({ "participate_slo": true })), "participate_slo"),

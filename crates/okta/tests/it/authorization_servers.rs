@@ -153,9 +153,11 @@ async fn scopes_are_made_changed_and_deleted_but_not_those_of_openid_connect() {
     org.post(&scopes, json!({ "name": "kube:read" })).await.refused(400, "E0000001", "already exists");
     org.post(&scopes, json!({ "name": "a b" })).await.refused(400, "E0000001", "name");
     org.post(&scopes, json!({ "name": "okta.users.read" })).await.refused(400, "E0000001", "name");
-    org.post(&scopes, json!({ "name": "x", "consent": "REQUIRED" }))
-        .await
-        .refused(400, "E0000060", "consent");
+    org.post(&scopes, json!({ "name": "x", "consent": "ASK" })).await.refused(400, "E0000001", "FLEXIBLE");
+    for consent in ["FLEXIBLE", "REQUIRED", "IMPLICIT"] {
+        let body = json!({ "name": "openid", "consent": consent });
+        assert_eq!(org.put(&system, body).await.expect(200)["consent"], consent, "also of those");
+    }
     org.delete(&one).await.expect(204);
     org.delete(&one).await.refused(404, "E0000007", "");
 }

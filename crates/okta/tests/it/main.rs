@@ -11,6 +11,7 @@ mod apps;
 #[cfg(test)]
 mod authorization_servers;
 #[cfg(test)]
+mod consents;
 mod fuzz;
 #[cfg(test)]
 mod group_rules;

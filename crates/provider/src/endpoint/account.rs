@@ -4,6 +4,8 @@
 pub(crate) mod password;
 pub(crate) mod sign_in;
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
@@ -11,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::{
-    Batch, Change, FamilyQuery, GrantId, RefreshFamily, RefreshRotation, Session, SessionId,
+    ApplicationId, Batch, Change, ConsentGrant, FamilyQuery, GrantId, RefreshFamily, RefreshRotation,
+    Session, SessionId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,7 +28,7 @@ use crate::csrf::BrowserBinding;
 use crate::endpoint::form;
 use crate::moments::Moment;
 use crate::pages;
-use crate::pages::account::{Account, ApplicationEntry, SessionEntry};
+use crate::pages::account::{Account, AllowedEntry, ApplicationEntry, SessionEntry};
 use crate::parameters::Parameters;
 use crate::response_headers::RequestId;
 use crate::sealed::Purpose;
@@ -61,10 +64,11 @@ struct Pending {
 }
 
 /// What was just done, as the page's address says it: whoever writes another one reads another sentence.
-const DONE: [(&str, &str); 4] = [
+const DONE: [(&str, &str); 5] = [
     ("session", "The session has ended. Whoever uses that browser has to sign in again."),
     ("others", "All other sessions have ended. Only this browser is signed in."),
     ("application", "The application is signed out. It asks you the next time that it needs a token."),
+    ("consent", "It is taken back. The application is signed out, and asks you again when it needs it."),
     ("password", "Your password is changed. All other browsers and all applications are signed out."),
 ];
 
@@ -133,6 +137,15 @@ async fn submit(
             }
             None => return Err(not_ours()),
         },
+        Some("withdraw") => {
+            match parameters.lenient("application").and_then(|id| ApplicationId::parse(id).ok()) {
+                Some(application) => {
+                    withdraw(context, &found, &application).await?;
+                    "consent"
+                }
+                None => return Err(not_ours()),
+            }
+        }
         _ => return Err(not_ours()),
     };
     Ok(see_other(&Destination::Account.url(context), [("done", done)]))
@@ -184,6 +197,33 @@ async fn end_grant(context: &Context, found: &BrowserSession, grant: GrantId) ->
     Ok(())
 }
 
+/// Takes back what the same person has allowed an application, and ends what came of it.
+async fn withdraw(
+    context: &Context,
+    found: &BrowserSession,
+    application: &ApplicationId,
+) -> Result<(), PageError> {
+    let user = &found.person.user.id;
+    let given = context.store.consents(user, Some(application)).await?;
+    if given.is_empty() {
+        return Ok(());
+    }
+    let configuration = context.configuration().await;
+    let client =
+        configuration.snapshot.application_by_id(application).map(|application| &application.client_id);
+    let families = families(context, found).await?;
+    let of_client = families.iter().filter(|family| Some(&family.client) == client);
+    let mut changes: Vec<_> = of_client.map(|family| Change::EndGrant(family.grant.clone())).collect();
+    changes.extend(given.iter().map(|grant| Change::WithdrawConsent(grant.id.clone())));
+    let names: Vec<_> = given.iter().map(|grant| grant.scope_name.as_str()).collect();
+    let message =
+        format!("took back what was allowed to the application {application}: {}", names.join(", "));
+    changes.push(audit::own_account(context, audit::CONSENT_END, user, &message));
+    context.store.commit(Batch::new(context.now(), changes)).await?;
+    tracing::info!(%user, %application, "withdrew consent");
+    Ok(())
+}
+
 async fn families(context: &Context, found: &BrowserSession) -> Result<Vec<RefreshFamily>, PageError> {
     let query = FamilyQuery {
         user: Some(&found.person.user.id),
@@ -210,6 +250,8 @@ async fn page(
     let mut families = families(context, found).await?;
     families.sort_by_key(|family| std::cmp::Reverse(family.rotated));
 
+    let given = context.store.consents(&user.id, None).await?;
+
     let (browser, jar) = BrowserBinding::of_browser(jar, &*context.entropy);
     let pending = Pending { browser, session: found.session.id.clone() };
     let request = context.seal_page(Purpose::Account, &pending)?;
@@ -225,6 +267,7 @@ async fn page(
         password_changed: user.password_changed.map(|at| Moment::new(at, now)),
         sessions: sessions.iter().map(|session| entry(context, session, found)).collect(),
         applications: families.iter().map(|family| application(context, &configuration, family)).collect(),
+        allowed: allowed(context, &configuration, &given),
         action: PATH,
         password_page: password::PATH,
         request: &request,
@@ -259,6 +302,35 @@ fn application(context: &Context, configuration: &Configuration, family: &Refres
         since: Moment::new(family.created, now),
         last_used: rotates.then(|| Moment::new(family.rotated, now)),
     }
+}
+
+/// What the person has allowed, by application.
+fn allowed(context: &Context, configuration: &Configuration, given: &[ConsentGrant]) -> Vec<AllowedEntry> {
+    let mut by_application: BTreeMap<&ApplicationId, Vec<&ConsentGrant>> = BTreeMap::new();
+    for grant in given {
+        by_application.entry(&grant.application).or_default().push(grant);
+    }
+    let entry = |(id, mut grants): (&ApplicationId, Vec<&ConsentGrant>)| {
+        grants.sort_by(|a, b| a.scope_name.cmp(&b.scope_name));
+        let since = grants.iter().map(|grant| grant.created).max()?;
+        let application = configuration.snapshot.application_by_id(id)?;
+        Some(AllowedEntry {
+            id: id.to_string(),
+            label: application.label.to_string(),
+            scopes: grants.iter().map(|grant| scope_title(configuration, grant)).collect(),
+            since: Moment::new(since, context.now()),
+        })
+    };
+    let mut entries: Vec<_> = by_application.into_iter().filter_map(entry).collect();
+    entries.sort_by(|a, b| a.label.cmp(&b.label));
+    entries
+}
+
+fn scope_title(configuration: &Configuration, grant: &ConsentGrant) -> String {
+    let server = configuration.server(grant.server.as_str());
+    let scope = server.and_then(|server| server.scope(&grant.scope_name));
+    let title = scope.and_then(|scope| scope.display_name.clone());
+    title.unwrap_or_else(|| grant.scope_name.to_string())
 }
 
 /// What was sealed into the form that was sent.

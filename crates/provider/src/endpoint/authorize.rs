@@ -13,9 +13,10 @@ use http::{HeaderMap, StatusCode};
 use kubesso_directory::assignment;
 
 use crate::authorization_request::{self, AuthorizationRequest, Prompt, ReturnAddress, Unanswerable};
-use crate::authorization_response::{NOT_ASSIGNED, answer, refuse};
+use crate::authorization_response::{NOT_ASSIGNED, refuse};
 use crate::browser_session::BrowserSession;
 use crate::context::{Context, PageError};
+use crate::endpoint::consent::SignedIn;
 use crate::endpoint::sign_in::{self, Current};
 use crate::endpoint::{form, is_form};
 use crate::id_token_hint::IdTokenHint;
@@ -92,7 +93,7 @@ async fn authorize(
 
     let session = BrowserSession::find(context, &jar).await?;
     let session = session.filter(|found| request.is_about(&found.session.user));
-    let Some(BrowserSession { session, person }) = session else {
+    let Some(found) = session else {
         return if request.is_silent() {
             let error = OAuthError::new(ErrorCode::LoginRequired, "Nobody is signed in with this browser.");
             Ok(refuse(context, server, &return_to, &error))
@@ -100,27 +101,28 @@ async fn authorize(
             sign_in::ask(context, application, server, &request, jar, None)
         };
     };
-    let is_assigned = assignment(&configuration.snapshot, &application.id, &person).is_some();
-    let is_recent = request.accepts_sign_in_at(session.auth_time, context.now());
-    if request.is_silent() {
-        let error = if !is_recent {
-            OAuthError::new(ErrorCode::LoginRequired, "The person has to sign in again.")
-        } else if !is_assigned {
+    let person = &found.person;
+    let is_assigned = assignment(&configuration.snapshot, &application.id, person).is_some();
+    let is_recent = request.accepts_sign_in_at(found.session.auth_time, context.now());
+    if request.is_silent() && !(is_recent && is_assigned) {
+        let error = if is_recent {
             OAuthError::new(ErrorCode::AccessDenied, NOT_ASSIGNED)
         } else {
-            return Ok(answer(context, &configuration, server, &request, &session, &person).await?);
+            OAuthError::new(ErrorCode::LoginRequired, "The person has to sign in again.")
         };
         return Ok(refuse(context, server, &return_to, &error));
     }
     if is_recent && is_assigned && !request.prompts.contains(&Prompt::SelectAccount) {
-        return Ok(answer(context, &configuration, server, &request, &session, &person).await?);
+        let (configuration, request, found) = (&configuration, &request, &found);
+        let signed_in = SignedIn { context, configuration, server, application, request, found };
+        return signed_in.answer_or_ask(jar).await;
     }
     let current = if !is_assigned {
-        Current::Unassigned(&person)
+        Current::Unassigned(person)
     } else if is_recent {
-        Current::MayContinue(&person)
+        Current::MayContinue(person)
     } else {
-        Current::MustSignInAgain(&person)
+        Current::MustSignInAgain(person)
     };
     sign_in::ask(context, application, server, &request, jar, Some(current))
 }

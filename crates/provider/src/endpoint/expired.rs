@@ -118,14 +118,14 @@ impl<'a> Goal<'a> {
         context: &Context,
         configuration: &Configuration,
         jar: CookieJar,
-        person: &Person,
+        person: Person,
         origin: SessionOrigin,
     ) -> Result<Response, PageError> {
         match self {
             Self::Application(form) => form.signed_in(configuration, jar, person, origin).await,
-            Self::Device(visit) => visit.signed_in(jar, person, origin).await,
+            Self::Device(visit) => visit.signed_in(jar, &person, origin).await,
             Self::Account(destination) => {
-                account::sign_in::signed_in(context, jar, person, origin, *destination).await
+                account::sign_in::signed_in(context, jar, &person, origin, *destination).await
             }
         }
     }
@@ -166,7 +166,7 @@ async fn submit(
     match choose(context, &link, PURPOSE, &typed(parameters)).await? {
         Ok(user) => {
             let person = context.store.person(&user.id).await?.ok_or_else(ended)?;
-            goal.signed_in(context, &configuration, jar, &person, address.origin(headers)).await
+            goal.signed_in(context, &configuration, jar, person, address.origin(headers)).await
         }
         Err(NotChosen::Again(user, problem)) => {
             let step = Step { context, goal: &goal, user: &user };

@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit;
 use crate::authorization_request::AuthorizationRequest;
-use crate::authorization_response::{answer, may_have, refuse};
+use crate::authorization_response::{may_have, refuse};
 use crate::browser_session::BrowserSession;
 use crate::client_address::ClientAddress;
 use crate::context::{Configuration, Context, PageError};
 use crate::csrf::BrowserBinding;
+use crate::endpoint::consent::SignedIn;
 use crate::endpoint::expired::{Goal, Step};
 use crate::endpoint::form;
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -117,8 +118,10 @@ async fn submit(
             let recent =
                 offered.filter(|found| request.accepts_sign_in_at(found.session.auth_time, context.now()));
             match recent {
-                Some(BrowserSession { session, person }) => {
-                    Ok(answer(context, &configuration, server, &request, &session, &person).await?)
+                Some(found) => {
+                    let (configuration, request, found) = (&configuration, &request, &found);
+                    let signed_in = SignedIn { context, configuration, server, application, request, found };
+                    signed_in.answer_or_ask(jar).await
                 }
                 None => ask(context, application, server, &request, jar, None),
             }
@@ -129,7 +132,7 @@ async fn submit(
             let password = parameters.lenient("password");
             match prove(context, &application.client_id, address, typed, password).await? {
                 Ok(Proved::MaySignIn(person)) => {
-                    form.signed_in(&configuration, jar, &person, address.origin(headers)).await
+                    form.signed_in(&configuration, jar, person, address.origin(headers)).await
                 }
                 Ok(Proved::MustChoose(person)) => {
                     let goal = Goal::Application(form);
@@ -178,23 +181,23 @@ impl Form<'_> {
         &self,
         configuration: &Configuration,
         jar: CookieJar,
-        person: &Person,
+        person: Person,
         origin: SessionOrigin,
     ) -> Result<Response, PageError> {
         let (context, request) = (self.context, self.request);
         if !request.is_about(&person.user.id) {
             let error =
                 OAuthError::new(ErrorCode::LoginRequired, "Another person signed in than the request names.");
-            self.audit(person, Outcome::Failure, &error.description).await?;
+            self.audit(&person, Outcome::Failure, &error.description).await?;
             return Ok(refuse(context, self.server, &request.return_to, &error));
         }
-        if let Err(error) = may_have(configuration, self.server, self.application, request, person) {
-            self.audit(person, Outcome::Failure, &error.description).await?;
+        if let Err(error) = may_have(configuration, self.server, self.application, request, &person) {
+            self.audit(&person, Outcome::Failure, &error.description).await?;
             return Ok(refuse(context, self.server, &request.return_to, &error));
         }
         let amr = vec!["pwd".to_owned()];
         let (session, jar) = BrowserSession::begin(context, jar, person.user.id.clone(), amr, origin).await?;
-        self.audit(person, Outcome::Success, "signed in with a password").await?;
+        self.audit(&person, Outcome::Success, "signed in with a password").await?;
         tracing::info!(
             user = %person.user.id,
             client = %request.client,
@@ -202,8 +205,9 @@ impl Form<'_> {
             session = %session.id,
             "signed in"
         );
-        let response = answer(context, configuration, self.server, request, &session, person).await?;
-        Ok((jar, response).into_response())
+        let (server, application) = (self.server, self.application);
+        let found = &BrowserSession { session, person };
+        SignedIn { context, configuration, server, application, request, found }.answer_or_ask(jar).await
     }
 
     async fn audit(&self, person: &Person, outcome: Outcome, message: &str) -> Result<(), PageError> {
@@ -276,7 +280,7 @@ pub(super) fn no_request(status: StatusCode) -> PageError {
     }
 }
 
-fn unusable_page(error: SealError) -> PageError {
+pub(super) fn unusable_page(error: SealError) -> PageError {
     let what = match error {
         SealError::Expired => "The sign-in page was open for more than an hour.",
         SealError::NotOurs => "The sign-in page was not made by this service, or was changed on its way.",

@@ -18,6 +18,7 @@ use http::{HeaderMap, Method, Uri};
 use kubesso_directory::{
     AccessRequest, Application, Authorization, ClientAuthentication, GrantId, GrantType, Lifetimes, Person,
     RefreshFamily, RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
+    missing_consents,
 };
 use kubesso_token::{SigningKey, VerifiedDpop};
 use serde::Serialize;
@@ -248,6 +249,26 @@ impl TokenRequest<'_> {
             ));
         }
         Ok(person)
+    }
+
+    /// Whether the person has allowed the client all of `scopes` that want consent, where nobody can be asked.
+    async fn check_consent(&self, person: &Person, scopes: &[ScopeName]) -> Result<(), OAuthError> {
+        let (server, application) = (self.server, self.application);
+        if missing_consents(server, application, scopes, &[]).is_empty() {
+            return Ok(());
+        }
+        let given = self.context.store.consents(&person.user.id, Some(&application.id)).await;
+        let missing = missing_consents(server, application, scopes, &given.map_err(internal)?);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(|scope| scope.name.as_str()).collect();
+        let names = names.join(" ");
+        tracing::info!(user = %person.user.id, client = %application.client_id, scopes = names, "no consent");
+        Err(OAuthError::invalid_grant(format!(
+            "The person has not allowed the client the scope {names}, or has taken it back; people are asked in the \
+             browser, by the authorization endpoint."
+        )))
     }
 
     /// Whether the request proves the key to which what it brings is bound, if it is bound (RFC 9449 §5, §10).

@@ -21,6 +21,8 @@ pub(crate) struct Account<'a> {
     /// This browser's first.
     pub(crate) sessions: Vec<SessionEntry>,
     pub(crate) applications: Vec<ApplicationEntry>,
+    /// What the person has allowed, by application.
+    pub(crate) allowed: Vec<AllowedEntry>,
     pub(crate) action: &'a str,
     pub(crate) password_page: &'a str,
     pub(crate) request: &'a str,
@@ -47,6 +49,17 @@ pub(crate) struct ApplicationEntry {
     pub(crate) since: Moment,
     /// When it last got a token, where that is known.
     pub(crate) last_used: Option<Moment>,
+}
+
+/// What the person has allowed an application.
+pub(crate) struct AllowedEntry {
+    /// The application's.
+    pub(crate) id: String,
+    pub(crate) label: String,
+    /// Titles of scopes.
+    pub(crate) scopes: Vec<String>,
+    /// When it was last asked.
+    pub(crate) since: Moment,
 }
 
 impl Account<'_> {

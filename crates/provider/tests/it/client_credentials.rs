@@ -3,8 +3,8 @@
 use http::{Request, StatusCode, header};
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Change, ClientAuthentication, ClientSecret, ClientSecretId, ClientSecretValue, GrantType, Lifetimes,
-    Status,
+    Change, ClientAuthentication, ClientSecret, ClientSecretId, ClientSecretValue, Consent, GrantType,
+    Lifetimes, Scope, ScopeName, Status,
 };
 use serde_json::{Value, json};
 
@@ -143,5 +143,20 @@ async fn the_grant_is_published_where_a_rule_allows_it() {
         let published = house.browser().get(path).await.json()["grant_types_supported"].clone();
         let is_published = published.as_array().unwrap().contains(&json!("client_credentials"));
         assert_eq!(is_published, expected, "{published}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_a_person_must_allow_is_for_no_client_by_itself() {
+    let house = allowed().await;
+    let email = ScopeName::parse("email").unwrap();
+    let snapshot = house.store.snapshot().await.unwrap();
+    let scope = snapshot.servers().next().unwrap().scope(&email).unwrap().clone();
+    for (consent, status) in
+        [(Consent::Flexible, StatusCode::OK), (Consent::Required, StatusCode::BAD_REQUEST)]
+    {
+        house.change(Change::PutScope(Scope { consent, ..scope.clone() })).await;
+        let answer = ask(&house, &[]).await.expect(status);
+        assert_eq!(answer.json()["error"] == "invalid_scope", consent == Consent::Required);
     }
 }

@@ -16,6 +16,7 @@ mod claims_parameter;
 mod client_credentials;
 #[cfg(test)]
 mod conformance;
+mod consent;
 #[cfg(test)]
 mod device;
 #[cfg(test)]

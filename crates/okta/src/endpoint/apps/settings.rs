@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Application, ApplicationType, BackchannelLogout, ClientId, ClientKeys, GrantType, Label, RedirectUri,
-    RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
+    Application, ApplicationType, BackchannelLogout, ClientId, ClientKeys, ConsentMethod, GrantType, Label,
+    RedirectUri, RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
 };
 use kubesso_token::{JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
@@ -110,6 +110,7 @@ impl Wanted {
             return Err(oauth.refuse("request_uris", "name at most 20"));
         }
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
+        let consent_method = oauth.word("consent_method", "TRUSTED or REQUIRED", ConsentMethod::parse)?;
         let backchannel_logout = backchannel_logout(&mut oauth)?;
         let client_id = client.parsed("client_id", client_id)?;
         let client_secret = client.parsed("client_secret", client_secret)?;
@@ -129,6 +130,7 @@ impl Wanted {
             Some(ClientKeys::At(uri)) => drop(oauth_rest.insert("jwks_uri".to_owned(), uri.as_str().into())),
             None => {}
         }
+        oauth_rest.insert("consent_method".to_owned(), consent_method.unwrap_or_default().as_str().into());
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
         if let Some(leeway) = leeway_without_effect.filter(|_| grant_types.contains(&GrantType::RefreshToken))
         {
@@ -171,12 +173,6 @@ fn refuse_what_is_not_done(settings: &mut Fields, oauth: &mut Fields) -> Result<
     if settings.boolean("implicitAssignment")?.unwrap_or(false) {
         return Err(ApiError::unsupported(
             "implicitAssignment is not offered: assign the application to the group Everyone",
-        ));
-    }
-    let consent = oauth.text("consent_method")?.unwrap_or_else(|| "TRUSTED".to_owned());
-    if consent != "TRUSTED" {
-        return Err(ApiError::unsupported(
-            "consent_method REQUIRED is not offered: nobody is asked for consent yet",
         ));
     }
     let wildcard = oauth.text("wildcard_redirect")?.unwrap_or_else(|| "DISABLED".to_owned());

@@ -33,6 +33,7 @@ struct Wanted {
     name: ScopeName,
     display_name: Option<String>,
     description: String,
+    consent: Consent,
     metadata_publish: MetadataPublish,
     default: bool,
     optional: bool,
@@ -45,11 +46,7 @@ impl Wanted {
         if name.as_str().starts_with("okta.") {
             return Err(body.refuse("name", "scopes that begin with okta. are the management API's own"));
         }
-        if body.text("consent")?.is_some_and(|consent| consent != "IMPLICIT") {
-            return Err(ApiError::unsupported(
-                "consent REQUIRED or FLEXIBLE is not offered: nobody is asked for consent yet",
-            ));
-        }
+        let consent = body.word("consent", "IMPLICIT, FLEXIBLE or REQUIRED", Consent::parse)?;
         let metadata_publish =
             body.word("metadataPublish", "ALL_CLIENTS or NO_CLIENTS", |word| match word {
                 "ALL_CLIENTS" => Some(MetadataPublish::AllClients),
@@ -62,6 +59,7 @@ impl Wanted {
             name,
             display_name,
             description: body.text("description")?.unwrap_or_default(),
+            consent: consent.unwrap_or_default(),
             metadata_publish: metadata_publish.unwrap_or(MetadataPublish::NoClients),
             default: body.boolean("default")?.unwrap_or(false),
             optional: body.boolean("optional")?.unwrap_or(false),
@@ -75,7 +73,7 @@ impl Wanted {
             name: self.name,
             display_name: self.display_name,
             description: self.description,
-            consent: Consent::Implicit,
+            consent: self.consent,
             metadata_publish: self.metadata_publish,
             default: self.default,
             optional: self.optional,
@@ -149,7 +147,9 @@ async fn replace(
             if after == *before {
                 return Ok((Vec::new(), after));
             }
-            refuse_system(before)?;
+            if after.name != before.name {
+                refuse_system(before)?;
+            }
             refuse_taken_name(server, &after.name, Some(&before.id))?;
             let entry = entry(&context, &caller, "oauth2.scope.updated", "Update scope", server, &after);
             Ok((vec![Change::PutScope(after.clone()), entry], after))
@@ -188,7 +188,7 @@ fn find_scope<'a>(server: &'a Server, id: &str) -> Result<&'a Scope, ApiError> {
 fn refuse_system(scope: &Scope) -> Result<(), ApiError> {
     if scope.system {
         return Err(ApiError::forbidden(format!(
-            "The scope {} came with the server and does not change",
+            "The scope {} came with the server: it keeps its name and is not deleted",
             scope.name
         )));
     }
@@ -224,7 +224,7 @@ fn shown(context: &Context, scope: &Scope) -> Value {
         "name": scope.name.as_str(),
         "displayName": scope.display_name.as_deref().unwrap_or(scope.name.as_str()),
         "description": scope.description,
-        "consent": "IMPLICIT",
+        "consent": scope.consent.as_str(),
         "metadataPublish": match scope.metadata_publish {
             MetadataPublish::AllClients => "ALL_CLIENTS",
             MetadataPublish::NoClients => "NO_CLIENTS",

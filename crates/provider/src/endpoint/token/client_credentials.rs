@@ -3,7 +3,9 @@
 //! There is no person in it, so neither an ID token nor userinfo nor a refresh token (§4.4.3); the client proves who it
 //! is each time. Nothing is stored: the token counts until it ends.
 
-use kubesso_directory::{AccessRequest, ClientAuthentication, GrantId, GrantType, decide};
+use kubesso_directory::{
+    AccessRequest, ClientAuthentication, GrantId, GrantType, ScopeName, decide, is_for_people_only,
+};
 
 use super::{TokenRequest, TokenResponse, response};
 use crate::authorization_request::{known_scopes, read_scopes};
@@ -28,6 +30,10 @@ impl TokenRequest<'_> {
         let scopes = read_scopes(Some(given), &server.server.id, &known_scopes(server))?;
         if let Some(scope) = scopes.iter().find(|scope| OF_PEOPLE.contains(&scope.as_str())) {
             return Err(invalid(format!("The scope {scope} is for people, not for clients by themselves.")));
+        }
+        let of_people = |name: &&ScopeName| server.scope(name).is_some_and(is_for_people_only);
+        if let Some(scope) = scopes.iter().find(of_people) {
+            return Err(invalid(format!("The scope {scope} needs a person's consent, and here is none.")));
         }
         let grant_type = GrantType::ClientCredentials;
         let request = AccessRequest { client, grant_type, person: None, scopes: &scopes };

@@ -65,6 +65,7 @@ impl TokenRequest<'_> {
         let grant = self
             .decide(&person, GrantType::DeviceCode, &authorization.scopes)
             .ok_or_else(|| OAuthError::new(ErrorCode::AccessDenied, NO_RULE))?;
+        self.check_consent(&person, &authorization.scopes).await?;
         let requested = granted.narrowed(&self.requested.resources, self.server)?;
         let new = TokenRequest { requested: &requested, ..*self }.begin(
             &authorization,

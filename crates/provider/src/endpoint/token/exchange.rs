@@ -84,6 +84,7 @@ impl TokenRequest<'_> {
         let grant = self
             .decide(&person, GrantType::TokenExchange, &scopes)
             .ok_or_else(|| OAuthError::new(ErrorCode::AccessDenied, NO_RULE))?;
+        self.check_consent(&person, &scopes).await?;
         let family = &origin.family;
         let granted = Requested::stored(&family.other)?;
         // A token for one resource does not become one for others.

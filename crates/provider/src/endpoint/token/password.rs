@@ -51,6 +51,10 @@ impl TokenRequest<'_> {
                 return Err(self.no_rule(Some(&person), &refusal));
             }
         };
+        if let Err(error) = self.check_consent(&person, &scopes).await {
+            self.audit_sign_in(&person, Outcome::Failure, &error.description).await?;
+            return Err(error);
+        }
         let entropy = &*self.context.entropy;
         let amr = vec!["pwd".to_owned()];
         let requested = Requested::plain(self.requested.resources.clone(), &amr);

@@ -30,6 +30,7 @@ impl TokenRequest<'_> {
         self.check_binding(family.dpop_jkt.as_deref())?;
         let scopes = narrowed(&family.scopes, parameters.lenient("scope"))?;
         let person = self.person(&family.user).await?;
+        self.check_consent(&person, &family.scopes).await?;
         // By all that was granted, so that asking for less does not lead to another rule's lifetimes.
         let grant = self.decide(&person, family.grant_type, &family.scopes).ok_or_else(not_any_more)?;
         let asked = AccessRequest {
