@@ -12,6 +12,7 @@ mod apps;
 mod authorization_servers;
 #[cfg(test)]
 mod consents;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod group_rules;

@@ -16,6 +16,7 @@ mod claims_parameter;
 mod client_credentials;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod device;
