@@ -62,6 +62,7 @@ mod secret;
 mod seed;
 mod session;
 mod signing_key;
+mod single_use;
 mod snapshot;
 mod store;
 mod store_error;
@@ -121,6 +122,7 @@ pub use secret::{
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Assurance, Session, SessionLifetime, SessionOrigin};
 pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
+pub use single_use::SingleUse;
 pub use snapshot::{Configuration, Revision, Server, Snapshot};
 pub use store::{Batch, Change, Expectation, Page, Purged, Store};
 pub use store_error::StoreError;

@@ -1,7 +1,7 @@
 //! The port to a database: what the rest of the system asks of a store, and what a store promises.
 //!
 //! - What must happen once is one method that can lose: [`Store::redeem_code`],
-//!   [`Store::redeem_device_code`], [`Store::rotate_refresh_token`], [`Store::attempt`].
+//!   [`Store::redeem_device_code`], [`Store::rotate_refresh_token`], [`Store::use_once`], [`Store::attempt`].
 //! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a
 //!   [`Snapshot`] shows moves the [`Revision`].
 //! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts
@@ -36,6 +36,7 @@ use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken, Rotation};
 use crate::secret::TokenHash;
 use crate::session::Session;
 use crate::signing_key::SigningKeyRecord;
+use crate::single_use::SingleUse;
 use crate::snapshot::{Revision, Snapshot};
 use crate::store_error::StoreError;
 use crate::throttle::{Attempt, ThrottleKey, ThrottleRule};
@@ -264,6 +265,8 @@ pub struct Purged {
     pub sessions: u64,
     /// Refresh token families.
     pub families: u64,
+    /// Uses of what may be used once.
+    pub single_uses: u64,
     /// Throttle counters.
     pub throttles: u64,
     /// Entries of the audit trail.
@@ -452,6 +455,14 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Whether a refresh token family of that grant ended before its time: with it end the access tokens of the grant.
     async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError>;
 
+    /// Uses something that may be used once; whether it is the first use, as far as that is remembered (until its end).
+    /// Of two callers exactly one is the first. To be asked last, when all else about it is known to be right: a use is
+    /// a row.
+    async fn use_once(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Whether something that may be used once was used. Asking is no use.
+    async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Asks for and counts an attempt under `key`, in one step
     /// ([`Throttle::attempt`](crate::Throttle::attempt)).
     async fn attempt(
@@ -474,7 +485,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn find_audit_events(&self, query: &AuditQuery<'_>) -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed),
-    /// decisions about user codes, sessions, families a day after their end, forgotten throttle counters, audit entries after 90 days (as
-    /// long as Okta keeps them). To be called now and then.
+    /// decisions about user codes, sessions, families a day after their end, uses of what is too old by now, forgotten
+    /// throttle counters, audit entries after 90 days (as long as Okta keeps them). To be called now and then.
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
 }

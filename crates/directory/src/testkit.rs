@@ -39,6 +39,7 @@ pub mod devices;
 pub mod grants;
 pub mod people;
 pub mod searching;
+pub mod single_uses;
 pub mod throttling;
 
 /// What a case comes to.
@@ -139,6 +140,10 @@ macro_rules! store_tests {
             of_many_that_redeem_a_user_code_one_wins,
             what_was_denied_or_has_ended_is_not_redeemed,
             decisions_end_with_their_person_and_their_time,
+        }
+        $crate::store_tests! { #[$test] $open, single_uses:
+            of_many_that_use_something_once_one_wins,
+            what_was_used_is_forgotten_at_its_end,
         }
         $crate::store_tests! { #[$test] $open, throttling:
             parallel_attempts_are_all_counted,

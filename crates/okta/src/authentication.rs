@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 use kubesso_directory::{ApiTokenId, ApiTokenValue, ClientId, Resource, RoleHolder, UserId};
+use kubesso_token::VerifiedDpop;
 use serde_json::{Value, json};
 
 use crate::access_token::AccessToken;
@@ -222,9 +223,9 @@ async fn by_access_token(
             Some(_) => Err(unknown()),
         };
     };
-    match (&opened.jkt, proven) {
-        (None, None) => {}
-        (Some(thumbprint), Some(sent)) => prove(context, sent, token, thumbprint)?,
+    let proof = match (&opened.jkt, proven) {
+        (None, None) => None,
+        (Some(thumbprint), Some(sent)) => Some(prove(context, sent, token, thumbprint)?),
         (Some(_), None) => {
             return Err(ApiError::invalid_token(
                 scheme,
@@ -237,12 +238,16 @@ async fn by_access_token(
                 "The access token is not bound to a key: use the scheme Bearer",
             ));
         }
-    }
+    };
     let snapshot = context.snapshot().await?;
     let application = snapshot
         .application(&opened.client)
         .filter(|application| application.status.is_active())
         .ok_or_else(unknown)?;
+    if let Some(proof) = proof {
+        let noted = dpop::note_use(context, &proof).await?;
+        noted.map_err(|error| ApiError::invalid_token("DPoP", error.to_string()))?;
+    }
     let roles = context.store.roles_of(&RoleHolder::Client(opened.client.clone())).await?;
     let scopes = opened
         .scopes
@@ -255,10 +260,9 @@ async fn by_access_token(
     Ok((principal, authority))
 }
 
-fn prove(context: &Context, sent: &Sent, token: &str, thumbprint: &str) -> Result<(), ApiError> {
+fn prove(context: &Context, sent: &Sent, token: &str, thumbprint: &str) -> Result<VerifiedDpop, ApiError> {
     let bound = Bound { access_token: Some(token), thumbprint: Some(thumbprint), with_nonce: false };
     dpop::check(context, &sent.headers, &sent.method, &sent.uri, bound)
-        .and_then(|proof| dpop::note_use(context, &proof))
         .map_err(|error| ApiError::invalid_token("DPoP", error.to_string()))
 }
 

@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
-use kubesso_directory::{Batch, Change, Expectation, SealingKey, SessionsOf, Snapshot, Store, StoreError};
+use kubesso_directory::{
+    Batch, Change, Expectation, SealingKey, SessionsOf, SingleUse, Snapshot, Store, StoreError,
+};
 use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
@@ -46,8 +48,8 @@ pub(crate) struct Inner {
     /// Hashing takes memory and a processor: so many at once.
     pub(crate) hashing: Semaphore,
     pub(crate) rate_limit: RateLimit,
-    /// Client assertions and DPoP proofs that were used.
-    pub(crate) used: JtiMemory,
+    /// What was used here of what may be used once.
+    used: JtiMemory,
     snapshot: ArcSwap<Snapshot>,
     loading: Mutex<()>,
     /// Who changes the configuration; the others wait for their turn, so that nobody is overtaken for ever.
@@ -87,6 +89,13 @@ impl Context {
             loading: Mutex::new(()),
             changing: Mutex::new(()),
         }))
+    }
+
+    /// Uses an assertion or a proof, which is right in all else; whether that is the first time, at whichever replica.
+    pub(crate) async fn use_once(&self, what: &SingleUse) -> Result<bool, StoreError> {
+        let now = self.now();
+        let is_new_here = self.used.first_use(what.owner(), what.id(), what.ends(), now);
+        Ok(is_new_here && self.store.use_once(what, now).await?)
     }
 
     /// The present moment.

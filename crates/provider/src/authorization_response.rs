@@ -84,7 +84,7 @@ pub(crate) async fn answer(
     };
     let requested = requested.permitted_to(server, application, &asked);
     if let Some(pushed) = &request.pushed
-        && !pushed.may_be_used(context, &request.client)
+        && !pushed.may_be_used(context, &request.client).await?
     {
         let description = "The request_uri was used before: push the request again.";
         let error = OAuthError::new(ErrorCode::InvalidRequestUri, description);

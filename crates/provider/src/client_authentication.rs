@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
-use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientSecretValue, Secret};
+use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientSecretValue, Secret, SingleUse};
 use kubesso_token::{AssertionExpectations, ClientAssertion};
 use percent_encoding::percent_decode_str;
 
@@ -73,10 +73,7 @@ pub(crate) async fn authenticate<'a>(
         (application, Outstanding::Nothing) => Ok(application),
         (application, Outstanding::Assertion(assertion)) => {
             let checked = check_assertion(context, application, &assertion, audiences).await;
-            checked.map(|()| application).map_err(|why| ClientRefused {
-                error: OAuthError::new(ErrorCode::InvalidClient, why),
-                tried_basic: false,
-            })
+            checked.map(|()| application).map_err(|error| ClientRefused { error, tried_basic: false })
         }
     }
 }
@@ -128,26 +125,35 @@ fn claimed<'a>(
     }
 }
 
-/// Whether `application` made the assertion, for us, and uses it for the first time; otherwise why not.
+/// Whether `application` made the assertion, for us, and uses it for the first time, at whichever replica; otherwise why
+/// not.
 async fn check_assertion(
     context: &Context,
     application: &Application,
     assertion: &Secret,
     audiences: &[String],
-) -> Result<(), String> {
-    let (client, now) = (application.client_id.as_str(), context.now());
-    let expected = AssertionExpectations { client_id: client, audiences, now, require_jti: true };
+) -> Result<(), OAuthError> {
+    let invalid = |why: String| OAuthError::new(ErrorCode::InvalidClient, why);
+    let (client, now) = (&application.client_id, context.now());
+    let expected = AssertionExpectations { client_id: client.as_str(), audiences, now, require_jti: true };
     let verify = |keys: &_| ClientAssertion::verify(assertion.expose(), keys, &expected);
     let verified =
         client_keys::verified(context, application, verify).await.map_err(|error| match error {
-            NotVerified::Unusable(why) => why,
-            error => format!("Authentication failed: {error}."),
+            NotVerified::Unusable(why) => invalid(why),
+            error => invalid(format!("Authentication failed: {error}.")),
         })?;
     let jti = verified.jti.unwrap_or_default();
-    if context.used_assertions.first_use(client, &jti, verified.expires, now) {
-        Ok(())
-    } else {
-        Err("The client assertion was used before; make one with another jti for each request.".to_owned())
+    let used = SingleUse::of_client_assertion(client, &jti, verified.expires);
+    match context.use_once(&used).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let why = "The client assertion was used before; make one with another jti for each request.";
+            Err(invalid(why.to_owned()))
+        }
+        Err(error) => {
+            tracing::error!(%error, cause = ?error, "the use of a client assertion could not be noted");
+            Err(OAuthError::server_error())
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
-    AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, Snapshot, Store,
+    AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, SingleUse, Snapshot, Store,
+    StoreError,
 };
 use kubesso_token::{JtiMemory, SigningKey};
 use serde::Serialize;
@@ -55,13 +56,9 @@ pub(crate) struct Inner {
     pub(crate) hashing: HashingThreads,
     pub(crate) polls: Polls,
     pub(crate) spare_key: SpareKey,
-    /// The client assertions that were used, so that none is used twice.
-    pub(crate) used_assertions: JtiMemory,
-    /// The pushed authorization requests for which a code was given.
-    pub(crate) used_requests: JtiMemory,
     pub(crate) counters: Counters,
-    /// The proofs of possession that were used.
-    pub(crate) used_proofs: JtiMemory,
+    /// What was used here of what may be used once.
+    used: JtiMemory,
     /// Who tells clients of logouts; `None`: nobody.
     pub(crate) deliveries: Option<Deliveries>,
     /// What clients have at their addresses.
@@ -109,10 +106,8 @@ impl Context {
             hashing: HashingThreads::new(at_once),
             polls: Polls::default(),
             spare_key: SpareKey::default(),
-            used_assertions: JtiMemory::default(),
-            used_requests: JtiMemory::default(),
             counters: Counters::default(),
-            used_proofs: JtiMemory::default(),
+            used: JtiMemory::default(),
             deliveries: parts.back_channel.map(Deliveries::new),
             documents: Documents::new(parts.fetch),
             configuration: ArcSwap::default(),
@@ -139,6 +134,13 @@ impl Context {
     /// What was sealed for `purpose`, unless it has ended.
     pub(crate) fn open<T: DeserializeOwned>(&self, purpose: Purpose, sealed: &str) -> Result<T, SealError> {
         sealed::open(&self.sealing_key, purpose, sealed, self.now())
+    }
+
+    /// Uses an assertion or a proof, which is right in all else; whether that is the first time, at whichever replica.
+    pub(crate) async fn use_once(&self, what: &SingleUse) -> Result<bool, StoreError> {
+        let now = self.now();
+        let is_new_here = self.used.first_use(what.owner(), what.id(), what.ends(), now);
+        Ok(is_new_here && self.store.use_once(what, now).await?)
     }
 
     /// The present moment.

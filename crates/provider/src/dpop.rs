@@ -1,8 +1,8 @@
 //! Proofs of possession (DPoP, RFC 9449): that whoever asks has the key to which its tokens are, or will be, bound.
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use kubesso_directory::DpopNonces;
-use kubesso_token::{DpopError, DpopExpectations, DpopProof, VerifiedDpop};
+use kubesso_directory::{DpopNonces, SingleUse, StoreError};
+use kubesso_token::{DpopError, DpopExpectations, DpopProof, ProofError, VerifiedDpop};
 
 use crate::context::Context;
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -11,23 +11,6 @@ use crate::oauth_error::{ErrorCode, OAuthError};
 pub(crate) const HEADER: &str = "dpop";
 /// The header with the nonce for the next proof (§8).
 pub(crate) const NONCE_HEADER: &str = "dpop-nonce";
-
-/// Why a proof is not good.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProofError {
-    /// There is none.
-    #[error("the header DPoP is missing")]
-    Missing,
-    /// More than one header, or none that is a text.
-    #[error("send one header DPoP")]
-    Unreadable,
-    /// The proof itself.
-    #[error("{0}")]
-    Wrong(#[from] DpopError),
-    /// It came before.
-    #[error("this DPoP proof was used before; make one for each request")]
-    Used,
-}
 
 impl From<ProofError> for OAuthError {
     fn from(error: ProofError) -> Self {
@@ -48,7 +31,8 @@ pub(crate) struct Proven<'a> {
 }
 
 impl Proven<'_> {
-    /// The proof of a token request (§5), if it brings one; it must carry one of our nonces. Its use is not noted.
+    /// The proof of a token request (§5), if it brings one; it must carry one of our nonces. Its use is not noted
+    /// ([`note_use`]).
     pub(crate) fn for_tokens(&self, context: &Context) -> Result<Option<VerifiedDpop>, ProofError> {
         match self.check(context, None, None) {
             Err(ProofError::Missing) => Ok(None),
@@ -56,16 +40,15 @@ impl Proven<'_> {
         }
     }
 
-    /// Whether the request proves that it may use `access_token`, which is bound to the key of `thumbprint` (§7.1);
-    /// the use of the proof is noted.
+    /// The proof that the request may use `access_token`, which is bound to the key of `thumbprint` (§7.1). Its use is
+    /// not noted.
     pub(crate) fn for_resource(
         &self,
         context: &Context,
         access_token: &str,
         thumbprint: &str,
-    ) -> Result<(), ProofError> {
-        let proof = self.check(context, Some(access_token), Some(thumbprint))?;
-        note_use(context, &proof)
+    ) -> Result<VerifiedDpop, ProofError> {
+        self.check(context, Some(access_token), Some(thumbprint))
     }
 
     fn check(
@@ -74,36 +57,31 @@ impl Proven<'_> {
         access_token: Option<&str>,
         thumbprint: Option<&str>,
     ) -> Result<VerifiedDpop, ProofError> {
-        let mut values = self.headers.get_all(HEADER).iter();
-        let proof = match (values.next(), values.next()) {
-            (None, _) => return Err(ProofError::Missing),
-            (Some(value), None) => value.to_str().map_err(|_| ProofError::Unreadable)?,
-            (Some(_), Some(_)) => return Err(ProofError::Unreadable),
-        };
         let now = context.now();
         let nonces = DpopNonces::at(&context.sealing_key, now).good();
         let urls = [format!("{}{}", context.origin(), self.uri.path())];
-        Ok(DpopProof::verify(
-            proof,
-            &DpopExpectations {
-                method: self.method.as_str(),
-                urls: &urls,
-                nonces: access_token.is_none().then_some(&nonces),
-                access_token,
-                thumbprint,
-                now,
-            },
-        )?)
+        let expected = DpopExpectations {
+            method: self.method.as_str(),
+            urls: &urls,
+            nonces: access_token.is_none().then_some(&nonces),
+            access_token,
+            thumbprint,
+            now,
+        };
+        DpopProof::of_request(self.headers.get_all(HEADER).iter().map(HeaderValue::as_bytes), &expected)
     }
 }
 
-/// Notes the use of a proof that is right in all else; a second use is refused (§11.1).
-pub(crate) fn note_use(context: &Context, proof: &VerifiedDpop) -> Result<(), ProofError> {
-    if context.used_proofs.first_use(&proof.jkt, &proof.jti, proof.expires, context.now()) {
-        Ok(())
-    } else {
-        Err(ProofError::Used)
-    }
+/// Notes the use of a proof, when the request is right in all else; a second use is refused (§11.1), at every replica.
+///
+/// A row is written for each use. That the nonces of token requests are bound to time limits how old a proof may be, not
+/// how often it is used; and a resource asks for no nonce, which would double the requests of every client.
+pub(crate) async fn note_use(
+    context: &Context,
+    proof: &VerifiedDpop,
+) -> Result<Result<(), ProofError>, StoreError> {
+    let used = SingleUse::of_dpop_proof(&proof.jkt, &proof.jti, proof.expires);
+    Ok(if context.use_once(&used).await? { Ok(()) } else { Err(ProofError::Used) })
 }
 
 /// Gives the client the nonce for its next proof.

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::draw;
-use kubesso_directory::{Application, AuthorizationServerId, ClientId, Server};
+use kubesso_directory::{Application, AuthorizationServerId, ClientId, Server, SingleUse, StoreError};
 use kubesso_token::{RequestObject, RequestObjectError, RequestObjectExpectations};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,16 +55,19 @@ pub(crate) struct PushedId(String);
 
 impl PushedId {
     /// Whether a code was given for it: a `request_uri` is good for one (RFC 9126 §4). Until then the page may be loaded
-    /// again. It is remembered by this process; of several each gives one.
-    pub(crate) fn was_used(&self, context: &Context, client: &ClientId) -> bool {
-        context.used_requests.was_used(client.as_str(), &self.0, context.now())
+    /// again.
+    pub(crate) async fn was_used(&self, context: &Context, client: &ClientId) -> Result<bool, StoreError> {
+        context.store.was_used(&self.used(context, client), context.now()).await
     }
 
-    /// Whether a code may be given for it, which uses it. Where so much is remembered that no more can be, it may.
-    pub(crate) fn may_be_used(&self, context: &Context, client: &ClientId) -> bool {
-        let now = context.now();
-        let end = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
-        context.used_requests.first_use(client.as_str(), &self.0, end, now) || !self.was_used(context, client)
+    /// Whether a code may be given for it, which uses it.
+    pub(crate) async fn may_be_used(&self, context: &Context, client: &ClientId) -> Result<bool, StoreError> {
+        context.store.use_once(&self.used(context, client), context.now()).await
+    }
+
+    fn used(&self, context: &Context, client: &ClientId) -> SingleUse {
+        let end = context.now().saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
+        SingleUse::of_pushed_request(client, &self.0, end)
     }
 }
 
@@ -96,7 +99,7 @@ pub(crate) async fn effective(
         }
         (None, Some(request_uri)) => {
             if let Some(sealed) = request_uri.strip_prefix(PUSHED) {
-                return pulled(context, server, application, sealed);
+                return pulled(context, server, application, sealed).await;
             }
             let object = fetched(context, application, request_uri).await?;
             Ok(Effective { parameters: signed(context, server, application, &object).await?, pushed: None })
@@ -217,7 +220,7 @@ pub(crate) enum NotPushed {
 }
 
 /// What was pushed.
-fn pulled(
+async fn pulled(
     context: &Context,
     server: &Server,
     application: &Application,
@@ -232,7 +235,11 @@ fn pulled(
     if to != server.server.id || client != application.client_id {
         return Err(invalid("The request_uri was given to another client or by another issuer."));
     }
-    if id.was_used(context, &client) {
+    let was_used = id.was_used(context, &client).await.map_err(|error| {
+        tracing::error!(%error, cause = ?error, "whether a pushed request was used could not be read");
+        OAuthError::server_error()
+    })?;
+    if was_used {
         return Err(invalid("The request_uri was used before: push the request again."));
     }
     let parameters = parameters.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect();

@@ -46,6 +46,11 @@ pub async fn purge(connection: &mut dyn Connection, now: Timestamp) -> Result<Pu
     .execute(connection)
     .await
     .map_err(failed())?;
+    let single_uses = Statement::new("DELETE FROM single_uses WHERE ends <= ?")
+        .bind(micros(now))
+        .execute(connection)
+        .await
+        .map_err(failed())?;
     Statement::new("DELETE FROM one_time_tokens WHERE ends <= ?")
         .bind(micros(now))
         .execute(connection)
@@ -61,7 +66,7 @@ pub async fn purge(connection: &mut dyn Connection, now: Timestamp) -> Result<Pu
         .execute(connection)
         .await
         .map_err(failed())?;
-    Ok(Purged { codes, device_decisions, sessions, families, throttles, audit_events })
+    Ok(Purged { codes, device_decisions, sessions, families, single_uses, throttles, audit_events })
 }
 
 /// So long before `now`.

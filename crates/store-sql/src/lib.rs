@@ -20,6 +20,7 @@ mod participants;
 mod people;
 mod row;
 mod sessions;
+mod single_uses;
 mod statement;
 mod store;
 mod tables;
@@ -50,8 +51,8 @@ pub mod names {
         DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName,
         GroupQuery, GroupRule, GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person,
         Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder,
-        Rotation, Session, SessionId, SessionsOf, Snapshot, Store, StoreError, ThrottleKey, ThrottleRule,
-        TokenHash, User, UserAssignment, UserId, UserQuery,
+        Rotation, Session, SessionId, SessionsOf, SingleUse, Snapshot, Store, StoreError, ThrottleKey,
+        ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
     };
 }
 
@@ -69,6 +70,7 @@ pub mod work {
     pub use crate::participants::*;
     pub use crate::people::*;
     pub use crate::sessions::*;
+    pub use crate::single_uses::*;
     pub use crate::throttling::*;
 }
 

@@ -283,6 +283,14 @@ macro_rules! store_by_sql {
                     $crate::work::has_ended(&mut $crate::Database::read(self).await?, grant).await
                 }
 
+                async fn use_once(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::use_once(transaction, what, now))
+                }
+
+                async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
+                    $crate::work::was_used(&mut $crate::Database::read(self).await?, what, now).await
+                }
+
                 async fn attempt(
                     &self,
                     key: &ThrottleKey,

@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_grant_type_of_families.sql"),
     include_str!("../migrations/0003_device_decisions.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_bound_grants.sql"),
     include_str!("../migrations/0008_what_grants_keep.sql"),
     include_str!("../migrations/0009_consents.sql"),
+    include_str!("../migrations/0010_single_uses.sql"),
 ];
 
 /// The version that this program writes.

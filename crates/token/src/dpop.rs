@@ -38,8 +38,7 @@ pub struct DpopExpectations<'a> {
     pub now: Timestamp,
 }
 
-/// A proof that was checked. Whether it was used before was not: remember `jti` until `expires`
-/// ([`JtiMemory`](crate::JtiMemory)).
+/// A proof that was checked. Whether it was used before was not: remember `jti` until `expires`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedDpop {
     /// The RFC 7638 thumbprint of its key, base64url.
@@ -93,6 +92,33 @@ impl DpopError {
     }
 }
 
+/// Why the proof of a request is not good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// There is none.
+    #[error("the header DPoP is missing")]
+    Missing,
+    /// More than one header, or none that is a text (RFC 9449 §4.3, rule 1).
+    #[error("send one header DPoP")]
+    Unreadable,
+    /// It came before (§11.1). Whoever remembers proofs says so.
+    #[error("this DPoP proof was used before: make one for each request")]
+    Used,
+    /// The proof itself.
+    #[error("{0}")]
+    Wrong(#[from] DpopError),
+}
+
+impl ProofError {
+    /// The `error` of the answer (RFC 9449 §5, §8).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Wrong(error) => error.code(),
+            Self::Missing | Self::Unreadable | Self::Used => "invalid_dpop_proof",
+        }
+    }
+}
+
 impl From<MalformedClaim> for DpopError {
     fn from(MalformedClaim(name): MalformedClaim) -> Self {
         Self::Claim(name)
@@ -104,6 +130,23 @@ impl From<MalformedClaim> for DpopError {
 pub struct DpopProof;
 
 impl DpopProof {
+    /// Checks the proof of a request by all values of its headers `DPoP`, as [`verify`](Self::verify) does.
+    ///
+    /// # Errors
+    /// [`ProofError`], but for [`ProofError::Used`].
+    pub fn of_request<'a>(
+        headers: impl IntoIterator<Item = &'a [u8]>,
+        expected: &DpopExpectations<'_>,
+    ) -> Result<VerifiedDpop, ProofError> {
+        let mut values = headers.into_iter();
+        let proof = match (values.next(), values.next()) {
+            (None, _) => return Err(ProofError::Missing),
+            (Some(value), None) => str::from_utf8(value).map_err(|_| ProofError::Unreadable)?,
+            (Some(_), Some(_)) => return Err(ProofError::Unreadable),
+        };
+        Ok(Self::verify(proof, expected)?)
+    }
+
     /// Checks the value of a `DPoP` header by the rules of RFC 9449 §4.3 (that there is only one such header, the caller
     /// knows): `typ`, an asymmetric `alg`, the signature by the public key in `jwk`, `jti`, `htm`, `htu`, `iat` at most
     /// [`DPOP_MAX_AGE`] ago and 60 s ahead, and, as far as they are expected, key, `ath` and `nonce`. The nonce comes

@@ -1,4 +1,4 @@
-//! What may be used once (RFC 7523 §3 rule 7, RFC 9449 §11.1), remembered until it would be refused anyway.
+//! What was used here of what may be used once (RFC 7523 §3 rule 7, RFC 9449 §11.1), until it would be refused anyway.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
-/// Remembers which `jti` each owner has used. It lives in one process: of several replicas each takes a token once.
+/// Remembers which `jti` each owner has used. It lives in one process, before what all replicas remember: it spares them
+/// what comes again here, and bounds how much one owner has them remember.
 ///
 /// Its size is bounded, in all and for each owner, and when it is full what is new counts as used: forgetting what is
 /// still good would let it be used again. So ask it last, when all else about a token is known to be right, and let the

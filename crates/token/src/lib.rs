@@ -44,7 +44,7 @@ mod verifying_key;
 pub use algorithm::{Algorithm, Curve};
 pub use client_assertion::{AssertionError, AssertionExpectations, ClientAssertion, VerifiedAssertion};
 pub use client_keys::JwkSetError;
-pub use dpop::{DPOP_MAX_AGE, DpopError, DpopExpectations, DpopProof, VerifiedDpop};
+pub use dpop::{DPOP_MAX_AGE, DpopError, DpopExpectations, DpopProof, ProofError, VerifiedDpop};
 pub use error::TokenError;
 pub use id_token::{ClaimsError, IdTokenClaims, IdTokenExpectations};
 pub use jti_memory::JtiMemory;

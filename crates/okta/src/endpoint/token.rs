@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
     Application, AuditEvent, AuditEventId, Change, ClientAuthentication, ClientId, ClientKeys, Expectation,
-    GrantType, Outcome, ScopeName,
+    GrantType, Outcome, ScopeName, SingleUse,
 };
 use kubesso_token::{AssertionExpectations, ClientAssertion, JwkSet, VerifiedAssertion, VerifiedDpop};
 use serde_json::{Map, json};
@@ -116,7 +116,7 @@ pub(crate) async fn token(
     let scopes = granted(application, parameters.required("scope")?)?;
     let proof = prove(&context, application, &method, &uri, &headers)?;
     // Only now: an assertion that led to a challenge may come again.
-    note_uses(&context, &application.client_id, &assertion, proof.as_ref())?;
+    note_uses(&context, &application.client_id, &assertion, proof.as_ref()).await?;
 
     let now = context.now();
     let token = AccessToken {
@@ -252,18 +252,20 @@ fn prove(
     })
 }
 
-fn note_uses(
+async fn note_uses(
     context: &Context,
     client: &ClientId,
     assertion: &VerifiedAssertion,
     proof: Option<&VerifiedDpop>,
 ) -> Result<(), OauthError> {
     if let Some(proof) = proof {
-        dpop::note_use(context, proof).map_err(|error| OauthError::new(error.code(), error.to_string()))?;
+        let noted = dpop::note_use(context, proof).await.map_err(ApiError::from)?;
+        noted.map_err(|error| OauthError::new(error.code(), error.to_string()))?;
     }
-    let owner = format!("assertion {client}");
-    if let Some(jti) = &assertion.jti
-        && !context.used.first_use(&owner, jti, assertion.expires, context.now())
+    let used = assertion.jti.as_ref();
+    let used = used.map(|jti| SingleUse::of_client_assertion(client, jti, assertion.expires));
+    if let Some(used) = used
+        && !context.use_once(&used).await.map_err(ApiError::from)?
     {
         return Err(OauthError::new(
             "invalid_client",

@@ -180,7 +180,7 @@ impl TokenRequest<'_> {
             return Err(OAuthError::new(ErrorCode::InvalidDpopProof, description));
         }
         match grant_type {
-            GrantType::ClientCredentials => self.act_for_itself(parameters),
+            GrantType::ClientCredentials => self.act_for_itself(parameters).await,
             GrantType::DeviceCode => self.poll(parameters).await,
             GrantType::Password => self.check_password(parameters).await,
             GrantType::RefreshToken => self.refresh(parameters).await,
@@ -190,7 +190,7 @@ impl TokenRequest<'_> {
     }
 
     /// What somebody allowed, as a response, and as a family to be stored with it.
-    fn begin(
+    async fn begin(
         &self,
         authorization: &Authorization,
         person: &Person,
@@ -213,22 +213,24 @@ impl TokenRequest<'_> {
         if self.application.authentication == ClientAuthentication::None {
             family.dpop_jkt = self.thumbprint().map(str::to_owned);
         }
-        let issued = self.sign(&Subject {
-            issuer: &self.context.issuer(&self.server.server.id),
-            server: self.server,
-            application: self.application,
-            person: Some(person),
-            scopes,
-            lifetimes,
-            grant: &authorization.grant,
-            session: Some(&authorization.session),
-            auth_time: authorization.auth_time,
-            amr: &authorization.amr,
-            acr: self.requested.acr(&authorization.amr),
-            nonce,
-            dpop_jkt: self.thumbprint(),
-            exchange: None,
-        })?;
+        let issued = self
+            .sign(&Subject {
+                issuer: &self.context.issuer(&self.server.server.id),
+                server: self.server,
+                application: self.application,
+                person: Some(person),
+                scopes,
+                lifetimes,
+                grant: &authorization.grant,
+                session: Some(&authorization.session),
+                auth_time: authorization.auth_time,
+                amr: &authorization.amr,
+                acr: self.requested.acr(&authorization.amr),
+                nonce,
+                dpop_jkt: self.thumbprint(),
+                exchange: None,
+            })
+            .await?;
         let token_ids = issued.token_ids.clone();
         let response = response(issued, refresh_token.as_ref().map(RefreshToken::expose).as_ref(), scopes);
         Ok(Beginning { family, response, token_ids })
@@ -308,25 +310,25 @@ impl TokenRequest<'_> {
 
     /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails
     /// before leaves nothing behind.
-    fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
-        let key = self.ready_to_sign()?;
+    async fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
+        let key = self.ready_to_sign().await?;
         tokens::issue(subject, self.requested, key, &*self.context.entropy, self.context.now())
             .map_err(internal)
     }
 
-    fn sign_one(
+    async fn sign_one(
         &self,
         kind: Kind,
         subject: &Subject<'_>,
         person: &Person,
     ) -> Result<IssuedToken, OAuthError> {
-        let (key, entropy, now) = (self.ready_to_sign()?, &*self.context.entropy, self.context.now());
+        let (key, entropy, now) = (self.ready_to_sign().await?, &*self.context.entropy, self.context.now());
         tokens::issue_one(kind, subject, self.requested, person, key, entropy, now).map_err(internal)
     }
 
-    fn ready_to_sign(&self) -> Result<&SigningKey, OAuthError> {
+    async fn ready_to_sign(&self) -> Result<&SigningKey, OAuthError> {
         if let Some(proof) = self.proof {
-            dpop::note_use(self.context, proof)?;
+            dpop::note_use(self.context, proof).await.map_err(internal)??;
         }
         let key = self.configuration.signing_key(self.server).ok_or_else(|| {
             tracing::error!(server = %self.server.server.id, "there is no signing key");

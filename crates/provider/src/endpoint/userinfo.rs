@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use kubesso_directory::{
     ClaimsFor, ClientId, GrantId, ScopeName, Server, StoreError, UserId, assignment, claims, parse_scopes,
 };
-use kubesso_token::Algorithm;
+use kubesso_token::{Algorithm, ProofError};
 use serde_json::{Map, Value};
 
 use crate::context::{Configuration, Context};
-use crate::dpop::Proven;
+use crate::dpop::{self, Proven};
 use crate::endpoint::{self, discovery};
 use crate::oauth_error::{OAuthError, never_stored};
 use crate::requested::single_claims;
@@ -189,17 +189,18 @@ async fn userinfo(
     let presented = presented.ok_or(Refused::NoToken)?;
     let token = AccessToken::read(context, configuration, server, presented.token, context.now())
         .ok_or(Refused::InvalidToken)?;
-    match (&token.dpop_jkt, presented.with_proof) {
-        (None, false) => {}
+    let refused = |error: ProofError| {
+        tracing::info!(reason = %error, "DPoP proof refused");
+        Refused::Unproven
+    };
+    let proof = match (&token.dpop_jkt, presented.with_proof) {
+        (None, false) => None,
         (None, true) => return Err(Refused::InvalidToken),
         (Some(_), false) => return Err(Refused::Unproven),
         (Some(thumbprint), true) => {
-            proven.for_resource(context, presented.token, thumbprint).map_err(|error| {
-                tracing::info!(reason = %error, "DPoP proof refused");
-                Refused::Unproven
-            })?;
+            Some(proven.for_resource(context, presented.token, thumbprint).map_err(refused)?)
         }
-    }
+    };
     let internal = |error: StoreError| {
         tracing::error!(%error, cause = ?error, "userinfo failed");
         Refused::Internal
@@ -219,6 +220,9 @@ async fn userinfo(
         .filter(|person| person.user.status.may_sign_in())
         .filter(|person| assignment(&configuration.snapshot, &application.id, person).is_some())
         .ok_or(Refused::InvalidToken)?;
+    if let Some(proof) = proof {
+        dpop::note_use(context, &proof).await.map_err(internal)?.map_err(refused)?;
+    }
     let mut values =
         claims(&server.claims, ClaimsFor::UserInfo, &token.scopes, Some(&person), application).values;
     let asked = token.claims.get(USERINFO_CLAIM).and_then(Value::as_array).into_iter().flatten();

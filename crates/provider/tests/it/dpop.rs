@@ -50,7 +50,7 @@ impl Prover {
         self.proof(house, "POST", TOKEN, &json!({ "nonce": nonce(house).await }))
     }
 
-    fn for_userinfo(&self, house: &House, token: &str) -> String {
+    pub(crate) fn for_userinfo(&self, house: &House, token: &str) -> String {
         self.proof(house, "GET", USERINFO, &json!({ "ath": hash(token) }))
     }
 }
@@ -72,6 +72,11 @@ pub(crate) async fn post(house: &House, body: &str, proof: Option<&str>) -> Answ
         request = request.header("dpop", proof);
     }
     house.browser().send(request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+pub(crate) async fn userinfo(house: &House, token: &str, proof: &str) -> Answer {
+    let request = Request::get(USERINFO).header(header::AUTHORIZATION, format!("DPoP {token}"));
+    house.browser().send(request.header("dpop", proof).body(Body::empty()).unwrap()).await
 }
 
 async fn code(house: &House, changes: &[&str]) -> String {
@@ -269,4 +274,27 @@ async fn userinfo_takes_a_bound_token_with_its_proof_only() {
         let challenge = answer.header("www-authenticate");
         assert!(challenge.contains(error), "{index}: {challenge}");
     }
+}
+
+#[tokio::test]
+async fn a_proof_is_remembered_beyond_a_restart_and_nothing_of_whoever_fails_is() {
+    let house = House::new().await;
+    let prover = Prover::new();
+    let tokens = bound(&house, &prover).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let proof = prover.for_userinfo(&house, token);
+    userinfo(&house, token, &proof).await.expect(StatusCode::OK);
+    // Wrong in something else: a code that does not exist, a token that was revoked, a client that is none.
+    let body = redeeming("invented", &[]);
+    post(&house, &body, Some(&prover.for_tokens(&house).await)).await.expect(StatusCode::BAD_REQUEST);
+    let body = redeeming("invented", &["client_id=nobody"]);
+    post(&house, &body, Some(&prover.for_tokens(&house).await)).await.expect(StatusCode::UNAUTHORIZED);
+    let body = refreshing(tokens["refresh_token"].as_str().unwrap(), &["scope=beyond"]);
+    post(&house, &body, Some(&prover.for_tokens(&house).await)).await.expect(StatusCode::BAD_REQUEST);
+
+    let restarted = house.restarted().await;
+    userinfo(&restarted, token, &proof).await.expect(StatusCode::UNAUTHORIZED);
+    restarted.advance(SignedDuration::from_mins(6));
+    let purged = restarted.store.purge(restarted.clock_now()).await.unwrap();
+    assert_eq!(purged.single_uses, 2, "of the code's proof and of userinfo's");
 }

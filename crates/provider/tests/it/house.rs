@@ -156,6 +156,20 @@ impl House {
         Self { clock, entropy, store, sealing_key, provider, application, directory, told, web }
     }
 
+    /// The same house after its provider was ended and started again: what was in its memory is gone.
+    pub(crate) async fn restarted(self) -> Self {
+        let provider = Provider::new(ProviderConfig {
+            base_url: ORIGIN.parse().unwrap(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            sealing_key: self.sealing_key.clone(),
+            back_channel: Some(self.told.clone()),
+            fetch: Some(self.web.clone()),
+        });
+        Self { provider: provider.await.unwrap(), ..self }
+    }
+
     pub(crate) fn browser(&self) -> Browser {
         Browser { router: self.provider.router(), cookies: BTreeMap::new() }
     }

@@ -11,7 +11,7 @@ use crate::house::{Answer, House, ISSUER, PASSWORD, form};
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The application of the house, registered with `keys`.
-async fn register(house: &House, keys: ClientKeys) {
+pub(crate) async fn register(house: &House, keys: ClientKeys) {
     let mut application = house.application.clone();
     application.authentication = ClientAuthentication::PrivateKeyJwt(keys);
     house.change(Change::PutApplication(application)).await;
@@ -25,7 +25,7 @@ async fn registered(algorithm: Algorithm) -> (House, SigningKey) {
 }
 
 /// A good assertion for the token endpoint with `changes`; `null` removes.
-fn assertion(house: &House, key: &SigningKey, changes: &Value) -> String {
+pub(crate) fn assertion(house: &House, key: &SigningKey, changes: &Value) -> String {
     let now = house.clock_now().as_second();
     let mut claims = json!({
         "iss": "k8s", "sub": "k8s", "aud": format!("{ISSUER}/v1/token"), "iat": now, "exp": now + 3600, "jti": "j-0"
@@ -38,7 +38,7 @@ fn assertion(house: &House, key: &SigningKey, changes: &Value) -> String {
 }
 
 /// A request that every endpoint would answer one way or another if the client is who it says.
-async fn post(house: &House, endpoint: &str, assertion: &str, changes: &[&str]) -> Answer {
+pub(crate) async fn post(house: &House, endpoint: &str, assertion: &str, changes: &[&str]) -> Answer {
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", "junk"),

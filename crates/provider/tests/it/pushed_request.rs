@@ -25,7 +25,7 @@ async fn push(house: &House, changes: &[&str]) -> Answer {
 }
 
 /// Where the browser goes with what was pushed.
-async fn pushed(house: &House, changes: &[&str]) -> String {
+pub(crate) async fn pushed(house: &House, changes: &[&str]) -> String {
     let body = push(house, changes).await.expect(StatusCode::CREATED).json();
     assert_eq!(body["expires_in"], 90);
     with(&[("client_id", "k8s"), ("request_uri", body["request_uri"].as_str().unwrap())])

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_ambient::SeededEntropy;
-use kubesso_directory::{Change, Status, Store};
+use kubesso_directory::{Change, ClientKeys, Status, Store};
 use kubesso_provider::{Provider, ProviderConfig};
 use kubesso_store_postgres::PostgresStore;
 use kubesso_store_postgres::testkit::Server;
+use kubesso_token::{Algorithm, SigningKey};
+use serde_json::json;
 
-use crate::house::{House, ORIGIN, PASSWORD, Tokens, World};
+use crate::dpop::{self, Prover};
+use crate::house::{House, ORIGIN, PASSWORD, Tokens, World, form};
+use crate::private_key_jwt::{assertion, register};
+use crate::pushed_request::pushed;
 
 /// Two replicas, with randomness of their own, and one clock.
 async fn replicas() -> (House, House) {
@@ -119,4 +124,54 @@ async fn what_one_signed_the_other_publishes_and_attempts_count_at_both() {
         let answer = house.browser().sign_in(&house.authorize(&[]), "dev@example.com", PASSWORD).await;
         assert_eq!(answer.returned("code"), None, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_proof_that_one_took_the_other_refuses() {
+    let (one, other) = replicas().await;
+    let prover = Prover::new();
+    let tokens = dpop::bound(&one, &prover).await;
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    let body =
+        form(&[("grant_type", "refresh_token"), ("client_id", "k8s"), ("refresh_token", refresh_token)], &[]);
+    let proof = prover.for_tokens(&one).await;
+    dpop::post(&one, &body, Some(&proof)).await.expect(StatusCode::OK);
+    let refused = dpop::post(&other, &body, Some(&proof)).await.expect(StatusCode::BAD_REQUEST).error();
+    assert_eq!(refused.0, "invalid_dpop_proof");
+    assert!(refused.1.contains("used before"), "{refused:?}");
+
+    // At both at once, at the resource: one takes it.
+    let access_token = tokens["access_token"].as_str().unwrap();
+    let proof = prover.for_userinfo(&one, access_token);
+    let both = (0..8).map(|turn| {
+        let house = if turn % 2 == 0 { &one } else { &other };
+        dpop::userinfo(house, access_token, &proof)
+    });
+    let answers = futures_util::future::join_all(both).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == StatusCode::OK).count(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn an_assertion_and_a_pushed_request_are_used_once_at_both_together() {
+    let (one, other) = replicas().await;
+    let path = pushed(&one, &[]).await;
+    let (page, late) = (one.browser().get(&path).await, other.browser().get(&path).await);
+    let first = one.browser().sign_in(&path, "dev@example.com", PASSWORD).await;
+    assert!(first.returned("code").is_some(), "{first:?}");
+    for house in [&one, &other] {
+        let again = house.browser().get(&path).await.expect(StatusCode::BAD_REQUEST);
+        assert!(again.body.contains("was used before"), "{}", again.body);
+    }
+    drop((page.expect(StatusCode::OK), late.expect(StatusCode::OK)));
+
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    register(&one, ClientKeys::Inline(json!({ "keys": [key.public_jwk()] }))).await;
+    other.advance(SignedDuration::from_millis(250));
+    let text = assertion(&one, &key, &json!({ "jti": "at both" }));
+    let both = (0..8).map(|turn| {
+        let house = if turn % 2 == 0 { &one } else { &other };
+        crate::private_key_jwt::post(house, "introspect", &text, &[])
+    });
+    let answers = futures_util::future::join_all(both).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == StatusCode::OK).count(), 1, "{answers:?}");
 }

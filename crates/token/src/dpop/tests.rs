@@ -177,3 +177,26 @@ fn key_token_and_nonce_are_compared_where_they_are_expected() {
         assert_eq!((error.code(), &error), ("use_dpop_nonce", &DpopError::Nonce));
     }
 }
+
+#[test]
+fn a_request_has_one_header_with_a_proof_in_it() {
+    let expected = DpopExpectations {
+        method: "GET",
+        urls: &[],
+        nonces: None,
+        access_token: None,
+        thumbprint: None,
+        now: now(),
+    };
+    let read =
+        |values: &[&'static [u8]]| DpopProof::of_request(values.iter().copied(), &expected).unwrap_err();
+    assert_eq!(read(&[]), ProofError::Missing);
+    assert_eq!(read(&[b"x", b"x"]), ProofError::Unreadable);
+    assert_eq!(read(&[b"\xff"]), ProofError::Unreadable);
+    let wrong = read(&[b"x"]);
+    assert!(matches!(wrong, ProofError::Wrong(DpopError::Signature(_))), "{wrong:?}");
+    assert_eq!(
+        (wrong.code(), ProofError::Wrong(DpopError::Nonce).code()),
+        ("invalid_dpop_proof", "use_dpop_nonce")
+    );
+}

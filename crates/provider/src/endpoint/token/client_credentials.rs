@@ -18,7 +18,7 @@ use crate::tokens::Subject;
 const OF_PEOPLE: [&str; 2] = ["offline_access", "openid"];
 
 impl TokenRequest<'_> {
-    pub(super) fn act_for_itself(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
+    pub(super) async fn act_for_itself(&self, parameters: &Parameters) -> Result<TokenResponse, OAuthError> {
         let (server, client) = (self.server, &self.application.client_id);
         if self.application.authentication == ClientAuthentication::None {
             let description = "The client has no credentials of its own; register it with a secret or a key.";
@@ -42,22 +42,24 @@ impl TokenRequest<'_> {
             OAuthError::new(ErrorCode::AccessDenied, NO_RULE)
         })?;
         let id = GrantId::generate(&*self.context.entropy);
-        let issued = self.sign(&Subject {
-            issuer: &self.context.issuer(&server.server.id),
-            server,
-            application: self.application,
-            person: None,
-            scopes: &scopes,
-            lifetimes: grant.lifetimes(),
-            grant: &id,
-            session: None,
-            auth_time: self.context.now(),
-            amr: &[],
-            acr: None,
-            nonce: None,
-            dpop_jkt: self.thumbprint(),
-            exchange: None,
-        })?;
+        let issued = self
+            .sign(&Subject {
+                issuer: &self.context.issuer(&server.server.id),
+                server,
+                application: self.application,
+                person: None,
+                scopes: &scopes,
+                lifetimes: grant.lifetimes(),
+                grant: &id,
+                session: None,
+                auth_time: self.context.now(),
+                amr: &[],
+                acr: None,
+                nonce: None,
+                dpop_jkt: self.thumbprint(),
+                exchange: None,
+            })
+            .await?;
         let [access_token, _] = &issued.token_ids;
         tracing::info!(
             %client,

@@ -28,12 +28,9 @@ impl TokenRequest<'_> {
         let authorization = Authorization { other: granted.to_store(), ..code.authorization() };
         let grant = self.decide(&person, authorization.grant_type, &code.scopes).ok_or_else(not_any_more)?;
         let requested = granted.narrowed(&self.requested.resources, self.server)?;
-        let new = TokenRequest { requested: &requested, ..*self }.begin(
-            &authorization,
-            &person,
-            grant.lifetimes(),
-            code.nonce.as_deref(),
-        )?;
+        let new = TokenRequest { requested: &requested, ..*self }
+            .begin(&authorization, &person, grant.lifetimes(), code.nonce.as_deref())
+            .await?;
         match self.context.store.redeem_code(&hash, Some(&new.family), now).await.map_err(internal)? {
             Redemption::Redeemed => {}
             lost => return Err(self.not_redeemed(&lost)),

@@ -67,12 +67,9 @@ impl TokenRequest<'_> {
             .ok_or_else(|| OAuthError::new(ErrorCode::AccessDenied, NO_RULE))?;
         self.check_consent(&person, &authorization.scopes).await?;
         let requested = granted.narrowed(&self.requested.resources, self.server)?;
-        let new = TokenRequest { requested: &requested, ..*self }.begin(
-            &authorization,
-            &person,
-            grant.lifetimes(),
-            None,
-        )?;
+        let new = TokenRequest { requested: &requested, ..*self }
+            .begin(&authorization, &person, grant.lifetimes(), None)
+            .await?;
         let redeemed =
             self.context.store.redeem_device_code(user_code, &new.family, self.context.now()).await;
         if let Err(refusal) = redeemed.map_err(internal)? {

@@ -114,7 +114,8 @@ impl TokenRequest<'_> {
                 ends: origin.ends.min(family.end()),
             }),
         };
-        let issued = TokenRequest { requested: &requested, ..*self }.sign_one(kind, &subject, &person)?;
+        let issued =
+            TokenRequest { requested: &requested, ..*self }.sign_one(kind, &subject, &person).await?;
         self.audit_exchange(kind, target, &person, &origin).await?;
         let unused = String::new();
         self.log(GrantType::TokenExchange, &person, &family.grant, &[issued.id, unused]);

@@ -70,12 +70,9 @@ impl TokenRequest<'_> {
             amr,
             other: requested.to_store(),
         };
-        let new = TokenRequest { requested: &requested, ..*self }.begin(
-            &authorization,
-            &person,
-            grant.lifetimes(),
-            None,
-        )?;
+        let new = TokenRequest { requested: &requested, ..*self }
+            .begin(&authorization, &person, grant.lifetimes(), None)
+            .await?;
         self.context.store.begin_family(&new.family).await.map_err(internal)?;
         self.audit_sign_in(&person, Outcome::Success, "signed in with a password at the token endpoint")
             .await?;

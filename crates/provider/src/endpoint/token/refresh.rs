@@ -42,22 +42,24 @@ impl TokenRequest<'_> {
         let requested = Requested::stored(&family.other)?
             .narrowed(&self.requested.resources, self.server)?
             .permitted_to(self.server, self.application, &asked);
-        let issued = TokenRequest { requested: &requested, ..*self }.sign(&Subject {
-            issuer: &self.context.issuer(&self.server.server.id),
-            server: self.server,
-            application: self.application,
-            person: Some(&person),
-            scopes: &scopes,
-            lifetimes: grant.lifetimes(),
-            grant: &family.grant,
-            session: Some(&family.session),
-            auth_time: family.auth_time,
-            amr: &family.amr,
-            acr: requested.acr(&family.amr),
-            nonce: None,
-            dpop_jkt: self.thumbprint(),
-            exchange: None,
-        })?;
+        let issued = TokenRequest { requested: &requested, ..*self }
+            .sign(&Subject {
+                issuer: &self.context.issuer(&self.server.server.id),
+                server: self.server,
+                application: self.application,
+                person: Some(&person),
+                scopes: &scopes,
+                lifetimes: grant.lifetimes(),
+                grant: &family.grant,
+                session: Some(&family.session),
+                auth_time: family.auth_time,
+                amr: &family.amr,
+                acr: requested.acr(&family.amr),
+                nonce: None,
+                dpop_jkt: self.thumbprint(),
+                exchange: None,
+            })
+            .await?;
         let terms = RefreshTerms {
             rotation: self.application.refresh_rotation,
             window: grant.lifetimes().refresh_window().duration(),
