@@ -9,20 +9,30 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread::sleep;
 use std::time::Duration;
 
 /// What to say when it is not there.
 const MISSING: &str = "PostgreSQL (15 or newer) is missing: `apt-get install postgresql` as root";
 
-/// Waits for the end of its input, which is the end of the test process, and then stops the server and removes its
-/// folder.
+/// At each line of its input it kills the server with all its processes, and starts it again. At the end of its input,
+/// which is the end of the test process, it stops the server and removes its folder.
+///
+/// `fsync=off`: what a process has written outlives the process; only the end of the machine would lose it.
 const KEEPER: &str = r#"
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=400 >"$2/log" 2>&1 &
-server=$!
-read -r _
+serve() {
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=400 >>"$2/log" 2>&1 &
+    server=$!
+}
+serve "$1" "$2"
+while read -r _; do
+    # It may have failed to start.
+    kill -KILL $server $(cat "/proc/$server/task/$server/children")
+    wait $server
+    serve "$1" "$2"
+done
 kill -QUIT $server
 wait $server
 rm -rf "$2"
@@ -35,7 +45,7 @@ pub struct Server {
     programs: PathBuf,
     databases: AtomicU32,
     /// Closed by the end of the process.
-    _lifeline: ChildStdin,
+    lifeline: Mutex<ChildStdin>,
 }
 
 impl Server {
@@ -45,10 +55,35 @@ impl Server {
         SERVER.get_or_init(Self::start).as_ref().map_err(Clone::clone)
     }
 
+    /// A server of the caller's own, which may be [crashed](Self::crash).
+    pub fn alone() -> Result<Self, String> {
+        Self::start()
+    }
+
+    /// Kills the server with all its processes (SIGKILL), as the kernel does when memory is short, and starts it again.
+    pub fn crash(&self) -> Result<(), String> {
+        let before = self.process();
+        // A new server refuses to start while a process of the old one is still there; then it is tried again.
+        for _ in 0..20 {
+            let mut lifeline = self.lifeline.lock().map_err(|error| error.to_string())?;
+            lifeline.write_all(b"\n").and_then(|()| lifeline.flush()).map_err(|error| error.to_string())?;
+            drop(lifeline);
+            for _ in 0..100 {
+                if self.process() != before && self.answers(1) {
+                    return Ok(());
+                }
+                sleep(Duration::from_millis(50));
+            }
+        }
+        Err(format!("the PostgreSQL server does not come back:\n{}", self.log()))
+    }
+
     fn start() -> Result<Self, String> {
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
         let programs = programs().ok_or(MISSING)?;
         let failed = |error: io::Error| format!("no PostgreSQL server could be started: {error}");
-        let folder = env::temp_dir().join(format!("kubesso-postgres-{}", std::process::id()));
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("kubesso-postgres-{}-{number}", std::process::id()));
         fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let owner = owner(&folder).map_err(failed)?;
         // PostgreSQL compares by the rules of a language here, to prove that the store does not depend on it.
@@ -66,15 +101,32 @@ impl Server {
         keeper.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut keeper = keeper.spawn().map_err(failed)?;
         let lifeline = keeper.stdin.take().ok_or("the server's keeper has no input")?;
-        let server = Self { folder, programs, databases: AtomicU32::new(0), _lifeline: lifeline };
-        for _ in 0..600 {
-            if server.sql("SELECT 1").is_ok() {
-                return Ok(server);
-            }
-            sleep(Duration::from_millis(50));
+        let server = Self { folder, programs, databases: AtomicU32::new(0), lifeline: Mutex::new(lifeline) };
+        if server.answers(600) {
+            return Ok(server);
         }
-        let log = fs::read_to_string(server.folder.join("log")).unwrap_or_default();
-        Err(format!("the PostgreSQL server does not answer:\n{log}"))
+        Err(format!("the PostgreSQL server does not answer:\n{}", server.log()))
+    }
+
+    /// Whether it answers, asked so often.
+    fn answers(&self, times: u32) -> bool {
+        (0..times).any(|_| {
+            let answered = self.sql("SELECT 1").is_ok();
+            if !answered {
+                sleep(Duration::from_millis(50));
+            }
+            answered
+        })
+    }
+
+    /// The first line of what a running server writes about itself: its process id.
+    fn process(&self) -> Option<String> {
+        let written = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        written.lines().next().map(str::to_owned)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// The URL of a new database.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench signin`: what a person waits for when the token is there already. `cargo xtask bench directory`: the
 //! management API over a large directory, which `crates/okta/benches/directory` measures. `cargo xtask bench provider`: the
-//! provider under load (`tests/e2e/benches/provider`).
+//! provider under load (`tests/e2e/benches/provider`). `cargo xtask soak`: kills under load (`tests/e2e/benches/soak`).
 //!
 //! Of a sign-in, whole processes, from spawn to exit, interleaved, so that a busy moment hits all alike. `true` is the control:
 //! what any process costs on this machine. kubelogin is measured beside ours where it is on the path or built as a peer.
@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::environment::{find_program, target, workspace};
 use crate::{measure, plugin, tools};
@@ -70,13 +71,42 @@ pub(crate) fn directory(users: u32, rounds: u32) -> Result<ExitCode> {
 
 /// Builds kubesso and the program that loads it with optimisations, and runs it; it prints its table itself.
 pub(crate) fn provider(seconds: u32) -> Result<ExitCode> {
+    loaded("provider", &[&seconds.to_string()])
+}
+
+/// Where the directory is while kubesso is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Database {
+    /// A file
+    Sqlite,
+    /// A PostgreSQL server, which is killed too
+    Postgres,
+}
+
+/// Builds kubesso and the program that loads and kills it with optimisations, and runs it; it ends with the first thing
+/// that was lost or doubled.
+pub(crate) fn soak(database: Option<Database>, rounds: u32, seconds: u32) -> Result<ExitCode> {
+    tools::postgresql()?;
+    let (rounds, seconds) = (rounds.to_string(), seconds.to_string());
+    for (name, value) in [("sqlite", Database::Sqlite), ("postgres", Database::Postgres)] {
+        if database.is_none_or(|chosen| chosen == value)
+            && loaded("soak", &[name, &rounds, &seconds])? != ExitCode::SUCCESS
+        {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A program of `tests/e2e/benches` beside a kubesso of its own.
+fn loaded(bench: &str, arguments: &[&str]) -> Result<ExitCode> {
     let mut build = Command::new("cargo");
     build.args(["build", "--locked", "--release", "--package=kubesso-cli"]);
     tools::succeed("build-kubesso-release", &mut build)?;
     let kubesso = target().join("release").join(format!("kubesso{}", std::env::consts::EXE_SUFFIX));
     let mut cargo = Command::new("cargo");
-    cargo.args(["bench", "--locked", "--quiet", "--package=kubesso-e2e", "--bench=provider", "--"]);
-    cargo.arg(seconds.to_string()).env("KUBESSO_BIN", kubesso).current_dir(workspace());
+    cargo.args(["bench", "--locked", "--quiet", "--package=kubesso-e2e"]).arg(format!("--bench={bench}"));
+    cargo.arg("--").args(arguments).env("KUBESSO_BIN", kubesso).current_dir(workspace());
     let status = cargo.status().context("cargo could not be started")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

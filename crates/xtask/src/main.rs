@@ -47,6 +47,18 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Kill kubesso, and PostgreSQL, at random under load, and see that whatever was answered is there, once
+    Soak {
+        /// On which database; both, if none is named
+        #[arg(long, value_enum)]
+        database: Option<bench::Database>,
+        /// How many rounds
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+        /// How many seconds the load lasts in each; about ten kills are in a round
+        #[arg(long, default_value_t = 120)]
+        seconds: u32,
+    },
     /// Make the real peers (kube-apiserver, etcd, Keycloak, the oracles …) that are missing, and say where they are
     Peers,
 }
@@ -88,6 +100,7 @@ fn main() -> ExitCode {
         Command::Bench { what: Bench::Signin { runs } } => bench::signin(runs).map(|()| ExitCode::SUCCESS),
         Command::Bench { what: Bench::Directory { users, rounds } } => bench::directory(users, rounds),
         Command::Bench { what: Bench::Provider { seconds } } => bench::provider(seconds),
+        Command::Soak { database, rounds, seconds } => bench::soak(database, rounds, seconds),
         Command::Peers => peers::print(),
     };
     match outcome {

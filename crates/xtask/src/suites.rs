@@ -149,6 +149,7 @@ impl Suite {
                     peers::ensure_kubectl(&peers::ensure_built(progress)?, progress)?;
                 }
                 tools::browser()?;
+                tools::postgresql()?;
                 tools::succeed("build-kubesso", &mut cargo(&["build", "--locked", "--package=kubesso-cli"]))?;
                 let mut e2e = cargo(&["test", "--locked", "--package=kubesso-e2e", "--lib", "--tests"]);
                 e2e.env("KUBESSO_BIN", target().join("debug/kubesso"));

@@ -13,6 +13,8 @@
 //! | [`oauth2_proxy`] | oauth2-proxy before an application that shows what it was told |
 //! | [`administrator`] | somebody who sets access up by the management API |
 //! | [`okta_sdk`] | programs that manage kubesso with Okta's own SDKs |
+//! | [`installation`] | `kubesso serve` with a configuration, started, killed and started again |
+//! | [`soak`] | what is there, once, after kills under load |
 //! | [`provider`] | the providers that it is tried against: ours, Keycloak and oidc-provider |
 //! | [`visitor`] | a person with a browser at the pages of any provider |
 //! | [`token_cache`] | the plugin's cache as it is on disk |
@@ -43,6 +45,7 @@ pub mod deadline;
 pub mod environment;
 pub mod forge;
 pub mod form;
+pub mod installation;
 pub mod kubectl;
 pub mod kubesso;
 pub mod oauth2_proxy;
@@ -53,6 +56,7 @@ pub mod plugin;
 pub mod process;
 pub mod provider;
 pub mod reply;
+pub mod soak;
 pub mod token_cache;
 pub mod visitor;
 pub mod world;

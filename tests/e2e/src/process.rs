@@ -54,6 +54,11 @@ impl Running {
         fs::read(&self.stderr).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
     }
 
+    /// Its process id: `setpriv` becomes the program that it starts.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its exit status, once it has ended.
     ///
     /// # Errors
