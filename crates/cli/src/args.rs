@@ -8,10 +8,12 @@ use kubesso_signin::Plugin;
 
 mod audit;
 mod backup;
+mod keys;
 mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
+pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use token::{Preview, Token};
 
 /// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
@@ -409,30 +411,6 @@ pub(crate) struct Doctor {
     pub data: DataDir,
     #[command(flatten)]
     pub output: Output,
-}
-
-/// `kubesso keys`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// List the signing keys with their states.
-    List {
-        #[command(flatten)]
-        data: DataDir,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Publish a new signing key. It signs once every relying party can know it; the old one stays published
-    /// until the last token that it signed has ended.
-    Rotate {
-        /// Sign with the new key at once, without waiting until everybody can know it: whoever still holds an
-        /// older copy of the key set refuses the new tokens until they fetch it again.
-        #[arg(long)]
-        danger_at_once: bool,
-        #[command(flatten)]
-        data: DataDir,
-        #[command(flatten)]
-        output: Output,
-    },
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(crate) async fn restore(command: Restore) -> Result<ExitCode, CommandError> 
     let unpacked = archive::unpack(&mut opener, &room.path).map_err(|e| failed(&e))?;
     SqliteStore::verify(&room.path).await.map_err(|e| failed(&e))?;
     // Whether the key is the one that the secrets are sealed with, and this version knows the schema.
-    match SqliteStore::inspect(&room.path).await.map_err(|e| failed(&e))? {
+    match Database::inspect_restored(&room.path).await.map_err(|e| failed(&e))? {
         Inspection::Found { .. } => {}
         Inspection::Missing => return Err(failed(&io::Error::other("the database in it is empty"))),
     }

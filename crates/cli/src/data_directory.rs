@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `ca.crt`, `ca.key` | the certificate authority of this installation | 0644, 0600 |
 //! | `master.key` | what secrets in the databases are sealed with | 0600 |
+//! | `master-key.json` | where that key is instead, if it is elsewhere | 0600 |
 //! | `directory.db` | people, groups, applications, signing keys | 0600 |
 //! | `sandbox/` | the sandbox cluster's objects | 0700 |
 //! | `kubeconfig` | the cluster, and `oidc-user`, who signs in by the plugin | 0600 |

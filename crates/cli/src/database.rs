@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 use kubesso_ambient::OsEntropy;
 use kubesso_directory::{SealingKey, Store};
-use kubesso_store_postgres::PostgresStore;
+use kubesso_store_postgres::{ConnectError, PostgresStore};
 use kubesso_store_sql::Inspection;
+use kubesso_store_sql::master_key::MasterKey;
 use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde::Deserialize;
 
 use crate::error::{CommandError, chain};
+use crate::master_key::{self, Source};
 
 /// The file in the data directory with the server's URL.
 const URL_FILE: &str = "database.url";
@@ -61,15 +63,23 @@ pub(crate) enum Database {
 
 impl Database {
     /// Opens it for the provider, with the key that its secrets are sealed under; made if missing. Without a URL it is
-    /// the file.
+    /// the file. `key`: where the master key is, if the configuration says so.
     pub(crate) async fn open(
         data_dir: &Path,
         url: Option<&DatabaseUrl>,
+        key: Option<Source>,
     ) -> Result<(Self, SealingKey), CommandError> {
         refuse_another(data_dir, url)?;
-        let Some(url) = url else { return Self::open_file(data_dir).await };
-        let opened = Self::connect(data_dir, url).await?;
-        keep(url, &data_dir.join(URL_FILE))?;
+        let places = master_key::places(data_dir, key)?;
+        let (opened, place) = match url {
+            None => Self::open_file(data_dir, &places).await?,
+            Some(url) => {
+                let opened = Self::connect(data_dir, url, &places).await?;
+                keep(url, &data_dir.join(URL_FILE))?;
+                opened
+            }
+        };
+        master_key::keep(data_dir, &[place])?;
         Ok(opened)
     }
 
@@ -77,37 +87,50 @@ impl Database {
     pub(crate) async fn inspect(
         data_dir: &Path,
         url: Option<&DatabaseUrl>,
+        places: &[Source],
     ) -> Result<Inspection, CommandError> {
         refuse_another(data_dir, url)?;
-        let Some(url) = url else {
-            return SqliteStore::inspect(data_dir).await.map_err(|e| CommandError::new(chain(&e)));
-        };
-        let key_file = data_dir.join(SqliteStore::KEY_FILE);
-        PostgresStore::inspect(&url.0, &key_file).await.map_err(|e| CommandError::new(chain(&e)))
+        let found = first_that_fits(data_dir, places, async |key: &MasterKey| match url {
+            None => SqliteStore::inspect_with(data_dir, key).await.map_err(|e| file_problem(&e)),
+            Some(url) => PostgresStore::inspect_with(&url.0, key).await.map_err(|e| server_problem(&e)),
+        });
+        found.await.map(|(found, _)| found)
     }
 
     /// Opens the database of an installation that exists: a mistyped `--data-dir` must not make a new one.
     pub(crate) async fn open_existing(data_dir: &Path) -> Result<(Self, SealingKey), CommandError> {
+        Self::open_at(data_dir).await.map(|(opened, _)| opened)
+    }
+
+    /// As [`open_existing`](Self::open_existing), with the place where the master key was found.
+    pub(crate) async fn open_at(data_dir: &Path) -> Result<((Self, SealingKey), Source), CommandError> {
         let kept = data_dir.join(URL_FILE);
         if kept.exists() {
-            return Self::connect(data_dir, &DatabaseUrl::read(&kept)?).await;
+            let places = master_key::places(data_dir, None)?;
+            return Self::connect(data_dir, &DatabaseUrl::read(&kept)?, &places).await;
         }
         if !data_dir.join(SqliteStore::FILE).exists() {
             return Err(CommandError::new(format!("there is no installation in {}", data_dir.display()))
                 .mend("start one with `kubesso up`, or name its directory with --data-dir"));
         }
-        Self::open_file(data_dir).await
+        Self::open_file(data_dir, &master_key::places(data_dir, None)?).await
     }
 
-    async fn open_file(data_dir: &Path) -> Result<(Self, SealingKey), CommandError> {
-        let opened = SqliteStore::open(data_dir, &OsEntropy).await;
-        let (store, key) = opened.map_err(|e: OpenError| CommandError::new(chain(&e)))?;
-        Ok((Self::File(store), key))
+    async fn open_file(
+        data_dir: &Path,
+        places: &[Source],
+    ) -> Result<((Self, SealingKey), Source), CommandError> {
+        let ((store, key), place) = file(data_dir, places).await?;
+        Ok(((Self::File(store), key), place))
     }
 
-    async fn connect(data_dir: &Path, url: &DatabaseUrl) -> Result<(Self, SealingKey), CommandError> {
-        let (store, key) = server(data_dir, url).await?;
-        Ok((Self::Server(store), key))
+    async fn connect(
+        data_dir: &Path,
+        url: &DatabaseUrl,
+        places: &[Source],
+    ) -> Result<((Self, SealingKey), Source), CommandError> {
+        let ((store, key), place) = server(data_dir, url, places).await?;
+        Ok(((Self::Server(store), key), place))
     }
 
     /// For those that share it.
@@ -138,11 +161,59 @@ impl Deref for Database {
     }
 }
 
-/// The store on the server at `url`, with the key in `data_dir`.
-async fn server(data_dir: &Path, url: &DatabaseUrl) -> Result<(PostgresStore, SealingKey), CommandError> {
-    let key_file = data_dir.join(SqliteStore::KEY_FILE);
-    let connected = PostgresStore::connect(&url.0, &key_file, &OsEntropy).await;
-    connected.map_err(|e| CommandError::new(chain(&e)))
+/// The store in the file of `data_dir`, with the key of one of `places`.
+async fn file(
+    data_dir: &Path,
+    places: &[Source],
+) -> Result<((SqliteStore, SealingKey), Source), CommandError> {
+    let opened = first_that_fits(data_dir, places, async |key: &MasterKey| {
+        SqliteStore::open_with(data_dir, key, &OsEntropy).await.map_err(|e| file_problem(&e))
+    });
+    opened.await
+}
+
+/// The store on the server at `url`, with the key of one of `places`.
+async fn server(
+    data_dir: &Path,
+    url: &DatabaseUrl,
+    places: &[Source],
+) -> Result<((PostgresStore, SealingKey), Source), CommandError> {
+    let connected = first_that_fits(data_dir, places, async |key: &MasterKey| {
+        PostgresStore::connect_with(&url.0, key, &OsEntropy).await.map_err(|e| server_problem(&e))
+    });
+    connected.await
+}
+
+/// Why a database cannot be opened, and whether another key may help.
+type Problem = (bool, CommandError);
+
+fn file_problem(error: &OpenError) -> Problem {
+    (matches!(error, OpenError::Key(_)), CommandError::new(chain(error)))
+}
+
+fn server_problem(error: &ConnectError) -> Problem {
+    (matches!(error, ConnectError::Key(_)), CommandError::new(chain(error)))
+}
+
+/// Opens with the key of the first place whose key fits.
+async fn first_that_fits<T>(
+    data_dir: &Path,
+    places: &[Source],
+    open: impl AsyncFn(&MasterKey) -> Result<T, Problem>,
+) -> Result<(T, Source), CommandError> {
+    let mut first_problem = None;
+    for place in places {
+        let problem = match place.master_key(data_dir).await {
+            Ok(key) => match open(&key).await {
+                Ok(opened) => return Ok((opened, place.clone())),
+                Err((false, problem)) => return Err(problem),
+                Err((true, problem)) => problem,
+            },
+            Err(problem) => problem,
+        };
+        first_problem.get_or_insert(problem);
+    }
+    Err(first_problem.unwrap_or_else(|| CommandError::new("nothing says where the master key is")))
 }
 
 /// Whether the directory of `data_dir` is on a server.
@@ -220,14 +291,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl("postgres://kubesso:hunter2@127.0.0.1:1/kubesso".to_owned());
         keep(&url, &folder.path().join(URL_FILE)).unwrap();
-        let error = Database::open(folder.path(), None).await.unwrap_err().to_string();
+        let error = Database::open(folder.path(), None, None).await.unwrap_err().to_string();
         assert!(error.contains("database_url_file") && !error.contains("hunter2"), "{error}");
         assert!(!folder.path().join(SqliteStore::FILE).exists());
 
         let folder = tempfile::tempdir().unwrap();
-        let (database, _) = Database::open(folder.path(), None).await.unwrap();
+        let (database, _) = Database::open(folder.path(), None, None).await.unwrap();
         database.close().await;
-        let error = Database::open(folder.path(), Some(&url)).await.unwrap_err().to_string();
+        let error = Database::open(folder.path(), Some(&url), None).await.unwrap_err().to_string();
         assert!(error.contains("choose another data_dir"), "{error}");
     }
 }

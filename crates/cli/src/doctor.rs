@@ -8,6 +8,7 @@ use crate::args::Doctor;
 use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
+use crate::master_key::Source;
 use crate::output;
 
 /// Something to say.
@@ -21,7 +22,7 @@ struct Finding {
 
 /// Runs `kubesso doctor …`.
 pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
-    let (store, _) = Database::open_existing(&environment::data_dir(&command.data)?).await?;
+    let ((store, _), key) = Database::open_at(&environment::data_dir(&command.data)?).await?;
     let snapshot =
         store.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
     let tokens =
@@ -40,7 +41,13 @@ pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
                   its user needs"
             .to_owned(),
     }));
-    output::print(command.output.format, &findings, || screen(&findings))?;
+    findings.extend((key == Source::Variable).then(|| Finding {
+        about: format!("the master key ({key})"),
+        finding: "whoever sees the process' environment has it (crash reports, `docker inspect`, other containers' tools): \
+                  put it into a file, or behind a program (docs/serve.md, \"The master key\")"
+            .to_owned(),
+    }));
+    output::print(command.output.format, &findings, || screen(&findings, &key))?;
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -48,9 +55,10 @@ fn is_almighty(token: &ApiToken) -> bool {
     token.roles.contains(&AdminRole::SuperAdmin) && token.expires.is_none()
 }
 
-fn screen(findings: &[Finding]) -> String {
+fn screen(findings: &[Finding], key: &Source) -> String {
     if findings.is_empty() {
-        return "nothing to say: every setting can do what it says".to_owned();
+        let fits = "nothing to say: every setting can do what it says";
+        return format!("{fits}, and secrets are sealed under {key}");
     }
     let lines = findings.iter().map(|found| format!("{}: {}", found.about, found.finding));
     lines.collect::<Vec<_>>().join("\n\n")

@@ -1,4 +1,4 @@
-//! `kubesso keys`: the provider's signing keys.
+//! `kubesso keys`: the provider's signing keys, and the master key that they are sealed under.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use crate::environment;
 use crate::error::CommandError;
 use crate::output;
 
+mod rewrap;
+
 /// Runs `kubesso keys …`.
 pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
     match command {
@@ -27,6 +29,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
             let keys = list(&data).await?;
             output::print(output.format, &keys, || table(&keys))?;
         }
+        Command::Rewrap { new_key, data } => rewrap::run(&new_key, &data).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

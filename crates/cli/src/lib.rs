@@ -29,6 +29,7 @@ mod keys;
 mod logging;
 mod management;
 mod management_client;
+mod master_key;
 mod output;
 mod over_https;
 mod provider_server;

@@ -18,6 +18,7 @@ use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
 use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
 use serde::Deserialize;
+use serde_json::Map;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +32,7 @@ use crate::database::{Database, DatabaseUrl};
 use crate::environment;
 use crate::error::CommandError;
 use crate::management;
+use crate::master_key::{MasterKeySetting, Source};
 use crate::over_https::Reach;
 use crate::provider_server;
 use crate::up::{interrupted, people};
@@ -55,6 +57,9 @@ struct Config {
     database: Option<DatabaseUrl>,
     /// A file that holds that instead, so that no secret is in the configuration.
     database_url_file: Option<PathBuf>,
+    /// Where the key is that secrets in the directory are sealed under, if not in `data_dir`.
+    #[serde(default)]
+    master_key: MasterKeySetting,
     /// What an empty directory gets.
     #[serde(default)]
     begin_with: BeginWith,
@@ -165,6 +170,7 @@ impl Config {
         if config.database.as_ref().is_some_and(|url| !url.is_known()) {
             return Err("database must begin with postgres://".to_owned());
         }
+        config.master_key.source()?;
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -204,7 +210,8 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     };
     let metrics_listeners = listen(config.metrics.as_slice()).await?;
     let plain_http = listen(config.danger_plain_http.as_slice()).await?;
-    let (database, sealing_key) = Database::open(directory.root(), config.database_url()?.as_ref()).await?;
+    let (database, sealing_key) =
+        Database::open(directory.root(), config.database_url()?.as_ref(), config.master_key()?).await?;
     if config.begin_with == BeginWith::Tutorial {
         create_registration(&*database).await?;
     }
@@ -326,6 +333,11 @@ impl Config {
         }
     }
 
+    /// Where the master key is, if it says so.
+    fn master_key(&self) -> Result<Option<Source>, CommandError> {
+        self.master_key.source().map_err(CommandError::usage)
+    }
+
     /// Where the management API is reached besides the base URL.
     fn other_origins(&self) -> Vec<String> {
         let organization =
@@ -333,6 +345,16 @@ impl Config {
         let plain = self.danger_plain_http.iter().flat_map(|one| management::plain_http_origins(one.port()));
         organization.chain(plain).collect()
     }
+}
+
+/// What variables say of the master key's place: commands that read no configuration obey them too.
+pub(crate) fn master_key_of_the_environment() -> Result<Option<Source>, String> {
+    let of_the_key = settings::of_environment(environment::set)
+        .into_iter()
+        .filter_map(|(path, value)| Some((path.strip_prefix("master_key.")?.to_owned(), value)));
+    let setting: MasterKeySetting = serde_json::from_value(of_the_key.collect::<Map<_, _>>().into())
+        .map_err(|e| format!("a variable KUBESSO_MASTER_KEY_… is not right: {e}"))?;
+    setting.source()
 }
 
 async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, CommandError> {
@@ -470,6 +492,8 @@ mod tests {
             ("data_dir:", "data_directory:", "data_directory"),
             ("127.0.0.1:8443", "localhost", "socket address"),
             ("data_dir:", "danger_plain_http: 10.0.0.1:80\ndata_dir:", "loopback addresses only"),
+            ("data_dir:", "master_key: {file: /k, command: [kms]}\ndata_dir:", "keep one"),
+            ("data_dir:", "master_key: {wrapped: /w}\ndata_dir:", "belong to master_key.command"),
             ("data_dir:", "database: mysql://db/kubesso\ndata_dir:", "begin with postgres://"),
             ("data_dir:", "database: postgres://db/k\ndatabase_url_file: /f\ndata_dir:", "keep one"),
             ("data_dir:", "organization: {url: 'https://a/b'}\ndata_dir:", "organization.url"),

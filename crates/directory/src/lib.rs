@@ -57,6 +57,7 @@ mod policy;
 mod query;
 mod redirect;
 mod refresh;
+mod resealing;
 mod seal;
 mod secret;
 mod seed;
@@ -115,6 +116,7 @@ pub use refresh::{
     EndReason, FamilyKey, FamilyState, Presented, RefreshFamily, RefreshRefusal, RefreshTerms, RefreshToken,
     Rotation,
 };
+pub use resealing::{OtherMasterKey, ResealError, Resealing};
 pub use seal::{Sealed, SealingKey, UnsealError};
 pub use secret::{
     ApiTokenValue, ClientSecretValue, CodeValue, OneTimeTokenValue, Secret, SessionToken, TokenHash,

@@ -13,6 +13,9 @@ use aws_lc_rs::hmac;
 use kubesso_ambient::{Entropy, draw};
 use zeroize::Zeroizing;
 
+/// The purpose of the value by which a store knows its key.
+const CHECK: &str = "sealing key check";
+
 const VERSION: u8 = 1;
 const SALT: usize = 16;
 const TAG: usize = 16;
@@ -35,6 +38,16 @@ impl SealingKey {
     /// The bytes to keep.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// What a store keeps sealed so that a wrong key is found at the start.
+    pub fn check(&self, entropy: &dyn Entropy) -> Sealed {
+        self.seal(CHECK, b"", entropy)
+    }
+
+    /// Whether it is the key that `check` was made with ([`check`](Self::check)).
+    pub fn is_of(&self, check: &Sealed) -> bool {
+        self.open(CHECK, check).is_ok()
     }
 
     /// Encrypts `plain` for `purpose` (`"signing key <kid>"`): it opens only for the same purpose.

@@ -33,6 +33,8 @@ use crate::password::PasswordHash;
 use crate::policy::{Policy, Rule};
 use crate::query::{AuditQuery, FamilyQuery, GroupQuery, UserQuery};
 use crate::refresh::{RefreshFamily, RefreshTerms, RefreshToken, Rotation};
+use crate::resealing::Resealing;
+use crate::seal::Sealed;
 use crate::secret::TokenHash;
 use crate::session::Session;
 use crate::signing_key::SigningKeyRecord;
@@ -139,6 +141,8 @@ pub enum Change {
     AssignRole(RoleAssignment),
     /// Somebody holds it no more.
     UnassignRole(RoleAssignmentId),
+    /// Everything that is sealed, under another sealing key.
+    Reseal(Resealing),
     /// An entry of the audit trail.
     Audit(AuditEvent),
 }
@@ -193,7 +197,8 @@ impl Change {
             | Self::PutRule(_)
             | Self::RemoveRule(_)
             | Self::PutSigningKey(_)
-            | Self::RemoveSigningKey(..) => true,
+            | Self::RemoveSigningKey(..)
+            | Self::Reseal(_) => true,
         }
     }
 }
@@ -278,6 +283,9 @@ pub struct Purged {
 pub trait Store: std::fmt::Debug + Send + Sync {
     /// The present configuration's number; cheap, to see whether a snapshot is still good.
     async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// What says under which key secrets are sealed ([`SealingKey::is_of`](crate::SealingKey::is_of)).
+    async fn key_check(&self) -> Result<Sealed, StoreError>;
 
     /// The whole configuration, as of one moment.
     async fn snapshot(&self) -> Result<Snapshot, StoreError>;

@@ -101,6 +101,7 @@ macro_rules! store_tests {
             with_a_server_goes_what_is_part_of_it,
             with_a_group_go_its_memberships_and_assignments,
             a_server_has_one_signing_key,
+            what_is_sealed_is_sealed_again_as_a_whole,
         }
         $crate::store_tests! { #[$test] $open, people:
             a_person_comes_with_groups_by_name_and_direct_assignments,

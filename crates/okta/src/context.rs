@@ -11,7 +11,11 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
+<<<<<<< HEAD
     Batch, Change, Expectation, SealingKey, SessionsOf, SingleUse, Snapshot, Store, StoreError,
+=======
+    Batch, Change, Expectation, OtherMasterKey, SealingKey, SessionsOf, Snapshot, Store, StoreError,
+>>>>>>> 0c435e7 (cli, store-sql: let the master key come from elsewhere, and change it)
 };
 use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
@@ -126,6 +130,10 @@ impl Context {
             return Ok(present);
         }
         let fresh = Arc::new(self.store.snapshot().await?);
+        // What is sealed under another key than the store's would never open again.
+        if !self.sealing_key.is_of(&self.store.key_check().await?) {
+            return Err(ApiError::internal(&OtherMasterKey));
+        }
         self.snapshot.store(fresh.clone());
         Ok(fresh)
     }

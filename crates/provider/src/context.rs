@@ -25,7 +25,7 @@ use url::Url;
 use crate::back_channel::{BackChannel, Deliveries};
 use crate::fetch::{Documents, Fetch};
 use crate::hashing::HashingThreads;
-use crate::keys::{KeyError, ServerKeys, rotate_keys};
+use crate::keys::{KeyError, ServerKeys, is_the_stores, rotate_keys};
 use crate::operation::Counters;
 use crate::pages::{self, ErrorPage};
 use crate::polls::Polls;
@@ -180,6 +180,7 @@ impl Context {
         }
         let is_start = present.keys.is_empty();
         let mut snapshot = self.store.snapshot().await?;
+        is_the_stores(&self.sealing_key, &*self.store).await?;
         if snapshot.servers().any(|server| server.keys.is_empty()) {
             let made = self.rotate_keys(&self.rotation).await.map(drop);
             tolerate(made, is_start)?;

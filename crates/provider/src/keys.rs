@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::Entropy;
 use kubesso_directory::{
-    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, RotationMode,
+    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, OtherMasterKey, RotationMode,
     RotationSchedule, SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
 };
 use kubesso_token::{Algorithm, Jwk, JwkSet, SigningKey, TokenError};
@@ -38,6 +38,9 @@ pub enum KeyError {
     /// There is no such server.
     #[error("there is no authorization server {0}")]
     NoServer(AuthorizationServerId),
+    /// Somebody sealed everything again, under another key.
+    #[error(transparent)]
+    OtherMasterKey(#[from] OtherMasterKey),
     /// A key that was generated has no place in the directory.
     #[error("the new signing key cannot be stored: {0}")]
     Record(String),
@@ -100,6 +103,7 @@ pub async fn rotate_keys(
     let mut lost = 0;
     loop {
         let snapshot = store.snapshot().await?;
+        is_the_stores(sealing_key, store).await?;
         let changes = due_changes(&snapshot, sealing_key, entropy, schedule, now).await?;
         if changes.is_empty() {
             return Ok(done);
@@ -124,6 +128,12 @@ pub async fn rotate_keys(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// What is sealed under a key that is not the store's any more would never open again. Whoever writes does so under the
+/// expectation of a revision that was read before this was asked: sealing everything again moves it.
+pub(crate) async fn is_the_stores(sealing_key: &SealingKey, store: &dyn Store) -> Result<(), KeyError> {
+    if sealing_key.is_of(&store.key_check().await?) { Ok(()) } else { Err(OtherMasterKey.into()) }
 }
 
 async fn due_changes(

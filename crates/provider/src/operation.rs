@@ -6,6 +6,7 @@ use kubesso_directory::{GrantType, KeyState, Outcome};
 
 use crate::audit;
 use crate::context::Context;
+use crate::keys::{KeyError, is_the_stores};
 use crate::password_check::Denied;
 use crate::provider::Provider;
 
@@ -113,6 +114,10 @@ async fn store(context: &Context) -> Result<(), String> {
 }
 
 async fn keys(context: &Context) -> Result<(), String> {
+    // A store that does not answer has a line of its own.
+    if let Err(KeyError::OtherMasterKey(error)) = is_the_stores(&context.sealing_key, &*context.store).await {
+        return Err(error.to_string());
+    }
     let configuration = context.configuration().await;
     let without: Vec<_> = configuration
         .snapshot

@@ -1,13 +1,12 @@
 //! The start: the database is looked at, migrated, and brought together with the key.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::Entropy;
-use kubesso_directory::SealingKey;
+use kubesso_directory::{Sealed, SealingKey};
 use kubesso_store_sql::Inspection;
-use kubesso_store_sql::master_key::{self, KeyError};
+use kubesso_store_sql::master_key::{KeyError, MasterKey};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, query, query_scalar};
 use tokio::time::sleep;
@@ -82,7 +81,7 @@ fn options(url: &str) -> Result<PgConnectOptions, ConnectError> {
 
 pub(crate) async fn connect(
     url: &str,
-    key_file: &Path,
+    master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<(PostgresStore, SealingKey), ConnectError> {
     let options = options(url)?;
@@ -90,18 +89,18 @@ pub(crate) async fn connect(
     let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
     // Not by the pool, which would try again and again and then say that time is over.
     let mut connection = options.connect().await.map_err(unreachable)?;
-    let key = prepare(&mut connection, &database, key_file, entropy).await?;
+    let key = prepare(&mut connection, &database, master_key, entropy).await?;
     let pool = PostgresStore::pool().connect_with(options).await.map_err(unreachable)?;
     Ok((PostgresStore { pool, retries: Arc::new(Retries::new(entropy)) }, key))
 }
 
 /// What [`connect`] would find, with the errors that it would give; nothing is made or changed.
-pub(crate) async fn inspect(url: &str, key_file: &Path) -> Result<Inspection, ConnectError> {
+pub(crate) async fn inspect(url: &str, master_key: &MasterKey) -> Result<Inspection, ConnectError> {
     let options = options(url)?;
     let database = name(&options);
     let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
     let mut connection = options.connect().await.map_err(unreachable)?;
-    let found = look(&mut connection, &database, key_file).await;
+    let found = look(&mut connection, &database, master_key).await;
     let _ = connection.close().await;
     found
 }
@@ -109,7 +108,7 @@ pub(crate) async fn inspect(url: &str, key_file: &Path) -> Result<Inspection, Co
 async fn look(
     connection: &mut PgConnection,
     database: &str,
-    key_file: &Path,
+    master_key: &MasterKey,
 ) -> Result<Inspection, ConnectError> {
     let said = |source| ConnectError::Database { database: database.to_owned(), source };
     let version = match schema::mark(connection).await.map_err(said)? {
@@ -121,7 +120,7 @@ async fn look(
     let Ok(pending) = u32::try_from(pending) else { return Err(newer(database, version)) };
     let sealed = if version > 0 { seal(connection).await.map_err(said)? } else { None };
     let Some(sealed) = sealed else { return Ok(Inspection::Missing) };
-    master_key::find(sealed, key_file)?;
+    master_key.existing(&sealed)?;
     Ok(Inspection::Found { pending })
 }
 
@@ -141,7 +140,7 @@ fn name(options: &PgConnectOptions) -> String {
 async fn prepare(
     connection: &mut PgConnection,
     database: &str,
-    key_file: &Path,
+    master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<SealingKey, ConnectError> {
     let said = |source| ConnectError::Database { database: database.to_owned(), source };
@@ -164,7 +163,7 @@ async fn prepare(
         }
     }
     query("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await.map_err(said)?;
-    let prepared = bring_together(connection, database, key_file, entropy).await;
+    let prepared = bring_together(connection, database, master_key, entropy).await;
     let end = if prepared.is_ok() { "COMMIT" } else { "ROLLBACK" };
     query(end).execute(connection).await.map_err(said)?;
     prepared
@@ -180,7 +179,7 @@ fn is_race(error: &sqlx::Error) -> bool {
 async fn bring_together(
     connection: &mut PgConnection,
     database: &str,
-    key_file: &Path,
+    master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<SealingKey, ConnectError> {
     let said = |source| ConnectError::Database { database: database.to_owned(), source };
@@ -189,11 +188,11 @@ async fn bring_together(
         return Err(newer(database, version));
     }
     let sealed = if version > 0 { seal(connection).await.map_err(said)? } else { None };
-    let key = master_key::find_or_create(sealed, key_file, entropy)?;
+    let key = master_key.open(sealed.as_ref(), entropy)?;
     if version < schema::LATEST {
         schema::migrate(connection, version).await.map_err(said)?;
         query("UPDATE directory SET sealed_check = $1 WHERE sealed_check IS NULL")
-            .bind(master_key::seal(&key, entropy).as_bytes())
+            .bind(key.check(entropy).as_bytes())
             .execute(connection)
             .await
             .map_err(said)?;
@@ -202,6 +201,8 @@ async fn bring_together(
 }
 
 /// What was sealed when the key was made.
-async fn seal(connection: &mut PgConnection) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await
+async fn seal(connection: &mut PgConnection) -> Result<Option<Sealed>, sqlx::Error> {
+    let sealed: Option<Vec<u8>> =
+        query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await?;
+    Ok(sealed.map(Sealed::from_bytes))
 }

@@ -34,6 +34,7 @@ use std::time::Duration;
 use kubesso_ambient::Entropy;
 use kubesso_directory::SealingKey;
 use kubesso_store_sql::Inspection;
+use kubesso_store_sql::master_key::MasterKey;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 mod connect;
@@ -68,12 +69,26 @@ impl PostgresStore {
         key_file: &Path,
         entropy: &dyn Entropy,
     ) -> Result<(Self, SealingKey), ConnectError> {
-        connect::connect(url, key_file, entropy).await
+        connect::connect(url, &MasterKey::File(key_file.to_owned()), entropy).await
+    }
+
+    /// As [`connect`](Self::connect), with a key that may come from elsewhere.
+    pub async fn connect_with(
+        url: &str,
+        master_key: &MasterKey,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, SealingKey), ConnectError> {
+        connect::connect(url, master_key, entropy).await
     }
 
     /// What [`PostgresStore::connect`] would find, with the errors that it would give; nothing is made or changed.
     pub async fn inspect(url: &str, key_file: &Path) -> Result<Inspection, ConnectError> {
-        connect::inspect(url, key_file).await
+        Self::inspect_with(url, &MasterKey::File(key_file.to_owned())).await
+    }
+
+    /// What [`PostgresStore::connect_with`] would find, likewise.
+    pub async fn inspect_with(url: &str, master_key: &MasterKey) -> Result<Inspection, ConnectError> {
+        connect::inspect(url, master_key).await
     }
 
     fn pool() -> PgPoolOptions {

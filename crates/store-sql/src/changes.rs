@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kubesso_directory::{
     Application, AuditEvent, AuthorizationServer, Batch, Change, Claim, ClaimValue, ClientAuthentication,
     ClientKeys, Expectation, Group, GroupId, GroupType, KeyState, PasswordHash, Policy, RefreshRotation,
-    Revision, Rule, Scope, SigningKeyRecord, StoreError, User, UserId,
+    Resealing, Revision, Rule, Scope, Sealed, SigningKeyRecord, StoreError, User, UserId,
 };
 
 use crate::connection::Connection;
@@ -167,6 +167,7 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreErr
         Change::RemovePolicy(id) => delete("DELETE FROM policies WHERE id = ?", id.as_str()),
         Change::PutRule(rule) => vec![put_rule(rule)?],
         Change::RemoveRule(id) => delete("DELETE FROM rules WHERE id = ?", id.as_str()),
+        Change::Reseal(resealing) => reseal(resealing),
         Change::PutSigningKey(key) => vec![put_signing_key(key)?],
         Change::RemoveSigningKey(server, kid) => vec![
             Statement::new("DELETE FROM signing_keys WHERE server_id = ? AND kid = ?")
@@ -465,6 +466,23 @@ fn put_rule(rule: &Rule) -> Result<Statement, StoreError> {
     .bind(rule.system)
     .bind(micros(rule.created))
     .bind(micros(rule.last_updated)))
+}
+
+fn reseal(resealing: &Resealing) -> Vec<Statement> {
+    let bytes = |sealed: &Sealed| sealed.as_bytes().to_vec();
+    let check = Statement::new("UPDATE directory SET sealed_check = ?").bind(bytes(&resealing.check));
+    let secrets = resealing.secrets.iter().map(|(id, sealed)| {
+        Statement::new("UPDATE client_secrets SET sealed = ? WHERE id = ?")
+            .bind(bytes(sealed))
+            .bind(id.to_string())
+    });
+    let keys = resealing.keys.iter().map(|(server, kid, sealed)| {
+        Statement::new("UPDATE signing_keys SET sealed_pkcs8 = ? WHERE server_id = ? AND kid = ?")
+            .bind(bytes(sealed))
+            .bind(server.to_string())
+            .bind(kid.to_string())
+    });
+    std::iter::once(check).chain(secrets).chain(keys).collect()
 }
 
 fn put_signing_key(key: &SigningKeyRecord) -> Result<Statement, StoreError> {

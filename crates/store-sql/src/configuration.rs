@@ -24,6 +24,15 @@ pub async fn revision(connection: &mut dyn Connection) -> Result<Revision, Store
     Row::new(&row, "directory", "id").number("revision").map(Revision)
 }
 
+/// Does `Store::key_check`.
+pub async fn key_check(connection: &mut dyn Connection) -> Result<Sealed, StoreError> {
+    let row = Statement::new("SELECT sealed_check FROM directory")
+        .fetch_one(connection)
+        .await
+        .map_err(database("read what says which key is right"))?;
+    Row::new(&row, "directory", "id").blob("sealed_check").map(Sealed::from_bytes)
+}
+
 /// Reads everything; `connection` is in a transaction.
 pub async fn snapshot(connection: &mut dyn Connection) -> Result<Snapshot, StoreError> {
     let revision = revision(connection).await?;

@@ -79,6 +79,7 @@ fn subject(change: &Change) -> (&'static str, String) {
         Change::RemovePolicy(id) => ("policy", id.to_string()),
         Change::PutRule(rule) => ("policy rule", rule.name.to_string()),
         Change::RemoveRule(id) => ("policy rule", id.to_string()),
+        Change::Reseal(_) => ("sealing key", String::new()),
         Change::PutSigningKey(key) => ("signing key", key.kid.to_string()),
         Change::RemoveSigningKey(_, kid) => ("signing key", kid.to_string()),
         Change::Audit(event) => ("audit event", event.id.to_string()),

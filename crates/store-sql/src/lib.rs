@@ -51,8 +51,8 @@ pub mod names {
         DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName,
         GroupQuery, GroupRule, GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person,
         Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder,
-        Rotation, Session, SessionId, SessionsOf, SingleUse, Snapshot, Store, StoreError, ThrottleKey,
-        ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
+        Rotation, Sealed, Session, SessionId, SessionsOf, SingleUse, Snapshot, Store, StoreError,
+        ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
     };
 }
 

@@ -1,4 +1,8 @@
-//! The file with the sealing key: 32 random bytes in base64, one line, readable by its owner alone.
+//! The master key, under which secrets are sealed in a database: which one it is, and the file that holds it.
+//!
+//! The file is 32 random bytes in base64, one line, readable by its owner alone. When another key takes its place, that one
+//! lies beside it first (`master.key.next`): whichever of the two the database knows is the right one, so that a change
+//! can be cut off at any moment.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -10,10 +14,125 @@ use kubesso_ambient::Entropy;
 use kubesso_directory::{Sealed, SealingKey};
 use zeroize::Zeroizing;
 
-/// Purpose of the value that is sealed in the database when the key is made, so that a wrong key is found at the start.
-const CHECK_PURPOSE: &str = "sealing key check";
+/// A key file's bits that nobody may have: others.
+const PRIVATE: u32 = 0o077;
+/// The same for a file that a platform puts there: Kubernetes gives a mounted Secret to the process by its group.
+const FOR_OUR_GROUP: u32 = 0o027;
 
-/// Why the key file cannot be used. Nothing has been changed.
+/// Where a store has its master key from.
+#[derive(Clone, Debug)]
+pub enum MasterKey {
+    /// A file beside the database, which is made with it.
+    File(PathBuf),
+    /// Whoever opens the store brings it.
+    Given {
+        /// The key.
+        key: SealingKey,
+        /// Where it comes from, in words: it is the subject of a sentence.
+        origin: String,
+    },
+}
+
+impl MasterKey {
+    /// The key that `check` in the database is of. Changes nothing.
+    ///
+    /// # Errors
+    /// [`KeyError`]
+    pub fn existing(&self, check: &Sealed) -> Result<SealingKey, KeyError> {
+        match self {
+            Self::File(file) => found(file, check).map(|(key, _)| key),
+            Self::Given { key, .. } if key.is_of(check) => Ok(key.clone()),
+            Self::Given { origin, .. } => Err(KeyError::OtherOrigin { origin: origin.clone() }),
+        }
+    }
+
+    /// The key for a database that knows its key by `check`, or that is new. A file is made for a new one; a change of the
+    /// key that was cut off is finished.
+    ///
+    /// # Errors
+    /// [`KeyError`]
+    pub fn open(&self, check: Option<&Sealed>, entropy: &dyn Entropy) -> Result<SealingKey, KeyError> {
+        match (self, check) {
+            (Self::File(file), Some(check)) => {
+                let (key, place) = found(file, check)?;
+                if place == Place::Successor {
+                    succeed(file)?;
+                }
+                Ok(key)
+            }
+            (Self::File(file), None) => match read(file)? {
+                Some(key) => Ok(key),
+                None => create(file, entropy),
+            },
+            (Self::Given { .. }, Some(check)) => self.existing(check),
+            (Self::Given { key, .. }, None) => Ok(key.clone()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    File,
+    Successor,
+}
+
+fn found(file: &Path, check: &Sealed) -> Result<(SealingKey, Place), KeyError> {
+    let wrong = match read(file) {
+        Ok(Some(key)) if key.is_of(check) => return Ok((key, Place::File)),
+        Ok(Some(_)) => KeyError::Mismatch { file: file.to_owned() },
+        Ok(None) => KeyError::Missing { file: file.to_owned() },
+        Err(error) => error,
+    };
+    match read(&successor(file)) {
+        Ok(Some(key)) if key.is_of(check) => Ok((key, Place::Successor)),
+        _ => Err(wrong),
+    }
+}
+
+/// Where the key lies that is to take the place of the one in `file`.
+fn successor(file: &Path) -> PathBuf {
+    file.with_extension("key.next")
+}
+
+/// Lays `key` beside the one in `file`, whose place it is to take.
+///
+/// # Errors
+/// [`KeyError::NotWritable`]
+pub fn prepare_successor(file: &Path, key: &SealingKey) -> Result<(), KeyError> {
+    let next = successor(file);
+    let failed = |source| KeyError::NotWritable { file: next.clone(), source };
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    write_private(&next, text_of(key).as_bytes()).map_err(failed)
+}
+
+/// The key that was laid beside takes the place of the one in `file`.
+///
+/// # Errors
+/// [`KeyError::NotWritable`]
+pub fn succeed(file: &Path) -> Result<(), KeyError> {
+    let failed = |source| KeyError::NotWritable { file: file.to_owned(), source };
+    fs::rename(successor(file), file).map_err(failed)
+}
+
+/// What a key file holds.
+fn text_of(key: &SealingKey) -> Zeroizing<String> {
+    Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(key.expose())))
+}
+
+/// A key as files hold it and programs print it: 32 bytes, or these in base64.
+pub fn parse(bytes: &[u8]) -> Option<SealingKey> {
+    // 32 characters that somebody typed are no key, though they are 32 bytes.
+    if bytes.len() == 32 && !bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        return SealingKey::from_bytes(bytes);
+    }
+    let decoded = BASE64_STANDARD.decode(bytes.trim_ascii()).ok().map(Zeroizing::new);
+    decoded.and_then(|decoded| SealingKey::from_bytes(&decoded))
+}
+
+/// Why the master key cannot be used. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Secrets are sealed, and the key is not there.
@@ -32,6 +151,22 @@ pub enum KeyError {
     )]
     Mismatch {
         /// The key file.
+        file: PathBuf,
+    },
+    /// Secrets are sealed, with another key than the one that was brought.
+    #[error(
+        "{origin} is not the key that the secrets in the database are sealed with: name the right one, or put it back"
+    )]
+    OtherOrigin {
+        /// Where it came from, as the subject of a sentence.
+        origin: String,
+    },
+    /// There is no file where the key was said to be.
+    #[error(
+        "the master key's file `{}` is not there: mount it, or make one with `head -c 32 /dev/urandom | base64`", .file.display()
+    )]
+    NotThere {
+        /// The file.
         file: PathBuf,
     },
     /// The key file does not hold a key.
@@ -66,44 +201,26 @@ pub enum KeyError {
     },
 }
 
-/// What a database seals when its key is made (`directory.sealed_check`).
-pub fn seal(key: &SealingKey, entropy: &dyn Entropy) -> Sealed {
-    key.seal(CHECK_PURPOSE, b"", entropy)
+/// Reads the key beside the database; `None` if there is no file.
+///
+/// # Errors
+/// [`KeyError`]
+pub fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
+    read_from(file, PRIVATE)
 }
 
-/// The key of a database, before the first write into it: where something is `sealed`, the file must be there and hold
-/// the key that it is sealed with; an unsealed database takes the key that is there, or a new one.
-pub fn find_or_create(
-    sealed: Option<Vec<u8>>,
-    file: &Path,
-    entropy: &dyn Entropy,
-) -> Result<SealingKey, KeyError> {
-    if let Some(sealed) = sealed {
-        return find(sealed, file);
-    }
-    match read(file)? {
-        Some(key) => Ok(key),
-        None => create(file, entropy),
-    }
+/// Reads the key from a file elsewhere, which somebody put there. The group may read it, others may not.
+///
+/// # Errors
+/// [`KeyError`]
+pub fn read_elsewhere(file: &Path) -> Result<SealingKey, KeyError> {
+    read_from(file, FOR_OUR_GROUP)?.ok_or_else(|| KeyError::NotThere { file: file.to_owned() })
 }
 
-/// The key that `sealed` was sealed with. Nothing is made or changed.
-pub fn find(sealed: Vec<u8>, file: &Path) -> Result<SealingKey, KeyError> {
-    let key = read(file)?.ok_or_else(|| KeyError::Missing { file: file.to_owned() })?;
-    match key.open(CHECK_PURPOSE, &Sealed::from_bytes(sealed)) {
-        Ok(_) => Ok(key),
-        Err(_) => Err(KeyError::Mismatch { file: file.to_owned() }),
-    }
-}
-
-/// Reads the key; `None` if there is no file.
-fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => Zeroizing::new(text),
+fn read_from(file: &Path, forbidden: u32) -> Result<Option<SealingKey>, KeyError> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => {
-            return Err(KeyError::Damaged { file: file.to_owned() });
-        }
         Err(source) => return Err(KeyError::Unreadable { file: file.to_owned(), source }),
     };
     #[cfg(unix)]
@@ -111,13 +228,11 @@ fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
         use std::os::unix::fs::PermissionsExt as _;
         let unreadable = |source| KeyError::Unreadable { file: file.to_owned(), source };
         let mode = fs::metadata(file).map_err(unreadable)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             return Err(KeyError::Exposed { file: file.to_owned(), mode });
         }
     }
-    let bytes = BASE64_STANDARD.decode(text.trim_ascii().as_bytes()).ok().map(Zeroizing::new);
-    let key = bytes.and_then(|bytes| SealingKey::from_bytes(&bytes));
-    key.map(Some).ok_or_else(|| KeyError::Damaged { file: file.to_owned() })
+    parse(&bytes).map(Some).ok_or_else(|| KeyError::Damaged { file: file.to_owned() })
 }
 
 /// Makes a key and its file. Another process that makes it first wins: its key is read then.
@@ -126,7 +241,7 @@ fn read(file: &Path) -> Result<Option<SealingKey>, KeyError> {
 fn create(file: &Path, entropy: &dyn Entropy) -> Result<SealingKey, KeyError> {
     let failed = |source| KeyError::NotWritable { file: file.to_owned(), source };
     let key = SealingKey::generate(entropy);
-    let text = Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(key.expose())));
+    let text = text_of(&key);
     let draft = file.with_extension(format!("new-{}", std::process::id()));
     let written = write_private(&draft, text.as_bytes()).and_then(|()| match fs::hard_link(&draft, file) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -163,3 +278,6 @@ pub fn create_private(file: &Path) -> io::Result<File> {
     }
     options.open(file)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,10 @@ macro_rules! store_by_sql {
                     $crate::work::revision(&mut $crate::Database::read(self).await?).await
                 }
 
+                async fn key_check(&self) -> Result<Sealed, StoreError> {
+                    $crate::work::key_check(&mut $crate::Database::read(self).await?).await
+                }
+
                 async fn snapshot(&self) -> Result<Snapshot, StoreError> {
                     $crate::work::snapshot(&mut $crate::Database::read_at_once(self).await?).await
                 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use kubesso_store_sql::{Inspection, master_key};
+use kubesso_directory::Sealed;
+use kubesso_store_sql::Inspection;
+use kubesso_store_sql::master_key::MasterKey;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, query_scalar};
 
@@ -14,8 +16,16 @@ use crate::schema::{self, Mark};
 impl SqliteStore {
     /// What [`SqliteStore::open`] would find, with the errors it would give; nothing is created, locked or changed.
     pub async fn inspect(data_directory: &Path) -> Result<Inspection, OpenError> {
+        let key_file = MasterKey::File(data_directory.join(Self::KEY_FILE));
+        Self::inspect_with(data_directory, &key_file).await
+    }
+
+    /// What [`SqliteStore::open_with`] would find, likewise.
+    pub async fn inspect_with(
+        data_directory: &Path,
+        master_key: &MasterKey,
+    ) -> Result<Inspection, OpenError> {
         let file = data_directory.join(Self::FILE);
-        let key_file = data_directory.join(Self::KEY_FILE);
         if !open::look_at_header(&file)? || fs::metadata(&file).is_ok_and(|it| it.len() == 0) {
             return Ok(Inspection::Missing);
         }
@@ -29,7 +39,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let said = |error| open::translate(&file, error);
         let mut connection = options.connect().await.map_err(said)?;
-        let found = look(&mut connection, &file, &key_file).await;
+        let found = look(&mut connection, &file, master_key).await;
         let _ = connection.close().await;
         found
     }
@@ -38,7 +48,7 @@ impl SqliteStore {
 async fn look(
     connection: &mut SqliteConnection,
     file: &Path,
-    key_file: &Path,
+    master_key: &MasterKey,
 ) -> Result<Inspection, OpenError> {
     let said = |error| open::translate(file, error);
     let version = match schema::mark(connection).await.map_err(said)? {
@@ -50,6 +60,6 @@ async fn look(
     open::check(connection, file).await?;
     let sealed: Vec<u8> =
         query_scalar("SELECT sealed_check FROM directory").fetch_one(connection).await.map_err(said)?;
-    master_key::find(sealed, key_file)?;
+    master_key.existing(&Sealed::from_bytes(sealed))?;
     Ok(Inspection::Found { pending: u32::try_from(schema::LATEST - version).unwrap_or(0) })
 }

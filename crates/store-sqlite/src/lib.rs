@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::SealingKey;
+use kubesso_store_sql::master_key::MasterKey;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -62,7 +63,17 @@ impl SqliteStore {
     /// 0600, the directory of mode 0700), and brings the schema up to date. What is there is never
     /// overwritten.
     pub async fn open(data_directory: &Path, entropy: &dyn Entropy) -> Result<(Self, SealingKey), OpenError> {
-        open::open(data_directory, entropy).await
+        let key_file = MasterKey::File(data_directory.join(Self::KEY_FILE));
+        Self::open_with(data_directory, &key_file, entropy).await
+    }
+
+    /// As [`open`](Self::open), with a key that may come from elsewhere.
+    pub async fn open_with(
+        data_directory: &Path,
+        master_key: &MasterKey,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, SealingKey), OpenError> {
+        open::open(data_directory, master_key, entropy).await
     }
 
     fn options(file: &Path) -> SqliteConnectOptions {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kubesso_ambient::Entropy;
-use kubesso_directory::SealingKey;
-use kubesso_store_sql::master_key::{self, KeyError};
+use kubesso_directory::{Sealed, SealingKey};
+use kubesso_store_sql::master_key::{self, KeyError, MasterKey};
 use sqlx::{SqliteConnection, query, query_scalar};
 use tokio::time::{sleep, timeout};
 
@@ -80,10 +80,10 @@ pub enum OpenError {
 
 pub(crate) async fn open(
     directory: &Path,
+    master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<(SqliteStore, SealingKey), OpenError> {
     let file = directory.join(SqliteStore::FILE);
-    let key_file = directory.join(SqliteStore::KEY_FILE);
     if !look_at_header(&file)? {
         create_directory(directory)
             .map_err(|source| OpenError::NotWritable { path: directory.to_owned(), source })?;
@@ -98,7 +98,7 @@ pub(crate) async fn open(
         Ok(connected) => connected?,
         Err(_) => return Err(OpenError::Busy { file }),
     };
-    let prepared = prepare(&store, &file, &key_file, entropy).await;
+    let prepared = prepare(&store, &file, master_key, entropy).await;
     match prepared {
         Ok(key) => Ok((store, key)),
         Err(error) => {
@@ -191,7 +191,7 @@ fn create_directory(directory: &Path) -> io::Result<()> {
 async fn prepare(
     store: &SqliteStore,
     file: &Path,
-    key_file: &Path,
+    master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<SealingKey, OpenError> {
     let said = |error| translate(file, error);
@@ -210,16 +210,16 @@ async fn prepare(
     } else {
         None
     };
-    let is_sealed = sealed.is_some();
-    let key = master_key::find_or_create(sealed, key_file, entropy)?;
-    if is_sealed && version == schema::LATEST {
+    let sealed = sealed.map(Sealed::from_bytes);
+    let key = master_key.open(sealed.as_ref(), entropy)?;
+    if sealed.is_some() && version == schema::LATEST {
         return Ok(key);
     }
     if version < schema::LATEST {
         schema::migrate(&mut transaction, version).await.map_err(said)?;
     }
     query("UPDATE directory SET sealed_check = ? WHERE sealed_check IS NULL")
-        .bind(master_key::seal(&key, entropy).as_bytes())
+        .bind(key.check(entropy).as_bytes())
         .execute(&mut *transaction)
         .await
         .map_err(said)?;

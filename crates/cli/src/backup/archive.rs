@@ -7,10 +7,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::master_key::KEPT;
+
 /// What a backup holds, with whether it must.
-pub(super) const FILES: [(&str, bool); 5] = [
+pub(super) const FILES: [(&str, bool); 6] = [
     ("directory.db", true),
-    ("master.key", true),
+    ("master.key", false),
+    (KEPT, false),
     ("ca.crt", false),
     ("ca.key", false),
     ("settings.json", false),
@@ -38,9 +41,19 @@ pub(super) fn pack(out: &mut impl Write, directories: &[&Path]) -> io::Result<Ve
         }
         packed.push(name);
     }
+    if !has_key(&packed) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, NO_KEY));
+    }
     out.write_all(&[0])?;
     Ok(packed)
 }
+
+/// Whether there is the key, or where it is.
+fn has_key(names: &[&str]) -> bool {
+    names.contains(&"master.key") || names.contains(&KEPT)
+}
+
+const NO_KEY: &str = "there is no master.key, and nothing that says where the key is";
 
 /// Writes the files into `directory`, each readable by its owner alone.
 pub(super) fn unpack(from: &mut impl Read, directory: &Path) -> io::Result<Vec<&'static str>> {
@@ -78,6 +91,7 @@ pub(super) fn unpack(from: &mut impl Read, directory: &Path) -> io::Result<Vec<&
     }
     match FILES.iter().find(|(name, is_needed)| *is_needed && !unpacked.contains(name)) {
         Some((name, _)) => Err(damaged(&format!("there is no {name} in it"))),
+        None if !has_key(&unpacked) => Err(damaged(NO_KEY)),
         None => Ok(unpacked),
     }
 }
@@ -94,6 +108,9 @@ mod tests {
         let mut packed = Vec::new();
         let error = pack(&mut Vec::new(), &[from.path()]).unwrap_err();
         assert!(error.to_string().contains("there is no master.key"), "{error}");
+        std::fs::write(from.path().join(KEPT), "elsewhere").unwrap();
+        assert_eq!(pack(&mut Vec::new(), &[from.path()]).unwrap(), ["directory.db", KEPT]);
+        std::fs::remove_file(from.path().join(KEPT)).unwrap();
         std::fs::write(from.path().join("master.key"), "key").unwrap();
         assert_eq!(pack(&mut packed, &[from.path()]).unwrap(), ["directory.db", "master.key"]);
         unpack(&mut &packed[..], into.path()).unwrap();

@@ -5,11 +5,15 @@ use std::path::Path;
 
 use kubesso_ambient::OsEntropy;
 use kubesso_store_postgres::{ConnectError, PostgresStore};
+use kubesso_store_sql::master_key::MasterKey;
 use kubesso_store_sql::{Inspection, TransferError, transfer};
 use kubesso_store_sqlite::SqliteStore;
 
-use super::{Database, DatabaseUrl, URL_FILE, is_on_a_server, keep, server};
+use super::{
+    Database, DatabaseUrl, URL_FILE, file, file_problem, first_that_fits, is_on_a_server, keep, server,
+};
 use crate::error::{CommandError, chain};
+use crate::master_key;
 
 impl Database {
     /// Copies the directory of `data_dir`, as it is at one moment, into a new SQLite file in `room`. Whoever works on it
@@ -20,8 +24,8 @@ impl Database {
             return copied.map_err(|e| CommandError::new(chain(&e)));
         }
         let url = DatabaseUrl::read(&data_dir.join(URL_FILE))?;
-        let key_file = data_dir.join(SqliteStore::KEY_FILE);
-        match PostgresStore::inspect(&url.0, &key_file).await.map_err(|e| CommandError::new(chain(&e)))? {
+        let places = master_key::places(data_dir, None)?;
+        match Self::inspect(data_dir, Some(&url), &places).await? {
             Inspection::Found { pending: 0 } => {}
             Inspection::Found { .. } => {
                 return Err(CommandError::new("the database was made by an older version of kubesso").mend(
@@ -32,16 +36,25 @@ impl Database {
                 return Err(CommandError::new(format!("the database of {} is empty", data_dir.display())));
             }
         }
-        let (server, _) = server(data_dir, &url).await?;
-        let (key, copy) = (room.join(SqliteStore::KEY_FILE), room.join(SqliteStore::FILE));
-        fs::copy(&key_file, key)
-            .map_err(|e| CommandError::because(format!("{} cannot be read", key_file.display()), &e))?;
-        let opened = SqliteStore::open(room, &OsEntropy).await;
+        let ((server, key), place) = server(data_dir, &url, &places).await?;
+        let copy = room.join(SqliteStore::FILE);
+        let key = MasterKey::Given { key, origin: place.to_string() };
+        let opened = SqliteStore::open_with(room, &key, &OsEntropy).await;
         let (file, _) = opened.map_err(|e| CommandError::new(chain(&e)))?;
         let copied = transfer(&server, &file).await;
         file.close().await;
         server.close().await;
         copied.map(drop).map_err(|e| CommandError::because(format!("{} cannot be made", copy.display()), &e))
+    }
+
+    /// Whether the backup in `room` holds a directory, and the key fits that it says.
+    pub(crate) async fn inspect_restored(room: &Path) -> Result<Inspection, CommandError> {
+        // What the configuration of a later start says, is not asked: the backup knows where its key is.
+        let places = master_key::places(room, None)?;
+        let found = first_that_fits(room, &places, async |key: &MasterKey| {
+            SqliteStore::inspect_with(room, key).await.map_err(|e| file_problem(&e))
+        });
+        found.await.map(|(found, _)| found)
     }
 
     /// Puts what is in the SQLite file of `room` into the empty database at `url`, which replaces the file.
@@ -50,8 +63,10 @@ impl Database {
             CommandError::because("the database on the server cannot take the backup", why)
                 .mend("make an empty database, or an empty schema, for it")
         };
-        let key_file = room.join(SqliteStore::KEY_FILE);
-        match PostgresStore::inspect(&url.0, &key_file).await {
+        let places = master_key::places(room, None)?;
+        let ((file, key), place) = file(room, &places).await?;
+        let key = MasterKey::Given { key, origin: place.to_string() };
+        match PostgresStore::inspect_with(&url.0, &key).await {
             // Whether there is anything in it is seen when it is filled.
             Ok(Inspection::Missing | Inspection::Found { pending: 0 }) => {}
             Ok(Inspection::Found { .. }) => {
@@ -63,9 +78,9 @@ impl Database {
             }
             Err(error) => return Err(CommandError::new(chain(&error))),
         }
-        let opened = SqliteStore::open(room, &OsEntropy).await;
-        let (file, _) = opened.map_err(|e| CommandError::new(chain(&e)))?;
-        let (server, _) = server(room, url).await?;
+        let (server, _) = PostgresStore::connect_with(&url.0, &key, &OsEntropy)
+            .await
+            .map_err(|e| CommandError::new(chain(&e)))?;
         let filled = transfer(&file, &server).await;
         server.close().await;
         file.close().await;

@@ -1,10 +1,12 @@
 //! `kubesso serve --check`: what would go wrong, without serving or changing anything.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 
 use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_https::certificate_problems;
 use kubesso_store_sql::Inspection;
+use kubesso_store_sqlite::SqliteStore;
 use url::Url;
 
 use super::{Config, Tls};
@@ -12,6 +14,7 @@ use crate::audit::follow::Sink;
 use crate::data_directory::DataDirectory;
 use crate::database::Database;
 use crate::error::chain;
+use crate::master_key::{self, Source};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -84,7 +87,15 @@ impl Findings {
                 return holder;
             }
         };
-        match Database::inspect(path, url.as_ref()).await {
+        let places = match config.master_key().and_then(|key| master_key::places(path, key)) {
+            Ok(places) => places,
+            Err(error) => {
+                self.problems.push(error.to_string());
+                return holder;
+            }
+        };
+        self.master_key(path, &places);
+        match Database::inspect(path, url.as_ref(), &places).await {
             Ok(Inspection::Missing) => {
                 self.notes.push(format!("there is no directory {where_it_is} yet: it will be made"));
             }
@@ -96,6 +107,20 @@ impl Findings {
             Err(error) => self.problems.push(error.to_string()),
         }
         holder
+    }
+
+    /// Says where the master key comes from, if that is not the data directory.
+    fn master_key(&mut self, data_dir: &Path, places: &[Source]) {
+        if places == [Source::DataDirectory] {
+            return;
+        }
+        let said = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", or ");
+        self.notes.push(format!("secrets are sealed under {said}"));
+        let unused = data_dir.join(SqliteStore::KEY_FILE);
+        if unused.exists() && !places.contains(&Source::DataDirectory) {
+            let unused = unused.display();
+            self.notes.push(format!("{unused} is not used: keep it with backups made before, or remove it"));
+        }
     }
 
     /// All are held at once, so that one that is named twice is found.

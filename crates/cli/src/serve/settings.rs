@@ -11,6 +11,8 @@ enum Kind {
     Number,
     /// Between commas.
     List,
+    /// A list in JSON: there may be commas in what it holds.
+    Words,
 }
 
 /// A setting, by its place in the file.
@@ -36,6 +38,10 @@ const SETTINGS: &[Setting] = &[
     text("data_dir"),
     text("database_url_file"),
     text("database"),
+    text("master_key.file"),
+    Setting { path: "master_key.command", kind: Kind::Words },
+    text("master_key.wrapped"),
+    Setting { path: "master_key.timeout_seconds", kind: Kind::Number },
     text("begin_with"),
     text("organization.url"),
     list("organization.listen"),
@@ -52,7 +58,8 @@ const SETTINGS: &[Setting] = &[
 ];
 
 /// Variables of other commands.
-const OTHERS: [&str; 3] = ["KUBESSO_BACKUP_PASSPHRASE_FILE", "KUBESSO_CACHE_DIR", "KUBESSO_CONFIG"];
+const OTHERS: [&str; 4] =
+    ["KUBESSO_BACKUP_PASSPHRASE_FILE", "KUBESSO_CACHE_DIR", "KUBESSO_CONFIG", crate::master_key::VARIABLE];
 
 /// Values that come before the file's, by their places in it; later ones win.
 pub(super) type Overrides = Vec<(&'static str, Value)>;
@@ -68,6 +75,7 @@ impl Setting {
             Kind::Text => given.into(),
             Kind::Flag => given.parse::<bool>().map_or_else(|_| given.into(), Value::from),
             Kind::Number => given.parse::<u64>().map_or_else(|_| given.into(), Value::from),
+            Kind::Words => serde_json::from_str(given).unwrap_or_else(|_| given.into()),
             Kind::List => {
                 given.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Value::from).collect()
             }

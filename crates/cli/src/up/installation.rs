@@ -4,22 +4,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kubesso_ambient::OsEntropy;
 use kubesso_directory::SealingKey;
 use kubesso_k8s_types::kubeconfig::{Config, User};
 use kubesso_sandbox::Sandbox;
-use kubesso_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
 
 use crate::data_directory::DataDirectory;
-use crate::database;
-use crate::error::{CommandError, chain};
+use crate::database::{self, Database};
+use crate::error::CommandError;
 
 /// The cluster's side of the first world.
 const WORLD: &str = include_str!("world.yaml");
 
 /// Opens the directory's database, made if missing, with the key that its secrets are sealed under.
-pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, SealingKey), CommandError> {
+pub(crate) async fn open_directory(data_dir: &Path) -> Result<(Database, SealingKey), CommandError> {
     if database::is_on_a_server(data_dir) {
         return Err(CommandError::new(format!(
             "{} is the data directory of a provider with a database on a server: `kubesso serve` goes on with it",
@@ -27,7 +25,7 @@ pub(crate) async fn open_directory(data_dir: &Path) -> Result<(SqliteStore, Seal
         ))
         .mend("choose another directory with --data-dir"));
     }
-    SqliteStore::open(data_dir, &OsEntropy).await.map_err(|e: OpenError| CommandError::new(chain(&e)))
+    Database::open(data_dir, None, None).await
 }
 
 /// Puts the first objects into the cluster: bindings for the two groups, and something to look at.

@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::authority;
 use crate::data_directory::{DataDirectory, Mode, Ports};
+use crate::database::Database;
 use crate::error::CommandError;
 use crate::management;
 use crate::over_https::Reach;
@@ -88,7 +89,7 @@ impl Options {
 pub struct Running {
     facts: Facts,
     authority_pem: String,
-    database: SqliteStore,
+    database: Database,
     sandbox: Sandbox,
     shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -109,7 +110,7 @@ impl Running {
 
     /// The directory that the provider serves from.
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::new(self.database.clone())
+        self.database.store()
     }
 
     /// Ends it: requests under way may finish, for a short time.
@@ -158,7 +159,7 @@ struct Foundation {
     ports: Ports,
     provider_listening: Listening,
     cluster_listening: Listening,
-    database: SqliteStore,
+    database: Database,
     sealing_key: SealingKey,
 }
 
@@ -184,7 +185,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         ..
     } = options;
     let now = clock.now();
-    let store: Arc<dyn Store> = Arc::new(database.clone());
+    let store: Arc<dyn Store> = database.store();
     let world = FirstWorld { people_only, ..people::first_world()? };
     let passwords = if people::is_empty(&*store).await? {
         people::passwords(&world, &entropy).await?

@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod command_line;
 mod health;
+mod master_key;
 mod serve;
 mod served;
 mod token_preview;

@@ -19,7 +19,8 @@ use crate::id::{
 };
 use crate::name::{ClaimName, GroupName, Label, ScopeName};
 use crate::policy::{Lifetimes, RuleGroups, RulePeople, RuleScopes};
-use crate::seal::Sealed;
+use crate::resealing::Resealing;
+use crate::seal::{Sealed, SealingKey};
 use crate::secret::ClientSecretValue;
 use crate::seed::{FirstWorld, seed};
 use crate::signing_key::{KeyState, SigningKeyRecord};
@@ -212,6 +213,57 @@ pub async fn a_batch_is_all_or_nothing(replicas: &Replicas) -> Outcome {
     assert_eq!(replicas.one.group(&newcomer.id).await?, None);
     assert_eq!(replicas.one.user(&world.admin.id).await?, Some(world.admin));
     assert_eq!(replicas.one.snapshot().await?, before);
+    Ok(())
+}
+
+/// Another sealing key: all that was sealed opens under it alone, for both replicas; whoever decided on what was there
+/// before loses.
+pub async fn what_is_sealed_is_sealed_again_as_a_whole(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let (old, new) = (SealingKey::generate(&world.entropy), SealingKey::generate(&world.entropy));
+    let kid = Kid::parse("k1")?;
+    let purpose = SigningKeyRecord::purpose(&world.server.id, &kid);
+    let key = SigningKeyRecord {
+        kid,
+        server: world.server.id.clone(),
+        algorithm: "RS256".to_owned(),
+        public_jwk: json!({}),
+        sealed_pkcs8: old.seal(&purpose, b"private", &world.entropy),
+        state: KeyState::Signing { since: world.now },
+        created: world.now,
+    };
+    let mut web = world.application.clone();
+    web.application_type = ApplicationType::Web;
+    web.authentication = ClientAuthentication::ClientSecretBasic(vec![ClientSecret {
+        id: ClientSecretId::generate(&world.entropy),
+        hash: ClientSecretValue::generate(&world.entropy).hash(),
+        sealed: old.seal(ClientSecret::PURPOSE, b"secret", &world.entropy),
+        status: Status::Active,
+        created: world.now,
+    }]);
+    let first = Resealing { check: old.check(&world.entropy), secrets: Vec::new(), keys: Vec::new() };
+    let changes =
+        vec![Change::PutSigningKey(key), Change::PutApplication(web.clone()), Change::Reseal(first)];
+    replicas.one.commit(Batch::new(world.now, changes)).await?;
+    assert!(old.is_of(&replicas.other.key_check().await?));
+
+    let before = replicas.one.snapshot().await?;
+    assert!(Resealing::of(&before, &new, &old, &world.entropy).is_err(), "it opens under its own key only");
+    let resealing = Resealing::of(&before, &old, &new, &world.entropy)?;
+    let batch = || {
+        let changes = vec![Change::Reseal(resealing.clone())];
+        Batch::new(world.now, changes).expecting(Expectation::Revision(before.revision()))
+    };
+    replicas.other.commit(batch()).await?;
+    assert!(matches!(replicas.one.commit(batch()).await, Err(StoreError::Stale)));
+    let check = replicas.one.key_check().await?;
+    assert!(new.is_of(&check) && !old.is_of(&check));
+    let after = replicas.one.snapshot().await?;
+    let key = some(some(after.server(&world.server.id))?.keys.first())?;
+    assert_eq!(&**new.open(&purpose, &key.sealed_pkcs8)?, b"private");
+    assert!(old.open(&purpose, &key.sealed_pkcs8).is_err());
+    let secret = some(some(after.application_by_id(&web.id))?.authentication.secrets().first())?;
+    assert_eq!(&**new.open(ClientSecret::PURPOSE, &secret.sealed)?, b"secret");
     Ok(())
 }
 

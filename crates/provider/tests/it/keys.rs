@@ -2,8 +2,10 @@
 
 use http::StatusCode;
 use jiff::SignedDuration;
-use kubesso_directory::{Batch, Change, KeyState, RotationMode, RotationSchedule};
-use kubesso_provider::{JWK_SET_MAX_AGE, Provider, ProviderConfig, adopt_key, rotate_keys, rotate_promptly};
+use kubesso_directory::{Batch, Change, KeyState, Resealing, RotationMode, RotationSchedule, SealingKey};
+use kubesso_provider::{
+    JWK_SET_MAX_AGE, KeyError, Provider, ProviderConfig, adopt_key, rotate_keys, rotate_promptly,
+};
 use kubesso_token::{Algorithm, JwkSet, SigningKey};
 
 use crate::house::{House, ORIGIN, Tokens, World, header_of, server_id};
@@ -166,9 +168,9 @@ async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the
         back_channel: None,
         fetch: None,
     };
-    let other_key = kubesso_directory::SealingKey::generate(&*house.entropy);
+    let other_key = SealingKey::generate(&*house.entropy);
     let error = Provider::new(config(ORIGIN, other_key)).await.unwrap_err().to_string();
-    assert!(error.contains("does not open"), "{error}");
+    assert!(error.contains("another master key"), "{error}");
     for base_url in
         ["http://localhost:8443", "https://localhost/sso", "https://user@localhost", "https://localhost/?x"]
     {
@@ -210,4 +212,23 @@ async fn a_key_made_beforehand_is_taken_only_where_there_is_none_and_of_the_righ
     assert!(!adopt(Algorithm::Es256).await, "there is one again");
     house.provider.reload().await.unwrap();
     assert_eq!(kids(&published(&house).await).len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_still_has_an_old_master_key_goes_on_signing_but_writes_nothing_and_says_so() {
+    let house = House::new().await;
+    let tokens = house.sign_in("dev@example.com").await;
+    let snapshot = house.store.snapshot().await.unwrap();
+    let new = SealingKey::generate(&*house.entropy);
+    let resealing = Resealing::of(&snapshot, &house.sealing_key, &new, &*house.entropy).unwrap();
+    let batch = Batch::new(house.clock_now(), vec![Change::Reseal(resealing)]);
+    house.store.commit(batch).await.unwrap();
+
+    house.advance(SignedDuration::from_secs(1));
+    house.refresh(tokens.refresh_token(), &[]).await.expect(StatusCode::OK);
+    let readiness = house.provider.readiness().await;
+    let (_, keys) = readiness.iter().find(|(name, _)| *name == "keys").unwrap();
+    assert!(keys.as_ref().unwrap_err().contains("another master key"), "{keys:?}");
+    let refused = house.provider.rotate_keys(&rotate_promptly()).await;
+    assert!(matches!(refused, Err(KeyError::OtherMasterKey(_))), "{refused:?}");
 }

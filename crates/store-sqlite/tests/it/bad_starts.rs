@@ -268,3 +268,18 @@ async fn a_copy_made_in_use_is_whole_and_a_damaged_one_is_told_from_it() {
     let refused = SqliteStore::verify(copied.path()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
 }
+
+/// Whoever adds another sealed column must have it sealed again too (`kubesso_directory::Resealing`).
+#[tokio::test]
+async fn what_is_sealed_is_known_to_whoever_seals_it_again() {
+    let directory = used().await;
+    let mut connection = raw(&directory).await;
+    let sealed: Vec<String> = sqlx::query_scalar(
+        "SELECT tables.name || '.' || columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns \
+         WHERE tables.type = 'table' AND columns.name LIKE '%sealed%' ORDER BY 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(sealed, ["client_secrets.sealed", "directory.sealed_check", "signing_keys.sealed_pkcs8"]);
+}
