@@ -11,11 +11,8 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
-<<<<<<< HEAD
-    Batch, Change, Expectation, SealingKey, SessionsOf, SingleUse, Snapshot, Store, StoreError,
-=======
-    Batch, Change, Expectation, OtherMasterKey, SealingKey, SessionsOf, Snapshot, Store, StoreError,
->>>>>>> 0c435e7 (cli, store-sql: let the master key come from elsewhere, and change it)
+    Batch, Change, Expectation, OtherMasterKey, SealingKey, SessionsOf, SingleUse, Snapshot, Store,
+    StoreError,
 };
 use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
