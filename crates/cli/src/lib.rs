@@ -20,6 +20,7 @@ mod args;
 mod audit;
 mod authority;
 mod backup;
+mod client_certificates;
 mod data_directory;
 mod database;
 mod doctor;

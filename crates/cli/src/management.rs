@@ -9,7 +9,7 @@ use kubesso_directory::{
     management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_provider::{MutualTls, Provider, ProviderConfig};
 use kubesso_token::JwkSet;
 use url::Url;
 
@@ -29,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) logout_reach: Reach,
     /// Which of their addresses may be fetched from.
     pub(crate) fetch_reach: Reach,
+    /// How clients' certificates come.
+    pub(crate) mutual_tls: Option<MutualTls>,
 }
 
 /// Starts the provider and the management API beside it. Administrators can sign in to both.
@@ -45,6 +47,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         sealing_key: sealing_key.clone(),
         back_channel: Some(Arc::new(OverHttps::to_tell(parts.logout_reach)?)),
         fetch: Some(Arc::new(OverHttps::to_fetch(parts.fetch_reach)?)),
+        mutual_tls: parts.mutual_tls,
     })
     .await
     .map_err(|e| CommandError::because("the provider cannot start", &e))?;

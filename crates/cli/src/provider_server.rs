@@ -13,16 +13,38 @@ use kubesso_provider::{ClientAddress, Provider};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::client_certificates::Vouching;
 use crate::serve::Proxies;
 
 /// Everything, at one address. The routers know the address that a request comes from: attempts to sign in are counted
 /// by it, and the audit names it.
-pub(crate) fn router(provider: &Provider, api: &ManagementApi, proxies: &Arc<Proxies>) -> Router {
+///
+/// `vouching`: for the certificates of which proxies tell; `None`: they are not believed.
+pub(crate) fn router(
+    provider: &Provider,
+    api: &ManagementApi,
+    proxies: &Arc<Proxies>,
+    vouching: Option<Vouching>,
+) -> Router {
     let proxies = proxies.clone();
     provider.router().merge(api.router()).layer(map_request(move |mut request: Request| {
         let peer = client(&request, &proxies);
         request.extensions_mut().insert(ClientAddress(peer));
         request.extensions_mut().insert(CallerAddress(peer));
+        if let Some(vouching) = &vouching {
+            vouching.of_proxy(&proxies, &mut request);
+        }
+        ready(request)
+    }))
+}
+
+/// What clients call by themselves, at an address that asks them for a certificate.
+pub(crate) fn mutual_tls_router(provider: &Provider, vouching: Vouching, proxies: &Arc<Proxies>) -> Router {
+    let proxies = proxies.clone();
+    provider.mutual_tls_router().layer(map_request(move |mut request: Request| {
+        let peer = client(&request, &proxies);
+        request.extensions_mut().insert(ClientAddress(peer));
+        vouching.of_handshake(&mut request);
         ready(request)
     }))
 }

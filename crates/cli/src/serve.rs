@@ -5,6 +5,7 @@ mod check;
 mod endpoint;
 mod health;
 mod metrics;
+mod mutual_tls;
 mod proxies;
 mod settings;
 
@@ -88,6 +89,16 @@ struct Config {
     /// Whether clients' keys and requests are fetched from addresses of private networks too; likewise.
     #[serde(default)]
     danger_fetch_from_private_addresses: bool,
+    /// Where clients are asked for a certificate.
+    #[serde(default)]
+    mtls_listen: Vec<SocketAddr>,
+    /// By which name they call it: scheme https, no path.
+    mtls_base_url: Option<Url>,
+    /// The authorities whose word on clients is taken; PEM.
+    mtls_client_ca: Option<PathBuf>,
+    /// Whether the trusted proxies say who they shook hands with, and strip what others say.
+    #[serde(default)]
+    client_cert_header: bool,
 }
 
 fn five() -> u16 {
@@ -171,6 +182,7 @@ impl Config {
             return Err("database must begin with postgres://".to_owned());
         }
         config.master_key.source()?;
+        config.check_mutual_tls()?;
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -208,6 +220,11 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         }
         _ => None,
     };
+    let (mutual_tls, vouching) = (config.mutual_tls(), config.vouching()?);
+    let mutual_tls_listeners = listen(&config.mtls_listen).await?;
+    let tls_with_clients = tls
+        .with_clients(ClientAuthentication::Requested)
+        .map_err(|e| CommandError::because("TLS with client certificates cannot be set up", &e))?;
     let metrics_listeners = listen(config.metrics.as_slice()).await?;
     let plain_http = listen(config.danger_plain_http.as_slice()).await?;
     let (database, sealing_key) =
@@ -224,6 +241,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         sealing_key,
         logout_reach: Reach::of_setting(config.danger_backchannel_logout_to_private_addresses),
         fetch_reach: Reach::of_setting(config.danger_fetch_from_private_addresses),
+        mutual_tls,
     })
     .await?;
 
@@ -237,8 +255,14 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     let tasks = TaskTracker::new();
     let proxies = Arc::new(Proxies { trusted: config.trusted_proxies.clone(), header: config.proxy_header });
     let (health, metrics) = (Health::of(provider.clone()), Metrics::of(provider.clone()));
-    let router = provider_server::router(&provider, &api, &proxies).merge(health.router());
+    let of_proxies = config.client_cert_header.then(|| vouching.clone());
+    let router = provider_server::router(&provider, &api, &proxies, of_proxies).merge(health.router());
     let router = metrics.watch(router);
+    for listener in mutual_tls_listeners {
+        let router = provider_server::mutual_tls_router(&provider, vouching.clone(), &proxies);
+        let (tls, router) = (tls_with_clients.clone(), metrics.watch(router));
+        tasks.spawn(serve(listener, tls, router, shutdown.clone(), Limits::default()));
+    }
     for listener in listeners {
         tasks.spawn(serve(listener, tls.clone(), router.clone(), shutdown.clone(), Limits::default()));
     }
@@ -266,6 +290,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
     eprintln!("kubesso serves {} on {}", config.base_url, addresses(&config.listen));
+    if let Some(url) = config.mtls_base_url.as_ref().filter(|_| !config.mtls_listen.is_empty()) {
+        eprintln!("  clients with certificates: {url} on {}", addresses(&config.mtls_listen));
+    }
     let snapshot =
         database.snapshot().await.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
     let is_ours = |id: &str| id == MANAGEMENT_SERVER || id == MANAGEMENT_CLIENT;
@@ -320,6 +347,7 @@ impl Config {
             .iter()
             .chain(organization)
             .chain(&self.danger_plain_http)
+            .chain(&self.mtls_listen)
             .chain(&self.metrics)
             .copied()
             .collect()
@@ -502,6 +530,16 @@ mod tests {
                 "organization: {url: 'https://a', listen: ['0.0.0.0:443']}\ndata_dir:",
                 "or neither",
             ),
+            ("data_dir:", "mtls_listen: ['0.0.0.0:9443']\ndata_dir:", "needs mtls_base_url"),
+            ("data_dir:", "mtls_base_url: 'https://mtls.example.com'\ndata_dir:", "needs mtls_listen"),
+            (
+                "data_dir:",
+                "mtls_base_url: 'https://sso.example.com'\nmtls_listen: ['0.0.0.0:9443']\ndata_dir:",
+                "another than base_url",
+            ),
+            ("data_dir:", "mtls_base_url: 'https://a/b'\ndata_dir:", "mtls_base_url must be"),
+            ("data_dir:", "client_cert_header: true\ndata_dir:", "trusted_proxies only"),
+            ("data_dir:", "mtls_client_ca: ca.crt\ndata_dir:", "mtls_client_ca needs"),
         ] {
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(expected), "{from} → {to}: {error}");

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::certificate_subject::CertificateSubject;
 use crate::id::{ApplicationId, ClientId, ClientSecretId, GroupId, UserId};
 use crate::name::{Label, ScopeName};
 use crate::redirect::{LoopbackPorts, RedirectUri};
@@ -190,6 +191,10 @@ pub enum ClientAuthentication {
     ClientSecretPost(Vec<ClientSecret>),
     /// With an assertion signed by its own key.
     PrivateKeyJwt(ClientKeys),
+    /// With a certificate that is among its registered keys (`x5c`), by which connection it comes (RFC 8705 §2.2).
+    SelfSignedTls(ClientKeys),
+    /// With a certificate by an authority that is trusted, which says this name (RFC 8705 §2.1).
+    Tls(CertificateSubject),
 }
 
 impl ClientAuthentication {
@@ -200,6 +205,8 @@ impl ClientAuthentication {
             Self::ClientSecretBasic(_) => "client_secret_basic",
             Self::ClientSecretPost(_) => "client_secret_post",
             Self::PrivateKeyJwt(_) => "private_key_jwt",
+            Self::SelfSignedTls(_) => "self_signed_tls_client_auth",
+            Self::Tls(_) => "tls_client_auth",
         }
     }
 
@@ -207,7 +214,7 @@ impl ClientAuthentication {
     pub fn secrets(&self) -> &[ClientSecret] {
         match self {
             Self::ClientSecretBasic(secrets) | Self::ClientSecretPost(secrets) => secrets,
-            Self::None | Self::PrivateKeyJwt(_) => &[],
+            Self::None | Self::PrivateKeyJwt(_) | Self::SelfSignedTls(_) | Self::Tls(_) => &[],
         }
     }
 

@@ -39,10 +39,12 @@ mod audit;
 mod authorization;
 mod authorization_server;
 mod built_in;
+mod certificate_subject;
 mod claim;
 mod code;
 mod consent;
 mod device;
+mod distinguished_name;
 mod dpop_nonce;
 mod expression;
 mod filter;
@@ -84,6 +86,7 @@ pub use authorization_server::{
     AuthorizationServer, Consent, IssuerMode, MetadataPublish, RotationMode, Scope,
 };
 pub use built_in::{BuiltInError, MANAGEMENT_CLIENT, MANAGEMENT_SERVER, everyone, management_login};
+pub use certificate_subject::{CertificateNames, CertificateSubject};
 pub use claim::{
     Claim, ClaimProblem, ClaimType, ClaimValue, Claims, ClaimsFor, FilterError, FilterType, GroupFilter,
     claims,
@@ -91,6 +94,7 @@ pub use claim::{
 pub use code::{AuthorizationCode, CODE_LIFETIME, Redemption};
 pub use consent::{ConsentGrant, ConsentMethod, consents_to_ask, is_for_people_only, missing_consents};
 pub use device::{DeviceDecision, DeviceRefusal, DeviceState};
+pub use distinguished_name::{DistinguishedName, DistinguishedNameError};
 pub use dpop_nonce::DpopNonces;
 pub use expression::{Expression, ExpressionError};
 pub use filter::{AttributePath, Comparison, Filter, FilterSyntaxError, Literal};

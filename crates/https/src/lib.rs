@@ -19,6 +19,7 @@
 //! ```
 
 mod client;
+mod client_certificate;
 mod inspect;
 pub mod pki;
 mod public;
@@ -28,6 +29,7 @@ mod tls;
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
 };
+pub use client_certificate::{ClientAuthorities, NamesInCertificate, names_in_certificate};
 pub use inspect::{CertificateProblem, certificate_problems};
 pub use public::{names_public_host, public_client};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};

@@ -23,6 +23,9 @@ pub enum TlsError {
     /// The key is not PEM, not of a supported kind, or does not fit the certificate.
     #[error("the server's private key cannot be used: {0}")]
     Key(String),
+    /// The authorities for clients are not PEM, or none.
+    #[error("the certificate authorities for clients cannot be used: {0}")]
+    Authorities(String),
     /// The TLS library refuses the configuration.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -92,6 +95,19 @@ impl ServerTls {
     pub fn new(identity: &Identity, clients: ClientAuthentication) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let current = Arc::new(CurrentIdentity(ArcSwap::from_pointee(identity.certified_key(&provider)?)));
+        Self::showing(current, provider, clients)
+    }
+
+    /// The same identity, also when it is replaced, for a listener that treats clients otherwise.
+    pub fn with_clients(&self, clients: ClientAuthentication) -> Result<Self, TlsError> {
+        Self::showing(self.identity.clone(), Arc::new(rustls::crypto::aws_lc_rs::default_provider()), clients)
+    }
+
+    fn showing(
+        current: Arc<CurrentIdentity>,
+        provider: Arc<CryptoProvider>,
+        clients: ClientAuthentication,
+    ) -> Result<Self, TlsError> {
         let builder =
             ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         let builder = match clients {

@@ -22,14 +22,13 @@ use crate::response_mode::ResponseMode;
 /// What a code keeps of the key that it is bound to (RFC 9449 §10).
 pub(crate) const DPOP_JKT: &str = "dpop_jkt";
 
-/// What a code keeps, with the key that it is bound to.
-fn bound(kept: Value, thumbprint: Option<&str>) -> Value {
-    let Some(thumbprint) = thumbprint else { return kept };
+/// What a code or a grant keeps, with the thumbprint of what it is bound to.
+pub(crate) fn bound(kept: Value, by: &str, thumbprint: &str) -> Value {
     let mut members = match kept {
         Value::Object(members) => members,
         _ => Map::new(),
     };
-    members.insert(DPOP_JKT.to_owned(), thumbprint.into());
+    members.insert(by.to_owned(), thumbprint.into());
     members.into()
 }
 
@@ -104,7 +103,10 @@ pub(crate) async fn answer(
         code_challenge: request.code_challenge.as_ref().map(CodeChallenge::as_str).map(str::to_owned),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        other: bound(requested.to_store(), request.dpop_jkt.as_deref()),
+        other: match &request.dpop_jkt {
+            Some(thumbprint) => bound(requested.to_store(), DPOP_JKT, thumbprint),
+            None => requested.to_store(),
+        },
         issued: context.now(),
     };
     context.store.add_code(&record).await?;

@@ -1,5 +1,6 @@
 //! Who calls the token, device authorization, revocation and introspection endpoints (RFC 6749 §2.3): `none`,
-//! `client_secret_basic`, `client_secret_post`, `private_key_jwt` (RFC 7523 §2.2, OpenID Connect Core §9).
+//! `client_secret_basic`, `client_secret_post`, `private_key_jwt` (RFC 7523 §2.2, OpenID Connect Core §9),
+//! `tls_client_auth`, `self_signed_tls_client_auth` (RFC 8705 §2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use axum::response::{IntoResponse, Response};
 
+use crate::client_certificate::ClientCertificate;
 use crate::client_keys::{self, NotVerified};
 use crate::context::Context;
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -65,17 +67,23 @@ impl IntoResponse for ClientRefused {
 pub(crate) async fn authenticate<'a>(
     context: &Context,
     headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
     parameters: &Parameters,
     audiences: &[String],
     find: impl FnOnce(&ClientId) -> Option<&'a Application>,
 ) -> Result<&'a Application, ClientRefused> {
-    match claimed(headers, parameters, find)? {
-        (application, Outstanding::Nothing) => Ok(application),
-        (application, Outstanding::Assertion(assertion)) => {
-            let checked = check_assertion(context, application, &assertion, audiences).await;
-            checked.map(|()| application).map_err(|error| ClientRefused { error, tried_basic: false })
+    let (application, outstanding) = claimed(headers, parameters, find)?;
+    let checked = match outstanding {
+        Outstanding::Nothing => Ok(()),
+        Outstanding::Assertion(assertion) => {
+            check_assertion(context, application, &assertion, audiences).await
         }
-    }
+        Outstanding::Certificate => {
+            let checked = check_certificate(context, application, certificate).await;
+            checked.map_err(|why| OAuthError::new(ErrorCode::InvalidClient, why))
+        }
+    };
+    checked.map(|()| application).map_err(|error| ClientRefused { error, tried_basic: false })
 }
 
 /// What is yet to be checked of what a client presents.
@@ -84,6 +92,8 @@ enum Outstanding {
     Nothing,
     /// Its own keys are needed for it.
     Assertion(Secret),
+    /// That of the connection.
+    Certificate,
 }
 
 /// The application that a request is said to come from, in the way that it is registered for; secrets are checked.
@@ -117,6 +127,9 @@ fn claimed<'a>(
         }
         (ClientAuthentication::PrivateKeyJwt(_), Proof::Assertion(assertion)) => {
             Ok((application, Outstanding::Assertion(assertion)))
+        }
+        (ClientAuthentication::SelfSignedTls(_) | ClientAuthentication::Tls(_), Proof::None) => {
+            Ok((application, Outstanding::Certificate))
         }
         (registered, _) => {
             let method = registered.method();
@@ -153,6 +166,37 @@ async fn check_assertion(
         Err(error) => {
             tracing::error!(%error, cause = ?error, "the use of a client assertion could not be noted");
             Err(OAuthError::server_error())
+        }
+    }
+}
+
+/// Whether the request comes with the certificate by which `application` is known; otherwise why not.
+async fn check_certificate(
+    context: &Context,
+    application: &Application,
+    certificate: Option<&ClientCertificate>,
+) -> Result<(), String> {
+    let Some(certificate) = certificate else {
+        let place = match context.mutual_tls.as_ref().map(|tls| tls.origin()) {
+            Some(Some(origin)) => format!(" Call the endpoints at {origin} with it."),
+            Some(None) => String::new(),
+            None => " None can come here: mutual TLS is not set up.".to_owned(),
+        };
+        return Err(format!("The request came without a client certificate.{place}"));
+    };
+    let ClientAuthentication::Tls(subject) = &application.authentication else {
+        let checked = client_keys::has_certificate(context, application, certificate).await;
+        return checked.map_err(|error| match error {
+            NotVerified::Unusable(why) => why,
+            error => format!("Authentication failed: {error}."),
+        });
+    };
+    match certificate.names() {
+        None => Err("The client certificate is not by an authority that is trusted here.".to_owned()),
+        Some(names) if subject.is_among(names) => Ok(()),
+        Some(_) => {
+            let (member, _) = subject.member();
+            Err(format!("The client certificate does not have the name that is registered as {member}."))
         }
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::back_channel::{BackChannel, Deliveries};
+use crate::client_certificate::MutualTls;
 use crate::fetch::{Documents, Fetch};
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, is_the_stores, rotate_keys};
@@ -63,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) deliveries: Option<Deliveries>,
     /// What clients have at their addresses.
     pub(crate) documents: Documents,
+    /// How clients' certificates come; `None`: they do not.
+    pub(crate) mutual_tls: Option<MutualTls>,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -88,6 +91,7 @@ pub(crate) struct Parts {
     pub(crate) password_hasher: PasswordHasher,
     pub(crate) back_channel: Option<Arc<dyn BackChannel>>,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
+    pub(crate) mutual_tls: Option<MutualTls>,
 }
 
 impl Context {
@@ -110,6 +114,7 @@ impl Context {
             used: JtiMemory::default(),
             deliveries: parts.back_channel.map(Deliveries::new),
             documents: Documents::new(parts.fetch),
+            mutual_tls: parts.mutual_tls,
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),
@@ -209,6 +214,12 @@ impl Context {
     /// The base URL without a slash at its end.
     pub(crate) fn origin(&self) -> &str {
         self.base_url.as_str().trim_end_matches('/')
+    }
+
+    /// The origins at which clients call the endpoints: the base URL, and where they come with certificates.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
+        let other = self.mutual_tls.as_ref().and_then(MutualTls::origin);
+        [self.origin()].into_iter().chain(other)
     }
 
     /// Host and port, as the address bar shows them.

@@ -59,7 +59,7 @@ impl Proven<'_> {
     ) -> Result<VerifiedDpop, ProofError> {
         let now = context.now();
         let nonces = DpopNonces::at(&context.sealing_key, now).good();
-        let urls = [format!("{}{}", context.origin(), self.uri.path())];
+        let urls: Vec<_> = context.origins().map(|origin| format!("{origin}{}", self.uri.path())).collect();
         let expected = DpopExpectations {
             method: self.method.as_str(),
             urls: &urls,

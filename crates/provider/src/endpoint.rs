@@ -30,6 +30,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use kubesso_directory::{Application, OneTimePurpose, Server};
 
 use crate::client_authentication::{ClientRefused, authenticate};
+use crate::client_certificate::ClientCertificate;
 use crate::context::{Configuration, Context};
 use crate::oauth_error::OAuthError;
 use crate::parameters::Parameters;
@@ -41,6 +42,9 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// More than the longest wait for a turn at hashing, and than the store's for its lock.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
+/// Where clients prove who they are, under an issuer.
+const CLIENTS_ENDPOINTS: [&str; 5] = ["token", "introspect", "revoke", "device/authorize", "par"];
+
 /// Everything that the provider serves.
 pub(crate) fn routes(context: Context) -> Router {
     // What scripts of any origin may call: public documents, and endpoints at which no cookie counts.
@@ -48,15 +52,10 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/{server}", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/oauth-authorization-server", get(discovery::metadata))
         .route("/oauth2/{server}/.well-known/openid-configuration", get(discovery::openid))
-        .route("/oauth2/{server}/v1/device/authorize", post(device_authorization::authorize))
-        .route("/oauth2/{server}/v1/introspect", post(introspect::introspect))
         .route("/oauth2/{server}/v1/keys", get(keys::jwk_set))
-        .route("/oauth2/{server}/v1/par", post(par::par))
-        .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
-        .route("/oauth2/{server}/v1/token", post(token::token))
-        .route("/oauth2/{server}/v1/userinfo", get(userinfo::get).post(userinfo::post))
+        .merge(clients())
         .layer(middleware::from_fn(cross_origin));
-    Router::new()
+    let router = Router::new()
         .route("/", get(landing::landing))
         .route("/healthz", get(healthz::healthz))
         .route("/oauth2/{server}/v1/authorize", get(authorize::get).post(authorize::post))
@@ -83,7 +82,28 @@ pub(crate) fn routes(context: Context) -> Router {
         .route(logout::CONFIRM_PATH, post(logout::confirm))
         .merge(pages::asset_routes())
         .merge(open)
-        .fallback(landing::not_found)
+        .fallback(landing::not_found);
+    bounded(router, context)
+}
+
+/// What clients call by themselves.
+pub(crate) fn clients_routes(context: Context) -> Router {
+    bounded(clients().layer(middleware::from_fn(cross_origin)), context)
+}
+
+fn clients() -> Router<Context> {
+    Router::new()
+        .route("/oauth2/{server}/v1/device/authorize", post(device_authorization::authorize))
+        .route("/oauth2/{server}/v1/introspect", post(introspect::introspect))
+        .route("/oauth2/{server}/v1/par", post(par::par))
+        .route("/oauth2/{server}/v1/revoke", post(revoke::revoke))
+        .route("/oauth2/{server}/v1/token", post(token::token))
+        .route("/oauth2/{server}/v1/userinfo", get(userinfo::get).post(userinfo::post))
+}
+
+/// `router` with what holds for every request.
+fn bounded(router: Router<Context>, context: Context) -> Router {
+    router
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn_with_state(LONGEST_REQUEST, in_time))
         .layer(middleware::from_fn_with_state(context.clone(), response_headers::add))
@@ -131,6 +151,7 @@ async fn client<'a>(
     configuration: &'a Configuration,
     server: &Server,
     headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
     parameters: &Parameters,
 ) -> Result<&'a Application, Box<Response>> {
     if !is_form(headers) {
@@ -140,7 +161,7 @@ async fn client<'a>(
     if let Some(repeated) = parameters.first_repeated() {
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
-    authenticated(context, configuration, server, headers, parameters).await.map_err(|refused| {
+    authenticated(context, configuration, server, headers, certificate, parameters).await.map_err(|refused| {
         tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
         Box::new(refused.into_response())
     })
@@ -153,12 +174,13 @@ async fn client_and_token<'a>(
     configuration: &'a Configuration,
     server: &Server,
     headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
     parameters: &'a Parameters,
 ) -> Result<(&'a Application, &'a str), Box<Response>> {
     if let Some(repeated) = parameters.first_repeated() {
         return Err(Box::new(OAuthError::from(repeated).into_response()));
     }
-    let application = authenticated(context, configuration, server, headers, parameters)
+    let application = authenticated(context, configuration, server, headers, certificate, parameters)
         .await
         .map_err(|refused| Box::new(refused.into_response()))?;
     let token = parameters.lenient("token").ok_or_else(|| {
@@ -173,15 +195,20 @@ async fn authenticated<'a>(
     configuration: &'a Configuration,
     server: &Server,
     headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
     parameters: &Parameters,
 ) -> Result<&'a Application, ClientRefused> {
-    let issuer = context.issuer(&server.server.id);
     // RFC 7523 §3 rule 3: the issuer or the token endpoint; libraries also write the endpoint that they call.
-    let mut audiences: Vec<_> = ["token", "introspect", "revoke", "device/authorize", "par"]
-        .map(|endpoint| format!("{issuer}/v1/{endpoint}"))
-        .into();
-    audiences.push(issuer);
-    authenticate(context, headers, parameters, &audiences, |id| configuration.snapshot.application(id)).await
+    let endpoints = |origin: &str| {
+        let prefix = format!("{origin}/oauth2/{}/v1", server.server.id);
+        CLIENTS_ENDPOINTS.map(|endpoint| format!("{prefix}/{endpoint}"))
+    };
+    let mut audiences: Vec<_> = context.origins().flat_map(endpoints).collect();
+    audiences.push(context.issuer(&server.server.id));
+    authenticate(context, headers, certificate, parameters, &audiences, |id| {
+        configuration.snapshot.application(id)
+    })
+    .await
 }
 
 /// Whether the body is a form.

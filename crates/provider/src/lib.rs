@@ -27,6 +27,8 @@
 //!   the log does not know them.
 //! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
 //!   process takes once.
+//! - *Client certificates* (RFC 8705) are those of [`ClientCertificate`]: whoever sets it answers for who has the key, and
+//!   for whose word is taken on the names.
 //! - *Tokens* that are bound to a key (RFC 9449) are taken with a proof of it only; which proofs were used, each process
 //!   remembers for itself. *Exchanged* tokens (RFC 8693) never outlive what they came from, and a client that anybody can
 //!   be exchanges nothing that others are shown.
@@ -58,6 +60,7 @@
 //!     sealing_key,
 //!     back_channel: None,
 //!     fetch: None,
+//!     mutual_tls: None,
 //! })
 //! .await?;
 //! let answer = provider.router().oneshot(http::Request::get("/healthz").body(Body::empty())?).await?;
@@ -78,6 +81,7 @@ mod choose_password;
 mod claims_parameter;
 mod client_address;
 mod client_authentication;
+mod client_certificate;
 mod client_keys;
 mod context;
 mod cookies;
@@ -111,6 +115,7 @@ mod user_code;
 
 pub use back_channel::{BackChannel, BackChannelError};
 pub use client_address::ClientAddress;
+pub use client_certificate::{ClientCertificate, MutualTls};
 pub use fetch::{Fetch, FetchError, Fetched};
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};
 pub use management::{ClientKeysError, ManagementToken};

@@ -120,7 +120,7 @@ impl Provider {
             return Ok(None);
         };
         // Nobody proved here that the key is theirs (RFC 9449 §7.1).
-        let Some(user) = token.user.as_ref().filter(|_| token.dpop_jkt.is_none()) else { return Ok(None) };
+        let Some(user) = token.user.as_ref().filter(|_| !token.is_bound()) else { return Ok(None) };
         if !token.counts(context).await? {
             return Ok(None);
         }

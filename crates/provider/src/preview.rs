@@ -64,6 +64,7 @@ pub fn preview(request: &PreviewRequest<'_>) -> Preview {
         acr: level(amr),
         nonce: None,
         dpop_jkt: None,
+        certificate: None,
         exchange: None,
     };
     let lasting = |mut claims: Map<String, Value>| {

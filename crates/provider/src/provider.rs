@@ -13,6 +13,7 @@ use kubesso_directory::{
 use url::Url;
 
 use crate::back_channel::{self, BackChannel};
+use crate::client_certificate::MutualTls;
 use crate::context::{Context, Parts};
 use crate::endpoint;
 use crate::fetch::Fetch;
@@ -38,6 +39,8 @@ pub struct ProviderConfig {
     /// Who fetches what clients have registered by its address (`jwks_uri`, `request_uris`); `None`: it is not fetched, and
     /// discovery does not offer `request_uri`.
     pub fetch: Option<Arc<dyn Fetch>>,
+    /// How clients' certificates come (RFC 8705); `None`: they do not, and discovery does not offer them.
+    pub mutual_tls: Option<MutualTls>,
 }
 
 /// Why there is no provider.
@@ -89,6 +92,7 @@ impl Provider {
             password_hasher: PasswordHasher::default(),
             back_channel: config.back_channel,
             fetch: config.fetch,
+            mutual_tls: config.mutual_tls,
         });
         let provider = Self { context };
         provider.context.rotate_keys(&RotationSchedule::default()).await?;
@@ -100,6 +104,12 @@ impl Provider {
     /// requests, so that attempts are counted by network too.
     pub fn router(&self) -> Router {
         endpoint::routes(self.context.clone())
+    }
+
+    /// Those of its endpoints that clients call by themselves, for a listener that asks them for a certificate
+    /// ([`MutualTls::base_url`]). Set [`ClientCertificate`](crate::ClientCertificate) on the requests.
+    pub fn mutual_tls_router(&self) -> Router {
+        endpoint::clients_routes(self.context.clone())
     }
 
     /// What issuers begin with, without a slash at the end.

@@ -12,6 +12,7 @@ use kubesso_directory::{
 use kubesso_token::{Algorithm, SigningKey, TokenError};
 use serde_json::{Map, Value, json};
 
+use crate::client_certificate::CONFIRMED_CERTIFICATE;
 use crate::requested::{Requested, single_claims};
 
 /// The `typ` of an access token (RFC 9068 §2.1); it keeps one from being taken for an ID token.
@@ -52,6 +53,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) nonce: Option<&'a str>,
     /// The thumbprint of the key that the access token is bound to (RFC 9449 §6.1).
     pub(crate) dpop_jkt: Option<&'a str>,
+    /// The thumbprint of the certificate that the access token is bound to (RFC 8705 §3.1).
+    pub(crate) certificate: Option<&'a str>,
     /// If they come of another token.
     pub(crate) exchange: Option<Exchange<'a>>,
 }
@@ -166,6 +169,16 @@ fn token_id(prefix: &str, entropy: &dyn Entropy) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(draw::<24>(entropy)))
 }
 
+/// What a token is bound to (RFC 9449 §6.1, RFC 8705 §3.1).
+pub(crate) fn confirmation(dpop_jkt: Option<&str>, certificate: Option<&str>) -> Option<Value> {
+    let by_key = dpop_jkt.map(|thumbprint| ("jkt", thumbprint));
+    let by_certificate = certificate.map(|thumbprint| (CONFIRMED_CERTIFICATE, thumbprint));
+    let members = by_key.into_iter().chain(by_certificate);
+    let members: Map<String, Value> =
+        members.map(|(name, thumbprint)| (name.to_owned(), thumbprint.into())).collect();
+    (!members.is_empty()).then(|| members.into())
+}
+
 /// The type of an access token (RFC 6750, RFC 9449 §5), by the key that it is bound to.
 pub(crate) fn token_type(dpop_jkt: Option<&str>) -> &'static str {
     if dpop_jkt.is_some() { "DPoP" } else { "Bearer" }
@@ -264,8 +277,8 @@ impl Subject<'_> {
         if let Some(exchange) = self.exchange {
             payload.insert(ORIGIN_CLAIM.to_owned(), exchange.origin.as_str().into());
         }
-        if let Some(thumbprint) = self.dpop_jkt {
-            payload.insert(CONFIRMATION.to_owned(), json!({ "jkt": thumbprint }));
+        if let Some(confirmation) = confirmation(self.dpop_jkt, self.certificate) {
+            payload.insert(CONFIRMATION.to_owned(), confirmation);
         }
         payload
     }

@@ -3,12 +3,13 @@
 use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_people_and_bound_grants.sql"),
     include_str!("../migrations/0003_what_grants_keep.sql"),
     include_str!("../migrations/0004_consents.sql"),
     include_str!("../migrations/0005_single_uses.sql"),
+    include_str!("../migrations/0006_client_certificates.sql"),
 ];
 
 /// The version that this program writes.

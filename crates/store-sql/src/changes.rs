@@ -290,9 +290,15 @@ fn remove_member(group: &GroupId, user: &UserId, at: Timestamp) -> Vec<Statement
 
 fn put_application(application: &Application) -> Result<Vec<Statement>, StoreError> {
     let (jwks, jwks_uri) = match &application.authentication {
-        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(jwks)) => (Some(json(jwks)?), None),
-        ClientAuthentication::PrivateKeyJwt(ClientKeys::At(uri)) => (None, Some(uri.to_string())),
+        ClientAuthentication::PrivateKeyJwt(keys) | ClientAuthentication::SelfSignedTls(keys) => match keys {
+            ClientKeys::Inline(jwks) => (Some(json(jwks)?), None),
+            ClientKeys::At(uri) => (None, Some(uri.to_string())),
+        },
         _ => (None, None),
+    };
+    let certificate_subject = match &application.authentication {
+        ClientAuthentication::Tls(subject) => Some(json(subject)?),
+        _ => None,
     };
     let leeway = match application.refresh_rotation {
         RefreshRotation::Rotate { leeway } => Some(i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX)),
@@ -301,13 +307,13 @@ fn put_application(application: &Application) -> Result<Vec<Statement>, StoreErr
     let mut queries = vec![
         Statement::new(
             "INSERT INTO applications (id, client_id, label, status, application_type, \
-             token_endpoint_auth_method, jwks, jwks_uri, pkce_required, grant_types, response_types, \
+             token_endpoint_auth_method, jwks, jwks_uri, certificate_subject, pkce_required, grant_types, response_types, \
              redirect_uris, post_logout_redirect_uris, refresh_leeway_ms, api_scopes, other, created, \
-             last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
+             last_updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET \
              client_id = excluded.client_id, label = excluded.label, status = excluded.status, \
              application_type = excluded.application_type, \
              token_endpoint_auth_method = excluded.token_endpoint_auth_method, jwks = excluded.jwks, \
-             jwks_uri = excluded.jwks_uri, pkce_required = excluded.pkce_required, \
+             jwks_uri = excluded.jwks_uri, certificate_subject = excluded.certificate_subject, pkce_required = excluded.pkce_required, \
              grant_types = excluded.grant_types, response_types = excluded.response_types, \
              redirect_uris = excluded.redirect_uris, \
              post_logout_redirect_uris = excluded.post_logout_redirect_uris, \
@@ -322,6 +328,7 @@ fn put_application(application: &Application) -> Result<Vec<Statement>, StoreErr
         .bind(application.authentication.method())
         .bind(jwks)
         .bind(jwks_uri)
+        .bind(certificate_subject)
         .bind(application.pkce_required)
         .bind(json(&application.grant_types)?)
         .bind(json(&application.response_types)?)

@@ -93,10 +93,9 @@ fn application(
         "none" => ClientAuthentication::None,
         "client_secret_basic" => ClientAuthentication::ClientSecretBasic(secrets),
         "client_secret_post" => ClientAuthentication::ClientSecretPost(secrets),
-        "private_key_jwt" => ClientAuthentication::PrivateKeyJwt(match row.optional_text("jwks_uri")? {
-            Some(uri) => ClientKeys::At(uri.parse().map_err(|error| row.corrupt("jwks_uri", error))?),
-            None => ClientKeys::Inline(row.json("jwks")?),
-        }),
+        "private_key_jwt" => ClientAuthentication::PrivateKeyJwt(client_keys(&row)?),
+        "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTls(client_keys(&row)?),
+        "tls_client_auth" => ClientAuthentication::Tls(row.json("certificate_subject")?),
         other => {
             return Err(row.corrupt("token_endpoint_auth_method", format_args!("`{other}` is not known")));
         }
@@ -122,6 +121,13 @@ fn application(
         other: row.json("other")?,
         created: row.time("created")?,
         last_updated: row.time("last_updated")?,
+    })
+}
+
+fn client_keys(row: &Row<'_>) -> Result<ClientKeys, StoreError> {
+    Ok(match row.optional_text("jwks_uri")? {
+        Some(uri) => ClientKeys::At(uri.parse().map_err(|error| row.corrupt("jwks_uri", error))?),
+        None => ClientKeys::Inline(row.json("jwks")?),
     })
 }
 

@@ -35,6 +35,12 @@ pub(super) async fn check(config: &Config) -> Findings {
             None => findings.certificate("tls", &config.tls, &organization.url),
         }
     }
+    if let Some(url) = config.mtls_base_url.as_ref().filter(|_| !config.mtls_listen.is_empty()) {
+        findings.certificate("tls", &config.tls, url);
+    }
+    if let Err(error) = config.vouching() {
+        findings.problems.push(error.to_string());
+    }
     let holder = findings.data_directory(config).await;
     if let Some(Sink::File(path)) = &config.audit_log {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -93,7 +93,8 @@ impl Proxies {
         known
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether it is one of them; `address` in its canonical form.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 }

@@ -226,6 +226,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         sealing_key,
         logout_reach: Reach::Public,
         fetch_reach: Reach::Public,
+        mutual_tls: None,
     })
     .await?;
     let snapshot = store.snapshot().await.map_err(|e| unreadable(&e))?;
@@ -283,7 +284,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
     let tokens = Arc::new(RegisteredTokens::default());
     authenticator.set(request_authenticator(tokens.clone(), &authority, &clock, &*entropy)?);
     let tasks = TaskTracker::new();
-    let router = provider_server::router(&provider, &api, &Arc::default());
+    let router = provider_server::router(&provider, &api, &Arc::default(), None);
     let organization_listeners =
         organization_listening.into_iter().map(|listening| listening.listener).collect();
     let servers = [

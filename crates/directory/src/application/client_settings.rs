@@ -69,10 +69,19 @@ impl Application {
         self.client_setting("dpop_bound_access_tokens").and_then(Value::as_bool) == Some(true)
     }
 
+    /// Whether it gets only access tokens that are bound to its certificate (`tls_client_certificate_bound_access_tokens`,
+    /// RFC 8705 §3.4).
+    pub fn has_certificate_bound_access_tokens(&self) -> bool {
+        let setting = self.client_setting("tls_client_certificate_bound_access_tokens");
+        setting.and_then(Value::as_bool) == Some(true)
+    }
+
     /// The public keys by which what it signs is checked: those that it proves itself with, or others that it registered
     /// (`jwks`, `jwks_uri`, RFC 7591 §2).
     pub fn keys(&self) -> Option<ClientKeys> {
-        if let ClientAuthentication::PrivateKeyJwt(keys) = &self.authentication {
+        if let ClientAuthentication::PrivateKeyJwt(keys) | ClientAuthentication::SelfSignedTls(keys) =
+            &self.authentication
+        {
             return Some(keys.clone());
         }
         let address = self.client_setting("jwks_uri").and_then(Value::as_str);

@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::{BEGINNING, Outcome, Replicas, World, some, together};
 use crate::application::{
-    ApplicationType, ClientAuthentication, ClientKeys, ClientSecret, GroupAssignment, RefreshRotation,
-    Status, assignment,
+    Application, ApplicationType, ClientAuthentication, ClientKeys, ClientSecret, GroupAssignment,
+    RefreshRotation, Status, assignment,
 };
 use crate::authorization_server::Scope;
+use crate::certificate_subject::CertificateSubject;
 use crate::claim::{ClaimType, ClaimValue, FilterType, GroupFilter};
+use crate::distinguished_name::DistinguishedName;
 use crate::expression::Expression;
 use crate::group::Group;
 use crate::id::{
@@ -70,6 +72,15 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
         ClientAuthentication::PrivateKeyJwt(ClientKeys::At("https://example.com/jwks".parse()?));
     service.application_type = ApplicationType::Service;
     service.redirect_uris.clear();
+    let with_certificate = [
+        ClientAuthentication::SelfSignedTls(ClientKeys::Inline(json!({ "keys": [{ "x5c": ["AA=="] }] }))),
+        ClientAuthentication::Tls(CertificateSubject::Dn(DistinguishedName::parse("CN=app\\, x,O=Example")?)),
+        ClientAuthentication::Tls(CertificateSubject::Ip("2001:db8::1".parse()?)),
+    ]
+    .map(|authentication| {
+        let id = ApplicationId::generate(&world.entropy);
+        Application { client_id: ClientId::from_application(&id), id, authentication, ..service.clone() }
+    });
 
     let mut changed_server = server.server.clone();
     "for the clusters".clone_into(&mut changed_server.description);
@@ -111,7 +122,7 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
         profile: some(json!({"team": "platform"}).as_object().cloned())?,
         last_updated: world.after(1),
     };
-    let changes = vec![
+    let mut changes = vec![
         Change::PutApplication(web.clone()),
         Change::PutApplication(service.clone()),
         Change::PutAuthorizationServer(changed_server.clone()),
@@ -121,12 +132,16 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
         Change::PutSigningKey(key.clone()),
         Change::AssignGroup(assigned.clone()),
     ];
+    changes.extend(with_certificate.iter().cloned().map(Change::PutApplication));
     let revision = replicas.one.commit(Batch::new(world.now, changes)).await?;
 
     let read = replicas.other.snapshot().await?;
     assert_eq!(read.revision(), revision);
     assert_eq!(read.application(&web.client_id), Some(&web));
     assert_eq!(read.application_by_id(&service.id), Some(&service));
+    for application in &with_certificate {
+        assert_eq!(read.application_by_id(&application.id), Some(application));
+    }
     assert_eq!(
         read.application(&world.application.client_id),
         Some(&world.application),

@@ -7,9 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use http::StatusCode;
 use kubesso_directory::{
-    Access, Application, ApplicationId, AttributePath, Change, ClientAuthentication, ClientId, ClientKeys,
-    ClientSecret, ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Resource,
-    RoleHolder, Snapshot, Status, UserId,
+    Access, Application, ApplicationId, AttributePath, Change, ClientAuthentication, ClientId, ClientSecret,
+    ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Resource, RoleHolder,
+    Snapshot, Status, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,7 @@ mod id_token;
 pub(crate) mod settings;
 pub(crate) mod view;
 
-use settings::{Method, Wanted};
+use settings::{Proof, Wanted};
 use view::Secrets;
 
 /// The addresses under `/api/v1/apps`.
@@ -392,14 +392,13 @@ fn authentication(context: &Context, wanted: &Wanted, before: Option<&Applicatio
             _ => kept.to_vec(),
         }
     };
-    match wanted.method {
-        Method::None => ClientAuthentication::None,
-        Method::ClientSecretBasic => ClientAuthentication::ClientSecretBasic(secrets()),
-        Method::ClientSecretPost => ClientAuthentication::ClientSecretPost(secrets()),
-        Method::PrivateKeyJwt => {
-            let none = || ClientKeys::Inline(json!({ "keys": [] }));
-            ClientAuthentication::PrivateKeyJwt(wanted.keys.clone().unwrap_or_else(none))
-        }
+    match &wanted.proof {
+        Proof::None => ClientAuthentication::None,
+        Proof::ClientSecretBasic => ClientAuthentication::ClientSecretBasic(secrets()),
+        Proof::ClientSecretPost => ClientAuthentication::ClientSecretPost(secrets()),
+        Proof::PrivateKeyJwt(keys) => ClientAuthentication::PrivateKeyJwt(keys.clone()),
+        Proof::SelfSignedTls(keys) => ClientAuthentication::SelfSignedTls(keys.clone()),
+        Proof::Tls(subject) => ClientAuthentication::Tls(subject.clone()),
     }
 }
 

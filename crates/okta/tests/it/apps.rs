@@ -150,6 +150,59 @@ async fn a_client_may_keep_its_keys_and_its_requests_at_addresses() {
 }
 
 #[tokio::test]
+async fn a_client_may_be_known_by_its_certificate() {
+    let org = Org::new().await;
+    let keys = json!({ "keys": [jwk("k")] });
+    let certified = |method: &str, changes: Value| {
+        let mut oauth = json!({
+            "redirect_uris": ["https://app.example.com/cb"],
+            "tls_client_certificate_bound_access_tokens": true,
+        });
+        oauth.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let credentials = json!({ "oauthClient": { "token_endpoint_auth_method": method } });
+        json!({ "label": method, "credentials": credentials, "settings": { "oauthClient": oauth } })
+    };
+    for (method, name, value, shown) in [
+        (
+            "tls_client_auth",
+            "tls_client_auth_subject_dn",
+            json!("cn=app, o=Example"),
+            json!("CN=app,O=Example"),
+        ),
+        ("tls_client_auth", "tls_client_auth_san_uri", json!("spiffe://a/b"), json!("spiffe://a/b")),
+        (
+            "self_signed_tls_client_auth",
+            "jwks_uri",
+            json!("https://a.example/keys"),
+            json!("https://a.example/keys"),
+        ),
+        ("self_signed_tls_client_auth", "jwks", keys.clone(), keys),
+    ] {
+        let (path, made) = made(&org, certified(method, json!({ (name): value }))).await;
+        assert_eq!(made["credentials"]["oauthClient"]["token_endpoint_auth_method"], method);
+        let oauth = &made["settings"]["oauthClient"];
+        assert_eq!(
+            (&oauth[name], &oauth["tls_client_certificate_bound_access_tokens"]),
+            (&shown, &json!(true))
+        );
+        let answer = org.put(&path, made.clone()).await.expect(200);
+        assert_eq!(answer["lastUpdated"], made["lastUpdated"], "what is echoed changes nothing");
+    }
+    let name = "tls_client_auth_san_dns";
+    for (method, changes, cause) in [
+        ("tls_client_auth", json!({}), "tls_client_auth needs the one name"),
+        ("tls_client_auth", json!({ (name): "*.example.com" }), name),
+        ("tls_client_auth", json!({ (name): "a.example", "tls_client_auth_san_ip": "::1" }), "names alone"),
+        ("client_secret_basic", json!({ (name): "a.example" }), "no other method takes one"),
+        ("self_signed_tls_client_auth", json!({}), "public keys"),
+    ] {
+        let answer = org.post("/api/v1/apps", certified(method, changes)).await;
+        assert_eq!(answer.body["errorCode"], "E0000001", "{}", answer.body);
+        assert!(answer.body.to_string().contains(cause), "{cause}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn applications_with_credentials_or_of_people_may_exchange_tokens() {
     let org = Org::new().await;
     let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::authorization_request::{known_scopes, read_scopes};
 use crate::authorization_response::{NO_RULE, granted_scopes};
+use crate::client_certificate::PresentedCertificate;
 use crate::context::{Configuration, Context};
 use crate::device_request::{DeviceRequest, parties};
 use crate::endpoint::{client, device, discovery, form};
@@ -41,16 +42,18 @@ struct DeviceAuthorization {
 pub(crate) async fn authorize(
     State(context): State<Context>,
     Path(server_id): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters).await {
-        Ok(application) => application,
-        Err(refused) => return *refused,
-    };
+    let application =
+        match client(&context, &configuration, server, &headers, certificate.as_ref(), &parameters).await {
+            Ok(application) => application,
+            Err(refused) => return *refused,
+        };
     match codes(&context, &configuration, server, application, &parameters) {
         Ok(codes) => {
             tracing::info!(client = %application.client_id, server = %server.server.id, "device codes issued");

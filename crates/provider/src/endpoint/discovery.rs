@@ -10,6 +10,7 @@ use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
 use crate::authentication_context;
+use crate::client_certificate::MutualTls;
 use crate::context::Context;
 use crate::oauth_error::OAuthError;
 use crate::response_mode::ResponseMode;
@@ -35,14 +36,19 @@ pub(crate) fn no_server(id: &str) -> Response {
 fn document(context: &Context, server: &Server) -> Value {
     let issuer = context.issuer(&server.server.id);
     let endpoint = |name: &str| format!("{issuer}/v1/{name}");
-    let client_authentication = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let mut client_authentication =
+        vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    if let Some(mutual_tls) = &context.mutual_tls {
+        client_authentication.push("self_signed_tls_client_auth");
+        client_authentication.extend(mutual_tls.has_authorities.then_some("tls_client_auth"));
+    }
     let scopes: Vec<_> = server
         .scopes
         .values()
         .filter(|scope| scope.metadata_publish == MetadataPublish::AllClients)
         .map(|scope| scope.name.as_str())
         .collect();
-    json!({
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": endpoint("authorize"),
         "device_authorization_endpoint": endpoint("device/authorize"),
@@ -81,7 +87,28 @@ fn document(context: &Context, server: &Server) -> Value {
         "request_uri_parameter_supported": context.documents.are_fetched(),
         "require_request_uri_registration": true,
         "require_signed_request_object": false,
-    })
+        "tls_client_certificate_bound_access_tokens": context.mutual_tls.is_some(),
+    });
+    if let Some(origin) = context.mutual_tls.as_ref().and_then(MutualTls::origin) {
+        document["mtls_endpoint_aliases"] = aliases(origin, server);
+    }
+    document
+}
+
+/// Where clients with certificates call the endpoints (RFC 8705 §5).
+fn aliases(origin: &str, server: &Server) -> Value {
+    let alias = |(name, path): (&str, &str)| {
+        (name.to_owned(), Value::from(format!("{origin}/oauth2/{}/v1/{path}", server.server.id)))
+    };
+    let aliases = [
+        ("device_authorization_endpoint", "device/authorize"),
+        ("introspection_endpoint", "introspect"),
+        ("pushed_authorization_request_endpoint", "par"),
+        ("revocation_endpoint", "revoke"),
+        ("token_endpoint", "token"),
+        ("userinfo_endpoint", "userinfo"),
+    ];
+    Value::Object(aliases.map(alias).into_iter().collect())
 }
 
 /// The grants beside those of people's sign-ins only where a rule allows them: the password grant is nothing to invite

@@ -11,16 +11,18 @@ use kubesso_directory::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::client_certificate::{PresentedCertificate, confirmed_certificate};
 use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
 use crate::endpoint::{client_and_token, discovery, form};
 use crate::oauth_error::{OAuthError, never_stored};
-use crate::tokens::{self, CONFIRMATION};
+use crate::tokens::{self, CONFIRMATION, confirmation};
 
 /// Says what is known of a token.
 pub(crate) async fn introspect(
     State(context): State<Context>,
     Path(server_id): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -28,7 +30,9 @@ pub(crate) async fn introspect(
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
     let (application, token) =
-        match client_and_token(&context, &configuration, server, &headers, &parameters).await {
+        match client_and_token(&context, &configuration, server, &headers, certificate.as_ref(), &parameters)
+            .await
+        {
             Ok(both) => both,
             Err(refused) => return *refused,
         };
@@ -72,8 +76,9 @@ async fn known_of(
             "sub": family.user,
         });
         let mut known = object(known);
-        if let Some(thumbprint) = &family.dpop_jkt {
-            known.insert(CONFIRMATION.to_owned(), json!({ "jkt": thumbprint }));
+        let certificate = confirmed_certificate(&family.other);
+        if let Some(confirmation) = confirmation(family.dpop_jkt.as_deref(), certificate) {
+            known.insert(CONFIRMATION.to_owned(), confirmation);
         }
         (Some(family.user), known)
     } else {

@@ -13,6 +13,7 @@ use kubesso_directory::{Application, Server};
 use serde::Serialize;
 
 use crate::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::client_certificate::PresentedCertificate;
 use crate::context::Context;
 use crate::endpoint::{client, discovery, form};
 use crate::oauth_error::{OAuthError, never_stored};
@@ -31,16 +32,18 @@ struct PushedResponse {
 pub(crate) async fn par(
     State(context): State<Context>,
     Path(server_id): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
-    let application = match client(&context, &configuration, server, &headers, &parameters).await {
-        Ok(application) => application,
-        Err(refused) => return *refused,
-    };
+    let application =
+        match client(&context, &configuration, server, &headers, certificate.as_ref(), &parameters).await {
+            Ok(application) => application,
+            Err(refused) => return *refused,
+        };
     match pushed(&context, server, application, &parameters).await {
         Ok(request_uri) => {
             tracing::info!(client = %application.client_id, server = %server.server.id, "request pushed");

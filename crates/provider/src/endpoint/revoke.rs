@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use kubesso_directory::{Application, GrantId, RefreshToken, Server, StoreError};
 
+use crate::client_certificate::PresentedCertificate;
 use crate::context::{Configuration, Context};
 use crate::endpoint::userinfo::AccessToken;
 use crate::endpoint::{client_and_token, discovery, form};
@@ -17,6 +18,7 @@ use crate::tokens::ORIGIN_CLAIM;
 pub(crate) async fn revoke(
     State(context): State<Context>,
     Path(server_id): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -24,7 +26,9 @@ pub(crate) async fn revoke(
     let Some(server) = configuration.server(&server_id) else { return discovery::no_server(&server_id) };
     let parameters = form(&headers, &body);
     let (application, token) =
-        match client_and_token(&context, &configuration, server, &headers, &parameters).await {
+        match client_and_token(&context, &configuration, server, &headers, certificate.as_ref(), &parameters)
+            .await
+        {
             Ok(both) => both,
             Err(refused) => return *refused,
         };

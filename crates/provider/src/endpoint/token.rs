@@ -23,7 +23,9 @@ use kubesso_directory::{
 use kubesso_token::{SigningKey, VerifiedDpop};
 use serde::Serialize;
 
+use crate::authorization_response::bound;
 use crate::client_address::ClientAddress;
+use crate::client_certificate::{CONFIRMED_CERTIFICATE, ClientCertificate, PresentedCertificate};
 use crate::context::{Configuration, Context};
 use crate::dpop::{self, Proven};
 use crate::endpoint::{client, discovery, form};
@@ -46,14 +48,14 @@ const SUPPORTED: [GrantType; 6] = [
 pub(crate) async fn token(
     State(context): State<Context>,
     Path(server_id): Path<String>,
-    address: ClientAddress,
+    (address, PresentedCertificate(certificate)): (ClientAddress, PresentedCertificate),
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let proven = Proven { method: &method, uri: &uri, headers: &headers };
-    let mut response = respond(&context, &server_id, address, proven, &body).await;
+    let mut response = respond(&context, &server_id, address, certificate.as_ref(), proven, &body).await;
     if headers.contains_key(dpop::HEADER) {
         dpop::give_nonce(&context, response.headers_mut());
     }
@@ -64,6 +66,7 @@ async fn respond(
     context: &Context,
     server_id: &str,
     address: ClientAddress,
+    certificate: Option<&ClientCertificate>,
     proven: Proven<'_>,
     body: &[u8],
 ) -> Response {
@@ -78,10 +81,12 @@ async fn respond(
             return OAuthError::from(error).into_response();
         }
     };
-    let application = match client(context, &configuration, server, proven.headers, &parameters).await {
-        Ok(application) => application,
-        Err(refused) => return *refused,
-    };
+    let application =
+        match client(context, &configuration, server, proven.headers, certificate, &parameters).await {
+            Ok(application) => application,
+            Err(refused) => return *refused,
+        };
+    let thumbprint = certificate.map(ClientCertificate::thumbprint);
     let answered = match Requested::at_token_endpoint(&parameters, server) {
         Ok(requested) => {
             let request = TokenRequest {
@@ -92,6 +97,7 @@ async fn respond(
                 address,
                 requested: &requested,
                 proof: proof.as_ref(),
+                certificate: thumbprint.as_deref(),
             };
             request.answer(&parameters).await
         }
@@ -158,6 +164,8 @@ struct TokenRequest<'a> {
     requested: &'a Requested,
     /// The proof of the key to which the tokens will be bound.
     proof: Option<&'a VerifiedDpop>,
+    /// The thumbprint of the certificate that the request came with.
+    certificate: Option<&'a str>,
 }
 
 impl TokenRequest<'_> {
@@ -178,6 +186,11 @@ impl TokenRequest<'_> {
             let description = "The client gets only tokens that are bound to a key; send a proof of it in the header DPoP \
                                (RFC 9449).";
             return Err(OAuthError::new(ErrorCode::InvalidDpopProof, description));
+        }
+        if self.certificate.is_none() && self.application.has_certificate_bound_access_tokens() {
+            let description = "The client gets only tokens that are bound to its certificate (RFC 8705), and the request came \
+                               without one.";
+            return Err(OAuthError::invalid_request(description));
         }
         match grant_type {
             GrantType::ClientCredentials => self.act_for_itself(parameters).await,
@@ -212,6 +225,9 @@ impl TokenRequest<'_> {
         }
         if self.application.authentication == ClientAuthentication::None {
             family.dpop_jkt = self.thumbprint().map(str::to_owned);
+            if let Some(thumbprint) = self.bound_certificate() {
+                family.other = bound(family.other, CONFIRMED_CERTIFICATE, thumbprint);
+            }
         }
         let issued = self
             .sign(&Subject {
@@ -228,6 +244,7 @@ impl TokenRequest<'_> {
                 acr: self.requested.acr(&authorization.amr),
                 nonce,
                 dpop_jkt: self.thumbprint(),
+                certificate: self.bound_certificate(),
                 exchange: None,
             })
             .await?;
@@ -288,6 +305,17 @@ impl TokenRequest<'_> {
         }
     }
 
+    /// Whether the request came with the certificate to which what it brings is bound, if it is bound (RFC 8705 §3, §4).
+    fn check_certificate(&self, bound_to: Option<&str>) -> Result<(), OAuthError> {
+        match bound_to {
+            Some(expected) if self.certificate != Some(expected) => {
+                let description = "It is bound to another certificate than the request came with.";
+                Err(OAuthError::invalid_grant(description))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The rule that allows it; `None`: none does, and the log says why.
     fn decide(
         &self,
@@ -306,6 +334,11 @@ impl TokenRequest<'_> {
     /// The key that the request proved.
     fn thumbprint(&self) -> Option<&str> {
         self.proof.map(|proof| proof.jkt.as_str())
+    }
+
+    /// The certificate to which the tokens will be bound.
+    fn bound_certificate(&self) -> Option<&str> {
+        self.certificate.filter(|_| self.application.has_certificate_bound_access_tokens())
     }
 
     /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails

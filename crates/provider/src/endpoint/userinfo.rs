@@ -12,6 +12,7 @@ use kubesso_directory::{
 use kubesso_token::{Algorithm, ProofError};
 use serde_json::{Map, Value};
 
+use crate::client_certificate::{CONFIRMED_CERTIFICATE, ClientCertificate, PresentedCertificate};
 use crate::context::{Configuration, Context};
 use crate::dpop::{self, Proven};
 use crate::endpoint::{self, discovery};
@@ -23,18 +24,20 @@ use crate::tokens::{ACCESS_TOKEN_TYPE, CONFIRMATION, GRANT_CLAIM, USER_CLAIM, US
 pub(crate) async fn get(
     State(context): State<Context>,
     Path(server): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let proven = Proven { method: &method, uri: &uri, headers: &headers };
-    respond(&context, &server, presented(&headers), proven).await
+    respond(&context, &server, presented(&headers), proven, certificate.as_ref()).await
 }
 
 /// The token in the header or in the body (RFC 6750 §2.2).
 pub(crate) async fn post(
     State(context): State<Context>,
     Path(server): Path<String>,
+    PresentedCertificate(certificate): PresentedCertificate,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -46,7 +49,7 @@ pub(crate) async fn post(
     let in_form = in_form.map(|token| Presented { token, with_proof: false });
     match (presented(&headers), in_form) {
         (Some(_), Some(_)) => Refused::TwoTokens.into_response(),
-        (token, in_form) => respond(&context, &server, token.or(in_form), proven).await,
+        (token, in_form) => respond(&context, &server, token.or(in_form), proven, certificate.as_ref()).await,
     }
 }
 
@@ -61,6 +64,8 @@ pub(crate) struct AccessToken {
     pub(crate) expires: Timestamp,
     /// The thumbprint of the key that it is bound to (RFC 9449 §6.1).
     pub(crate) dpop_jkt: Option<String>,
+    /// The thumbprint of the certificate that it is bound to (RFC 8705 §3.1).
+    pub(crate) certificate: Option<String>,
     /// All that it says.
     pub(crate) claims: Map<String, Value>,
 }
@@ -88,11 +93,18 @@ impl AccessToken {
             Some(_) => Some(UserId::parse(text("sub")?).ok()?),
             None => None,
         };
-        let dpop_jkt = match verified.payload.get(CONFIRMATION) {
-            // Bound by something that is not known here: not to be taken for one that is not bound.
-            Some(confirmation) => Some(confirmation.get("jkt")?.as_str()?.to_owned()),
-            None => None,
-        };
+        let [mut dpop_jkt, mut certificate] = [None, None];
+        if let Some(confirmation) = verified.payload.get(CONFIRMATION) {
+            for (name, thumbprint) in confirmation.as_object().filter(|members| !members.is_empty())? {
+                let thumbprint = thumbprint.as_str()?.to_owned();
+                match name.as_str() {
+                    "jkt" => dpop_jkt = Some(thumbprint),
+                    CONFIRMED_CERTIFICATE => certificate = Some(thumbprint),
+                    // Bound by something that is not known here: not to be taken for one that is not bound.
+                    _ => return None,
+                }
+            }
+        }
         Some(Self {
             user,
             client: ClientId::parse(text("client_id")?).ok()?,
@@ -100,12 +112,18 @@ impl AccessToken {
             scopes: parse_scopes(text("scope")?).ok()?,
             expires,
             dpop_jkt,
+            certificate,
             claims: verified.payload,
         })
     }
 }
 
 impl AccessToken {
+    /// Whether it is worth nothing to whoever has nothing else.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.dpop_jkt.is_some() || self.certificate.is_some()
+    }
+
     /// Whether it still counts: neither revoked nor of a sign-in whose refresh tokens were (RFC 7009 §2.1). As long
     /// as any access token lives, the store remembers how its grant ended.
     pub(crate) async fn counts(&self, context: &Context) -> Result<bool, StoreError> {
@@ -123,6 +141,8 @@ enum Refused {
     InsufficientScope,
     /// RFC 9449 §7.1: a bound token without the proof that belongs to it.
     Unproven,
+    /// RFC 8705 §3: a bound token without the certificate that belongs to it.
+    WithoutCertificate,
     Internal,
 }
 
@@ -149,6 +169,11 @@ impl IntoResponse for Refused {
                 "DPoP realm=\"kubesso\", error=\"invalid_dpop_proof\", error_description=\"The access token is bound to a \
                  key: use the scheme DPoP, with a new proof of that key for this request.\"",
             ),
+            Self::WithoutCertificate => (
+                StatusCode::UNAUTHORIZED,
+                "Bearer realm=\"kubesso\", error=\"invalid_token\", error_description=\"The access token is bound to a \
+                 certificate: call the endpoint of mtls_endpoint_aliases with it.\"",
+            ),
             Self::Internal => return OAuthError::server_error().into_response(),
         };
         let mut response = status.into_response();
@@ -163,10 +188,11 @@ async fn respond(
     server_id: &str,
     token: Option<Presented<'_>>,
     proven: Proven<'_>,
+    certificate: Option<&ClientCertificate>,
 ) -> Response {
     let configuration = context.configuration().await;
     let Some(server) = configuration.server(server_id) else { return discovery::no_server(server_id) };
-    match userinfo(context, &configuration, server, token, proven).await {
+    match userinfo(context, &configuration, server, token, proven, certificate).await {
         Ok(claims) => {
             let mut response = Json(claims).into_response();
             never_stored(&mut response);
@@ -185,10 +211,15 @@ async fn userinfo(
     server: &Server,
     presented: Option<Presented<'_>>,
     proven: Proven<'_>,
+    certificate: Option<&ClientCertificate>,
 ) -> Result<Map<String, Value>, Refused> {
     let presented = presented.ok_or(Refused::NoToken)?;
     let token = AccessToken::read(context, configuration, server, presented.token, context.now())
         .ok_or(Refused::InvalidToken)?;
+    let shown = certificate.map(ClientCertificate::thumbprint);
+    if token.certificate.is_some() && token.certificate != shown {
+        return Err(Refused::WithoutCertificate);
+    }
     let refused = |error: ProofError| {
         tracing::info!(reason = %error, "DPoP proof refused");
         Refused::Unproven

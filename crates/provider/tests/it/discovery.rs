@@ -148,6 +148,7 @@ async fn the_discovery_document_is_this() {
       "subject_types_supported": [
         "public"
       ],
+      "tls_client_certificate_bound_access_tokens": false,
       "token_endpoint": "https://localhost:8443/oauth2/k8s-auth/v1/token",
       "token_endpoint_auth_methods_supported": [
         "none",

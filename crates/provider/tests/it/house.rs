@@ -22,7 +22,9 @@ use kubesso_directory::{
     Rule, RuleId, RulePeople, RuleScopes, Scope, SealingKey, Secret, Status, Store, User, UserAssignment,
     UserId, UserProfile, testkit,
 };
-use kubesso_provider::{BackChannel, BackChannelError, Fetch, FetchError, Fetched, Provider, ProviderConfig};
+use kubesso_provider::{
+    BackChannel, BackChannelError, Fetch, FetchError, Fetched, MutualTls, Provider, ProviderConfig,
+};
 use kubesso_store_sqlite::SqliteStore;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -108,12 +110,18 @@ pub(crate) struct World {
     pub(crate) algorithm: &'static str,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) hasher: PasswordHasher,
+    pub(crate) mutual_tls: Option<MutualTls>,
 }
 
 impl Default for World {
     fn default() -> Self {
         // ES256, because generating an RSA key takes longer than most of these tests.
-        Self { algorithm: "ES256", lifetimes: Lifetimes::default(), hasher: PasswordHasher::default() }
+        Self {
+            algorithm: "ES256",
+            lifetimes: Lifetimes::default(),
+            hasher: PasswordHasher::default(),
+            mutual_tls: None,
+        }
     }
 }
 
@@ -150,6 +158,7 @@ impl House {
             sealing_key: sealing_key.clone(),
             back_channel: Some(told.clone()),
             fetch: Some(web.clone()),
+            mutual_tls: world.mutual_tls,
         })
         .await
         .unwrap();
@@ -166,6 +175,7 @@ impl House {
             sealing_key: self.sealing_key.clone(),
             back_channel: Some(self.told.clone()),
             fetch: Some(self.web.clone()),
+            mutual_tls: None,
         });
         Self { provider: provider.await.unwrap(), ..self }
     }
@@ -316,6 +326,10 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    pub(crate) fn of(router: Router) -> Self {
+        Self { router, cookies: BTreeMap::new() }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }

@@ -44,6 +44,8 @@ mod logout;
 mod logs;
 #[cfg(test)]
 mod management;
+#[cfg(test)]
+mod mutual_tls;
 mod password;
 #[cfg(test)]
 mod preview;

@@ -47,6 +47,7 @@ async fn second_replica(house: &House) -> Provider {
         sealing_key: house.sealing_key.clone(),
         back_channel: None,
         fetch: None,
+        mutual_tls: None,
     })
     .await
     .unwrap()

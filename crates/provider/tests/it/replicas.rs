@@ -38,6 +38,7 @@ async fn replicas() -> (House, House) {
         sealing_key: sealing_key.clone(),
         back_channel: Some(one.told.clone()),
         fetch: Some(one.web.clone()),
+        mutual_tls: None,
     });
     let other = House {
         clock: one.clock.clone(),

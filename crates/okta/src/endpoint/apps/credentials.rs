@@ -143,9 +143,9 @@ async fn change_secrets(
     change_authentication(context, caller, id, event_type, |authentication| match authentication {
         ClientAuthentication::ClientSecretBasic(secrets)
         | ClientAuthentication::ClientSecretPost(secrets) => change(secrets),
-        ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt(_) => Err(ApiError::invalid(
+        other => Err(ApiError::invalid(
             "token_endpoint_auth_method",
-            "This client has no secrets: its method is none or private_key_jwt",
+            format!("This client has no secrets: its method is {}", other.method()),
         )),
     })
     .await
@@ -312,10 +312,13 @@ async fn change_keys(
     mut change: impl FnMut(&mut Vec<Value>) -> Result<(), ApiError>,
 ) -> Result<Application, ApiError> {
     change_authentication(context, caller, id, event_type, |authentication| {
-        let ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set)) = authentication else {
+        let (ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set))
+        | ClientAuthentication::SelfSignedTls(ClientKeys::Inline(set))) = authentication
+        else {
             return Err(ApiError::invalid(
                 "token_endpoint_auth_method",
-                "This client has no keys here: its method is another than private_key_jwt",
+                "This client has no keys here: its method is neither private_key_jwt nor \
+                 self_signed_tls_client_auth, or they are at its jwks_uri",
             ));
         };
         let mut keys = set.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -329,7 +332,8 @@ async fn change_keys(
 /// The client's keys, each with an id.
 fn keys(application: &Application) -> Vec<Value> {
     match &application.authentication {
-        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set)) => {
+        ClientAuthentication::PrivateKeyJwt(ClientKeys::Inline(set))
+        | ClientAuthentication::SelfSignedTls(ClientKeys::Inline(set)) => {
             set.get("keys").and_then(Value::as_array).into_iter().flatten().map(with_id).collect()
         }
         _ => Vec::new(),

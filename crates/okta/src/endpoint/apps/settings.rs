@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Application, ApplicationType, BackchannelLogout, ClientId, ClientKeys, ConsentMethod, GrantType, Label,
-    RedirectUri, RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
+    Application, ApplicationType, BackchannelLogout, CertificateSubject, ClientId, ClientKeys, ConsentMethod,
+    GrantType, Label, RedirectUri, RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
 };
 use kubesso_token::{JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
@@ -16,13 +16,26 @@ use serde_json::{Map, Value, json};
 use crate::error::ApiError;
 use crate::fields::Fields;
 
-/// How a client proves who it is.
+/// By which word a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+enum Method {
     None,
     ClientSecretBasic,
     ClientSecretPost,
     PrivateKeyJwt,
+    SelfSignedTls,
+    Tls,
+}
+
+/// How a client proves who it is, with what is needed for it but secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    None,
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt(ClientKeys),
+    SelfSignedTls(ClientKeys),
+    Tls(CertificateSubject),
 }
 
 /// An application as somebody wants it.
@@ -31,8 +44,7 @@ pub(super) struct Wanted {
     pub(super) label: Label,
     pub(super) client_id: Option<ClientId>,
     pub(super) client_secret: Option<String>,
-    pub(super) method: Method,
-    pub(super) keys: Option<ClientKeys>,
+    pub(super) proof: Proof,
     pub(super) application_type: ApplicationType,
     pub(super) pkce_required: bool,
     pub(super) grant_types: BTreeSet<GrantType>,
@@ -98,11 +110,8 @@ impl Wanted {
         let (refresh_rotation, leeway_without_effect) = refresh_rotation(&mut oauth)?;
         let keys = keys(&mut oauth)?;
         let method = method(&mut client, application_type)?;
-        if method == Method::PrivateKeyJwt && keys.is_none() {
-            return Err(
-                oauth.refuse("jwks", "private_key_jwt needs the client's public keys, or their jwks_uri")
-            );
-        }
+        let certificate_bound = oauth.boolean("tls_client_certificate_bound_access_tokens")?.unwrap_or(false);
+        let (proof, other_keys) = proof(method, keys, &mut oauth)?;
         let request_uris = oauth
             .all_parsed("request_uris", |uri| parse_request_uri(uri).map(|_| uri.to_owned()))?
             .unwrap_or_default();
@@ -125,13 +134,16 @@ impl Wanted {
             oauth_rest.insert("request_uris".to_owned(), request_uris.into());
         }
         // Of a client that proves itself in another way, to check the requests that it signs.
-        match keys.as_ref().filter(|_| method != Method::PrivateKeyJwt) {
-            Some(ClientKeys::Inline(set)) => drop(oauth_rest.insert("jwks".to_owned(), set.clone())),
+        match other_keys {
+            Some(ClientKeys::Inline(set)) => drop(oauth_rest.insert("jwks".to_owned(), set)),
             Some(ClientKeys::At(uri)) => drop(oauth_rest.insert("jwks_uri".to_owned(), uri.as_str().into())),
             None => {}
         }
         oauth_rest.insert("consent_method".to_owned(), consent_method.unwrap_or_default().as_str().into());
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
+        if certificate_bound {
+            oauth_rest.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
+        }
         if let Some(leeway) = leeway_without_effect.filter(|_| grant_types.contains(&GrantType::RefreshToken))
         {
             oauth_rest.insert("refresh_token".to_owned(), json!({ "leeway": leeway }));
@@ -148,8 +160,7 @@ impl Wanted {
             label,
             client_id,
             client_secret,
-            method,
-            keys,
+            proof,
             application_type,
             pkce_required,
             grant_types,
@@ -334,6 +345,46 @@ fn keys(oauth: &mut Fields) -> Result<Option<ClientKeys>, ApiError> {
     }
 }
 
+/// What belongs to `method`; and the keys that it does not need, by which the requests that the client signs are checked.
+fn proof(
+    method: Method,
+    keys: Option<ClientKeys>,
+    oauth: &mut Fields,
+) -> Result<(Proof, Option<ClientKeys>), ApiError> {
+    let subject = certificate_subject(oauth)?;
+    let is_by_keys = matches!(method, Method::PrivateKeyJwt | Method::SelfSignedTls);
+    match (method, keys, subject) {
+        (Method::None, keys, None) => Ok((Proof::None, keys)),
+        (Method::ClientSecretBasic, keys, None) => Ok((Proof::ClientSecretBasic, keys)),
+        (Method::ClientSecretPost, keys, None) => Ok((Proof::ClientSecretPost, keys)),
+        (Method::PrivateKeyJwt, Some(keys), None) => Ok((Proof::PrivateKeyJwt(keys), None)),
+        (Method::SelfSignedTls, Some(keys), None) => Ok((Proof::SelfSignedTls(keys), None)),
+        (Method::Tls, keys, Some(subject)) => Ok((Proof::Tls(subject), keys)),
+        (_, None, None) if is_by_keys => {
+            let cause = "this token_endpoint_auth_method needs the client's public keys, or their jwks_uri";
+            Err(oauth.refuse("jwks", cause))
+        }
+        _ => {
+            let cause = "tls_client_auth needs the one name of the certificate, and no other method takes one: \
+                         tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip or _san_email";
+            Err(oauth.refuse("tls_client_auth_subject_dn", cause))
+        }
+    }
+}
+
+/// By which name of its certificate the client is known (RFC 8705 §2.1.2).
+fn certificate_subject(oauth: &mut Fields) -> Result<Option<CertificateSubject>, ApiError> {
+    let mut found = None;
+    for member in CertificateSubject::MEMBERS {
+        let Some(text) = oauth.text(member)?.filter(|text| !text.is_empty()) else { continue };
+        if found.is_some() {
+            return Err(oauth.refuse(member, "use one of the names alone (RFC 8705 §2.1.2)"));
+        }
+        found = Some(CertificateSubject::parse(member, &text).map_err(|cause| oauth.refuse(member, cause))?);
+    }
+    Ok(found)
+}
+
 /// Checks a set of public keys. A private one is refused, and not said.
 pub(super) fn check_keys(set: Value) -> Result<Value, JwkSetError> {
     JwkSet::of_client(&set)?;
@@ -341,12 +392,15 @@ pub(super) fn check_keys(set: Value) -> Result<Value, JwkSetError> {
 }
 
 fn method(client: &mut Fields, application_type: ApplicationType) -> Result<Method, ApiError> {
-    let known = "none, client_secret_basic, client_secret_post or private_key_jwt";
+    let known = "none, client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or \
+                 self_signed_tls_client_auth";
     let given = client.word("token_endpoint_auth_method", known, |word| match word {
         "none" => Some(Method::None),
         "client_secret_basic" => Some(Method::ClientSecretBasic),
         "client_secret_post" => Some(Method::ClientSecretPost),
         "private_key_jwt" => Some(Method::PrivateKeyJwt),
+        "self_signed_tls_client_auth" => Some(Method::SelfSignedTls),
+        "tls_client_auth" => Some(Method::Tls),
         _ => None,
     })?;
     let method = given.unwrap_or(match application_type {

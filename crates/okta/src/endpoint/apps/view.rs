@@ -11,7 +11,8 @@
 //! What was sent is shown as it was sent; over defaults, which clients of some versions insist on.
 
 use kubesso_directory::{
-    Application, ApplicationType, ClientKeys, ClientSecret, GrantType, RefreshRotation, ResponseType,
+    Application, ApplicationType, ClientAuthentication, ClientKeys, ClientSecret, GrantType, RefreshRotation,
+    ResponseType,
 };
 use serde_json::{Map, Value, json};
 
@@ -120,6 +121,10 @@ fn settings(application: &Application) -> Value {
         Some(ClientKeys::Inline(set)) => oauth["jwks"] = set,
         Some(ClientKeys::At(uri)) => oauth["jwks_uri"] = uri.as_str().into(),
         None => {}
+    }
+    if let ClientAuthentication::Tls(subject) = &application.authentication {
+        let (member, text) = subject.member();
+        oauth[member] = text.into();
     }
     let oauth = over(oauth, kept(application, &["oauthClient"]));
     let mut shown = over(

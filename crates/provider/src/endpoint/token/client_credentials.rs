@@ -57,6 +57,7 @@ impl TokenRequest<'_> {
                 acr: None,
                 nonce: None,
                 dpop_jkt: self.thumbprint(),
+                certificate: self.bound_certificate(),
                 exchange: None,
             })
             .await?;

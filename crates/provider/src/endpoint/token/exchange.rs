@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use super::refresh::narrowed;
 use super::{TokenRequest, TokenResponse, internal};
 use crate::authorization_response::NO_RULE;
+use crate::client_certificate::confirmed_certificate;
 use crate::endpoint::userinfo::AccessToken;
 use crate::id_token_hint::IdTokenHint;
 use crate::oauth_error::{ErrorCode, OAuthError};
@@ -50,6 +51,8 @@ struct Origin {
     ends: Timestamp,
     /// The key that the subject token is bound to.
     dpop_jkt: Option<String>,
+    /// The certificate that it is bound to.
+    certificate: Option<String>,
 }
 
 impl TokenRequest<'_> {
@@ -70,6 +73,7 @@ impl TokenRequest<'_> {
         };
         let origin = self.origin(parameters).await?;
         self.check_binding(origin.dpop_jkt.as_deref())?;
+        self.check_certificate(origin.certificate.as_deref())?;
         let person = self.still_signed_in(&origin).await?;
         let audience = parameters.lenient("audience");
         let target = self.target(audience, &person)?;
@@ -108,6 +112,7 @@ impl TokenRequest<'_> {
             acr: granted.acr(&family.amr),
             nonce: None,
             dpop_jkt: self.thumbprint(),
+            certificate: self.bound_certificate(),
             exchange: Some(Exchange {
                 audience: audience.map(|_| &target.client_id),
                 origin: &origin.client,
@@ -163,7 +168,7 @@ impl TokenRequest<'_> {
             return Ok(None);
         };
         let is_exchangeable = if self.is_public() {
-            token.client == *own && token.dpop_jkt.is_some()
+            token.client == *own && (token.dpop_jkt.is_some() || token.certificate.is_some())
         } else {
             // What was exchanged for one audience is that one's, and nobody else's.
             token.client == *own
@@ -194,6 +199,7 @@ impl TokenRequest<'_> {
             resources,
             ends: token.expires,
             dpop_jkt: token.dpop_jkt,
+            certificate: token.certificate,
         }))
     }
 
@@ -220,6 +226,7 @@ impl TokenRequest<'_> {
             ends: token.expires,
             // Neither is an ID token bound to a key, nor is its holder known by one.
             dpop_jkt: None,
+            certificate: None,
             family,
         }))
     }
@@ -240,6 +247,7 @@ impl TokenRequest<'_> {
             resources: Vec::new(),
             ends: family.end(),
             dpop_jkt: family.dpop_jkt.clone(),
+            certificate: confirmed_certificate(&family.other).map(str::to_owned),
             family,
         }))
     }

@@ -8,6 +8,7 @@ use kubesso_directory::{
 use serde_json::Map;
 
 use super::{TokenRequest, TokenResponse, internal, not_any_more, response};
+use crate::client_certificate::confirmed_certificate;
 use crate::oauth_error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::requested::Requested;
@@ -28,6 +29,7 @@ impl TokenRequest<'_> {
             return Err(OAuthError::invalid_grant(description));
         }
         self.check_binding(family.dpop_jkt.as_deref())?;
+        self.check_certificate(confirmed_certificate(&family.other))?;
         let scopes = narrowed(&family.scopes, parameters.lenient("scope"))?;
         let person = self.person(&family.user).await?;
         self.check_consent(&person, &family.scopes).await?;
@@ -57,6 +59,7 @@ impl TokenRequest<'_> {
                 acr: requested.acr(&family.amr),
                 nonce: None,
                 dpop_jkt: self.thumbprint(),
+                certificate: self.bound_certificate(),
                 exchange: None,
             })
             .await?;
