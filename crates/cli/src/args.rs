@@ -8,11 +8,13 @@ use kubesso_signin::Plugin;
 
 mod audit;
 mod backup;
+mod doctor;
 mod keys;
 mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
+pub(crate) use doctor::{Doctor, DoctorCommand, Explain};
 pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use token::{Preview, Token};
 
@@ -82,8 +84,11 @@ pub(crate) enum Command {
     /// anything in it is left alone.
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore(Restore),
-    /// Look for settings that cannot do what they say, and for what weakens this installation.
-    #[command(after_help = DOCTOR_HELP)]
+    /// What is wrong, why, and the line that mends it.
+    ///
+    /// With the text of an error or a log: which of 66 known failures it is (`explain`). Alone: settings of this
+    /// installation that cannot do what they say, and what weakens it.
+    #[command(after_help = doctor::HELP, args_conflicts_with_subcommands = true)]
     Doctor(Doctor),
     /// The provider's signing keys: list, rotate.
     #[command(subcommand, arg_required_else_help = true)]
@@ -140,9 +145,6 @@ Examples:
   kubesso api-token create --name terraform
   export OKTA_API_TOKEN=$(kubesso api-token create --name ci --expires 1d -o json | jq -r .token)
   kubesso api-token create --name ci --server https://sso.example.com   sign in there first";
-
-const DOCTOR_HELP: &str = "\
-Exit code: 0 if there is nothing to say, 1 if there is.";
 
 /// `kubesso up`.
 #[derive(Args, Debug)]
@@ -402,15 +404,6 @@ pub(crate) enum Role {
     /// Sees everything, changes nothing.
     #[value(name = "read-only-admin", alias = "READ_ONLY_ADMIN")]
     ReadOnly,
-}
-
-/// `kubesso doctor`.
-#[derive(Args, Debug)]
-pub(crate) struct Doctor {
-    #[command(flatten)]
-    pub data: DataDir,
-    #[command(flatten)]
-    pub output: Output,
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Printing a result: a table for people, JSON or YAML for scripts.
 
+use std::io::{self, Write as _};
+
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -19,8 +21,13 @@ pub(crate) fn print(
             .map_err(|e| CommandError::because("the result cannot be written as YAML", &e))?,
         OutputFormat::Table => for_people(),
     };
-    println!("{}", text.trim_end_matches('\n'));
-    Ok(())
+    match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
+        // Whoever reads has seen enough: `| head`.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::because("the result cannot be written", &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A table as kubectl prints them: capital headings, no lines, three spaces between columns.

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod check;
 mod command_line;
+mod doctor;
 mod health;
 mod master_key;
 mod serve;

@@ -1,0 +1,96 @@
+//! `docs/doctor.md`: the catalogue as a document.
+
+use std::fmt::Write as _;
+
+use crate::catalogue;
+use crate::row::{Mend, Row};
+
+const BEGINNING: &str = "\
+# What goes wrong, and how to tell
+
+Generated from the catalogue of `kubesso doctor`. Each failure has a number that never changes its meaning.
+
+    $ kubesso doctor list                       # this list
+    $ kubesso doctor explain KS009              # one of them
+    $ kubesso doctor explain 'error: You must be logged in to the server (Unauthorized)'
+    $ kubectl -n kube-system logs -l component=kube-apiserver --tail=5000 | kubesso doctor explain -
+
+A text may be an error, what somebody sent by chat, or a log of any length. Where it names the cause, the doctor shows
+what was expected and what came, side by side, and the line to change; `--target k3s` (kubeadm, RKE2, Talos …) gives
+the line as that kind of cluster has it. Where it does not, as a bare Unauthorized, the doctor asks what splits the
+causes, the likeliest first. Tokens, codes, passwords and keys in the text are redacted before anything looks at them.
+`explain` ends with 0 if it recognised something, and with 1 if not.
+
+In a line to change, `<…>` is what to put in.
+";
+
+/// The whole document.
+pub fn handbook() -> String {
+    let mut document = BEGINNING.to_owned();
+    let _ = write!(document, "\n| id | what is wrong | what is seen |\n|---|---|---|\n");
+    for row in catalogue::rows() {
+        let _ = writeln!(
+            document,
+            "| [{0}](#{1}) | {2} | {3} |",
+            row.id,
+            anchor(row),
+            cell(row.title),
+            cell(row.symptom)
+        );
+    }
+    for row in catalogue::rows() {
+        write_row(&mut document, row);
+    }
+    document
+}
+
+fn anchor(row: &Row) -> String {
+    row.id.to_string().to_lowercase()
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn write_row(document: &mut String, row: &Row) {
+    let _ = write!(document, "\n## {}\n\n**{}.** {} {}\n\n", row.id, row.title, row.cause, row.why);
+    let _ = writeln!(document, "- Seen: {}", row.symptom);
+    for line in row.log {
+        let _ = writeln!(document, "- Log: {line}");
+    }
+    let sources: Vec<_> = row.looks_at.iter().map(|source| source.name()).collect();
+    let _ = writeln!(document, "- Look at: {}", sources.join(", "));
+    if let Some(words) = row.compares {
+        let _ = writeln!(document, "- Compare: {} with {}", words.expected, words.got);
+    }
+    let facts = crate::facts::Facts::default();
+    for mend in row.mends {
+        let (at, line) = match *mend {
+            Mend::Flag { name, value } => ("kube-apiserver", format!("--{name}={value}")),
+            Mend::Authentication { yaml } => ("AuthenticationConfiguration", yaml.to_owned()),
+            Mend::At { place, line } => (place.name(), line.to_owned()),
+        };
+        let _ = writeln!(document, "- Mend, {at}: `{}`", facts.fill(&line, row.compares).replace('`', "'"));
+    }
+    let _ = writeln!(document, "- Test again: `{}`", facts.fill(row.retest, row.compares).replace('`', "'"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "how a developer asks for the file to be written")]
+    fn the_document_says_what_the_catalogue_says() {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/doctor.md");
+        if std::env::var_os("KUBESSO_WRITE_DOCS").is_some() {
+            std::fs::write(&path, super::handbook()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == super::handbook(),
+            "docs/doctor.md is not what the catalogue says: write it with KUBESSO_WRITE_DOCS=1 cargo test -p kubesso-doctor \
+             handbook"
+        );
+    }
+}
