@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::{
-    AuthorizationServerId, ClientId, SealingKey, SessionsOf, SigningKeyRecord, Store, UserId,
-    management_login,
+    AuthorizationServerId, ClientId, SealingKey, SigningKeyRecord, Store, UserId, management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_provider::{MutualTls, Provider, ProviderConfig};
@@ -98,8 +97,8 @@ impl ProviderPort for NextDoor {
         self.0.client_keys(client, signed).await.map_err(|e| refused(&e))
     }
 
-    async fn sessions_ended(&self, ended: &SessionsOf) {
-        self.0.sessions_ended(ended).await;
+    fn sessions_ended(&self) {
+        self.0.sessions_ended();
     }
 
     async fn configuration_changed(&self) {

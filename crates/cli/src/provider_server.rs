@@ -65,8 +65,12 @@ fn client(request: &Request, proxies: &Proxies) -> Option<IpAddr> {
     peer.map(|PeerAddress(peer)| proxies.client(peer.ip(), request.headers()))
 }
 
-/// Rotates keys and takes away what has ended, until `shutdown`.
+/// Rotates keys, takes away what has ended, and tells applications of logouts, until `shutdown`.
 pub(crate) fn maintain(provider: Provider, tasks: &TaskTracker, shutdown: CancellationToken) {
+    let (telling, ended) = (provider.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        ended.run_until_cancelled(telling.keep_delivering()).await;
+    });
     tasks.spawn(async move {
         shutdown.run_until_cancelled(provider.keep_maintained()).await;
     });

@@ -51,9 +51,9 @@ mod filter;
 mod group;
 mod group_rule;
 mod id;
+mod logout_delivery;
 mod name;
 mod one_time_token;
-mod participant;
 pub mod password;
 mod policy;
 mod query;
@@ -105,9 +105,9 @@ pub use id::{
     ConsentId, GrantId, GroupId, GroupRuleId, IdError, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId,
     SessionId, UserId,
 };
+pub use logout_delivery::{DeliveryOutcome, LOGOUT_DELIVERY_MEMORY, LogoutDelivery};
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
 pub use one_time_token::{OneTimePurpose, OneTimeToken};
-pub use participant::{Participant, SessionsOf};
 pub use password::{ImportedHash, ImportedHashError, PasswordHash};
 pub use policy::{
     AccessRequest, Grant, LifetimeError, LifetimeWarning, Lifetimes, Minutes, Miss, Policy, PolicyClients,

@@ -1,7 +1,8 @@
 //! The port to a database: what the rest of the system asks of a store, and what a store promises.
 //!
 //! - What must happen once is one method that can lose: [`Store::redeem_code`],
-//!   [`Store::redeem_device_code`], [`Store::rotate_refresh_token`], [`Store::use_once`], [`Store::attempt`].
+//!   [`Store::redeem_device_code`], [`Store::rotate_refresh_token`], [`Store::use_once`],
+//!   [`Store::take_logout_deliveries`], [`Store::attempt`].
 //! - Configuration and people change in batches ([`Store::commit`]): all of it or nothing. Whatever a
 //!   [`Snapshot`] shows moves the [`Revision`].
 //! - "Not found" is `Ok(None)`. An error means that the store could not answer, or that a batch contradicts
@@ -26,9 +27,9 @@ use crate::id::{
     ApiTokenId, ApplicationId, AuthorizationServerId, ClaimId, ClientId, ConsentId, GrantId, GroupId,
     GroupRuleId, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
 };
+use crate::logout_delivery::{DeliveryOutcome, LogoutDelivery};
 use crate::name::{GroupName, Login};
 use crate::one_time_token::OneTimeToken;
-use crate::participant::{Participant, SessionsOf};
 use crate::password::PasswordHash;
 use crate::policy::{Policy, Rule};
 use crate::query::{AuditQuery, FamilyQuery, GroupQuery, UserQuery};
@@ -59,7 +60,7 @@ pub enum Change {
     /// Keeps the hash of a user's present password, about to be replaced, as one of so many old ones; older ones go.
     /// Without a password nothing is kept.
     KeepOldPassword(UserId, u32),
-    /// Ends all sessions of a user.
+    /// Ends all sessions of a user. With the end of sessions it is noted which clients are to be told of it.
     EndSessions(UserId),
     /// Ends all sessions of a user but that one.
     EndOtherSessions(UserId, SessionId),
@@ -148,6 +149,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it ends sessions, so that clients may have to be told.
+    pub fn ends_sessions(&self) -> bool {
+        matches!(self, Self::EndSession(_) | Self::EndSessions(_) | Self::EndOtherSessions(..))
+    }
+
     /// Whether it changes what a [`Snapshot`] shows, and so moves the [`Revision`].
     pub fn is_configuration(&self) -> bool {
         match self {
@@ -270,6 +276,8 @@ pub struct Purged {
     pub sessions: u64,
     /// Refresh token families.
     pub families: u64,
+    /// Clients that nobody told of the end of a session.
+    pub logout_deliveries: u64,
     /// Uses of what may be used once.
     pub single_uses: u64,
     /// Throttle counters.
@@ -401,7 +409,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// The sessions of a user, the latest first.
     async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends a session; whether there was one.
+    /// Ends a session that another takes the place of, so that nobody is to be told; whether there was one.
     async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError>;
 
     /// Stores a code.
@@ -445,10 +453,6 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// The refresh token families that a query finds, by id; ended ones are left out.
     async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError>;
 
-    /// The clients that got tokens in sessions, as far as their families are remembered (a day beyond their end, which is
-    /// longer than any session), each once a session; at most a hundred. Living or not.
-    async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError>;
-
     /// Presents a refresh token ([`RefreshFamily::present`]) and stores what comes of it, in one step.
     async fn rotate_refresh_token(
         &self,
@@ -470,6 +474,25 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Whether something that may be used once was used. Asking is no use.
     async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// When the next client is to be told of the end of a session; cheap, to be asked again and again.
+    async fn next_logout_delivery(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Takes so many deliveries that are due, for oneself until `until`: then another replica takes over what was not
+    /// [finished](Store::finish_logout_delivery).
+    async fn take_logout_deliveries(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<LogoutDelivery>, StoreError>;
+
+    /// Notes what became of a delivery that was taken; whether it was one's own still. If not, nothing changes.
+    async fn finish_logout_delivery(
+        &self,
+        delivery: &LogoutDelivery,
+        outcome: &DeliveryOutcome,
+    ) -> Result<bool, StoreError>;
 
     /// Asks for and counts an attempt under `key`, in one step
     /// ([`Throttle::attempt`](crate::Throttle::attempt)).
@@ -493,7 +516,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn find_audit_events(&self, query: &AuditQuery<'_>) -> Result<Vec<AuditEvent>, StoreError>;
 
     /// Takes away what has ended: codes an hour after their end (until then a second redeeming is noticed),
-    /// decisions about user codes, sessions, families a day after their end, uses of what is too old by now, forgotten
+    /// decisions about user codes, sessions, families a day after their end, uses of what is too old by now, logouts
+    /// that nobody told for a day, forgotten
     /// throttle counters, audit entries after 90 days (as long as Okta keeps them). To be called now and then.
     async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError>;
 }

@@ -37,6 +37,7 @@ pub mod administration;
 pub mod configuration;
 pub mod devices;
 pub mod grants;
+pub mod logout_deliveries;
 pub mod people;
 pub mod searching;
 pub mod single_uses;
@@ -126,7 +127,6 @@ macro_rules! store_tests {
             a_redeeming_that_fails_redeems_nothing,
             a_family_can_begin_without_a_code,
             living_families_are_found_by_what_they_are_of,
-            clients_of_a_session_are_known_after_its_end,
             a_refresh_token_gives_its_successor_and_again_within_the_grace,
             a_spent_token_after_the_grace_ends_the_family,
             an_older_token_within_the_grace_ends_the_family,
@@ -141,6 +141,12 @@ macro_rules! store_tests {
             of_many_that_redeem_a_user_code_one_wins,
             what_was_denied_or_has_ended_is_not_redeemed,
             decisions_end_with_their_person_and_their_time,
+        }
+        $crate::store_tests! { #[$test] $open, logout_deliveries:
+            the_end_of_a_session_notes_who_is_to_be_told,
+            only_clients_with_an_address_are_to_be_told,
+            a_delivery_is_one_replicas_for_a_time,
+            what_is_given_up_is_written_down,
         }
         $crate::store_tests! { #[$test] $open, single_uses:
             of_many_that_use_something_once_one_wins,

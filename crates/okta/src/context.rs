@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
-    Batch, Change, Expectation, OtherMasterKey, SealingKey, SessionsOf, SingleUse, Snapshot, Store,
-    StoreError,
+    Batch, Change, Expectation, OtherMasterKey, SealingKey, SingleUse, Snapshot, Store, StoreError,
 };
 use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
@@ -174,26 +173,17 @@ impl Context {
             return Ok(());
         }
         let is_configuration = changes.iter().any(Change::is_configuration);
-        let ended: Vec<_> = changes.iter().filter_map(sessions_that_end).collect();
+        let ends_sessions = changes.iter().any(Change::ends_sessions);
         let turn = if is_configuration { Some(self.changing.lock().await) } else { None };
         self.store.commit(Batch::new(self.now(), changes).expecting(expectation)).await?;
         drop(turn);
         if is_configuration {
             self.provider.configuration_changed().await;
         }
-        for ended in &ended {
-            self.provider.sessions_ended(ended).await;
+        if ends_sessions {
+            self.provider.sessions_ended();
         }
         Ok(())
-    }
-}
-
-/// Whose sessions a change ends.
-fn sessions_that_end(change: &Change) -> Option<SessionsOf> {
-    match change {
-        Change::EndSession(session) => Some(SessionsOf::Session(session.clone())),
-        Change::EndSessions(user) => Some(SessionsOf::User(user.clone())),
-        _ => None,
     }
 }
 

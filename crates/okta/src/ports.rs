@@ -1,7 +1,7 @@
 //! What the API asks of the provider next door, with which it shares the directory.
 
 use async_trait::async_trait;
-use kubesso_directory::{AuthorizationServerId, ClientId, SessionsOf, SigningKeyRecord, UserId};
+use kubesso_directory::{AuthorizationServerId, ClientId, SigningKeyRecord, UserId};
 use kubesso_token::JwkSet;
 
 /// The provider did not do it; the text is for the log.
@@ -34,8 +34,8 @@ pub trait ProviderPort: std::fmt::Debug + Send + Sync {
         Err(ProviderPortError("the keys at a jwks_uri are not fetched: put them into jwks".to_owned()))
     }
 
-    /// Sessions were ended: the clients that took part in them are to be told, in the background. By default nobody is.
-    async fn sessions_ended(&self, _ended: &SessionsOf) {}
+    /// Sessions were ended: it is noted in the directory whom to tell, and now is the time. By default nobody is told.
+    fn sessions_ended(&self) {}
 
     /// The configuration was changed: the very next token must be judged by it.
     async fn configuration_changed(&self);

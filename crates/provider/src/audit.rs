@@ -24,6 +24,8 @@ pub(crate) const CONSENT: &str = "app.oauth2.as.consent.grant";
 pub(crate) const CONSENT_END: &str = "app.oauth2.as.consent.revoke";
 /// An account is being guessed at, and whoever tries has to wait.
 pub(crate) const GUESSED_AT: &str = "user.account.lock";
+/// An application could not be told that a session ended.
+pub(crate) const LOGOUT_NOT_TOLD: &str = "app.oauth2.as.backchannel_logout";
 /// Somebody chose a password.
 pub(crate) const PASSWORD: &str = "user.account.update_password";
 

@@ -1,23 +1,27 @@
 //! Back-channel logout (OpenID Connect Back-Channel Logout 1.0): the clients that took part in a session are told that
 //! it ended, by a signed token that is posted to them.
 //!
-//! Delivery happens beside the requests, in this process only: so many attempts, so many at once, so many waiting. What
-//! cannot be delivered is logged and given up; the session has ended all the same.
+//! Who is to be told is noted in the store with the end of the session, by whoever ends it. The replicas work that table:
+//! each takes some deliveries for a time, so that another takes over what it could not finish, and the table is what is
+//! left after a restart. The token is made at each attempt, with the same `jti`. What cannot be delivered is given up after
+//! some hours, with an entry in the audit trail; the session has ended all the same.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kubesso_ambient::draw;
-use kubesso_directory::{Participant, Secret, SessionsOf, StoreError};
-use serde_json::json;
-use tokio::sync::Semaphore;
+use jiff::{SignedDuration, Timestamp};
+use kubesso_directory::{
+    Application, AuditEvent, AuditEventId, DeliveryOutcome, LogoutDelivery, Outcome, Secret, StoreError,
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use url::Url;
 
-use crate::context::{Configuration, Context};
+use crate::audit;
+use crate::context::Context;
 
 /// The `typ` of a logout token (§2.4).
 const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
@@ -25,12 +29,23 @@ const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// How long it is good, in seconds: two minutes, as §4 advises.
 const LIFETIME: i64 = 120;
-/// How long to wait before each further attempt; all of them within the lifetime.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
+/// How long to wait before each further attempt: not long for a client that is busy, and longer for one that is down.
+const PAUSES: [SignedDuration; 8] = [
+    SignedDuration::from_secs(1),
+    SignedDuration::from_secs(5),
+    SignedDuration::from_secs(25),
+    SignedDuration::from_mins(2),
+    SignedDuration::from_mins(10),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(1),
+    SignedDuration::from_hours(2),
+];
+/// How long a delivery is one replica's: for longer than a client may take to answer.
+const LEASE: SignedDuration = SignedDuration::from_mins(1);
 /// So many requests at once.
 const AT_ONCE: usize = 16;
-/// So many deliveries under way or waiting; more are given up.
-const MOST: usize = 1024;
+/// How often to look for what others have noted: another replica that has ended since, or a command on the machine.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Whoever posts logout tokens.
 ///
@@ -58,140 +73,175 @@ pub enum BackChannelError {
 #[derive(Debug)]
 pub(crate) struct Deliveries {
     channel: Arc<dyn BackChannel>,
-    at_once: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    noted: Notify,
 }
 
 impl Deliveries {
     pub(crate) fn new(channel: Arc<dyn BackChannel>) -> Self {
-        Self { channel, at_once: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::new(Semaphore::new(MOST)) }
+        Self { channel, noted: Notify::new() }
     }
 
-    fn begin(&self, client: String, uri: Url, token: Secret) {
-        let Ok(place) = self.waiting.clone().try_acquire_owned() else {
-            tracing::error!(client, "too many logouts are being told; this client is not told of one");
-            return;
-        };
-        let (channel, at_once) = (self.channel.clone(), self.at_once.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            match deliver(&*channel, &at_once, &uri, &token, &PAUSES).await {
-                Ok(()) => tracing::info!(client, "told of a logout"),
-                Err(error) => tracing::warn!(client, %error, "could not be told of a logout; given up"),
+    /// There is something to deliver.
+    pub(crate) fn begin(&self) {
+        self.noted.notify_one();
+    }
+
+    /// Delivers what is due, now and whenever something is, for as long as it is polled.
+    pub(crate) async fn keep_delivering(&self, context: &Context) {
+        loop {
+            let next = match self.deliver_due(context).await {
+                Ok(()) => context.store.next_logout_delivery().await,
+                Err(error) => Err(error),
+            };
+            let next = next.unwrap_or_else(|error| {
+                tracing::error!(%error, cause = ?error, "who is to be told of logouts cannot be read; it is tried again");
+                None
+            });
+            let until_then = next.map(|due| due.duration_since(context.now()));
+            let until_then = until_then.map(|pause| Duration::try_from(pause).unwrap_or(Duration::ZERO));
+            let pause = until_then.unwrap_or(LOOK).min(LOOK);
+            // Whoever is told early only looks early.
+            let _ = tokio::time::timeout(pause, self.noted.notified()).await;
+        }
+    }
+
+    /// Delivers what is due; returns when nothing is any more and no attempt is under way.
+    pub(crate) async fn deliver_due(&self, context: &Context) -> Result<(), StoreError> {
+        let mut under_way = JoinSet::new();
+        let delivered = loop {
+            let taken = match self.take(context, AT_ONCE.saturating_sub(under_way.len())).await {
+                Ok(taken) => taken,
+                Err(error) => break Err(error),
+            };
+            for delivery in taken {
+                under_way.spawn(attempt(context.clone(), self.channel.clone(), delivery));
             }
-        });
+            tokio::select! {
+                attempted = under_way.join_next() => match attempted {
+                    None => break Ok(()),
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::error!(%error, "an attempt to tell of a logout broke off"),
+                },
+                () = self.noted.notified() => {}
+            }
+        };
+        under_way.join_all().await;
+        delivered
+    }
+
+    /// So many of what is due. Whether something is, is looked up without a write.
+    async fn take(&self, context: &Context, number: usize) -> Result<Vec<LogoutDelivery>, StoreError> {
+        let now = context.now();
+        let is_due = context.store.next_logout_delivery().await?.is_some_and(|due| due <= now);
+        if !is_due || number == 0 {
+            return Ok(Vec::new());
+        }
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        context.store.take_logout_deliveries(u32::try_from(number).unwrap_or(u32::MAX), now, until).await
     }
 }
 
-/// Posts until it is taken or refused, or all pauses are over.
-async fn deliver(
+/// Tries once to tell a client, and notes what became of it.
+async fn attempt(context: Context, channel: Arc<dyn BackChannel>, delivery: LogoutDelivery) {
+    let (client, session, attempts) = (&delivery.client, &delivery.session, delivery.attempts);
+    let told = tell(&context, &*channel, &delivery).await;
+    let pause = pause_after(attempts).filter(|_| matches!(told, Err(BackChannelError::Failed(_))));
+    let outcome = match (told, pause) {
+        (Ok(()), _) => DeliveryOutcome::Done,
+        (Err(error), Some(pause)) => {
+            tracing::info!(%client, %session, attempts, %error, "could not be told of a logout; it is tried again");
+            DeliveryOutcome::Postponed(context.now().saturating_add(pause).unwrap_or(Timestamp::MAX))
+        }
+        (Err(error), None) => {
+            tracing::warn!(%client, %session, attempts, %error, "could not be told of a logout; given up");
+            DeliveryOutcome::GivenUp(Box::new(given_up(&context, &delivery, &error)))
+        }
+    };
+    match context.store.finish_logout_delivery(&delivery, &outcome).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::info!(%client, %session, "another replica tells the client of the logout as well");
+        }
+        Err(error) => {
+            tracing::error!(%client, %session, %error, "what became of a logout could not be noted; it is told again");
+        }
+    }
+}
+
+/// How long to wait after so many attempts; `None`: it is enough.
+fn pause_after(attempts: u32) -> Option<SignedDuration> {
+    let done = usize::try_from(attempts).ok()?;
+    PAUSES.get(done.saturating_sub(1)).copied()
+}
+
+/// Posts a logout token. A client that need not be told any more counts as told.
+async fn tell(
+    context: &Context,
     channel: &dyn BackChannel,
-    at_once: &Semaphore,
-    uri: &Url,
-    token: &Secret,
-    pauses: &[Duration],
+    delivery: &LogoutDelivery,
 ) -> Result<(), BackChannelError> {
-    let mut pauses = pauses.iter();
-    loop {
-        let posted = match at_once.acquire().await {
-            Ok(_turn) => channel.post_logout_token(uri, token).await,
-            Err(_) => return Ok(()),
-        };
-        match (posted, pauses.next()) {
-            (Err(BackChannelError::Failed(why)), Some(pause)) => {
-                tracing::debug!(why, "a logout token was not taken; it is sent again");
-                tokio::time::sleep(*pause).await;
-            }
-            (posted, _) => return posted,
-        }
-    }
-}
-
-/// Tells the clients that took part in the sessions that have ended. What goes wrong is logged.
-pub(crate) async fn tell(context: &Context, ended: &SessionsOf) {
-    let Some(deliveries) = &context.deliveries else { return };
-    if let Err(error) = tell_all(context, deliveries, ended).await {
-        tracing::error!(%error, cause = ?error, "nobody could be told of a logout");
-    }
-}
-
-async fn tell_all(context: &Context, deliveries: &Deliveries, ended: &SessionsOf) -> Result<(), StoreError> {
     let configuration = context.configuration().await;
-    for participant in context.store.participants(ended).await? {
-        let application = configuration.snapshot.application(&participant.client);
-        let application = application.filter(|application| application.status.is_active());
-        let Some(logout) = application.and_then(kubesso_directory::Application::backchannel_logout) else {
-            continue;
-        };
-        if let Some(token) = logout_token(context, &configuration, &participant) {
-            deliveries.begin(participant.client.to_string(), logout.uri, token);
-        }
-    }
+    let application = configuration.snapshot.application(&delivery.client);
+    let application = application.filter(|application| application.status.is_active());
+    let Some(logout) = application.and_then(Application::backchannel_logout) else { return Ok(()) };
+    let Some(server) = configuration.server(delivery.server.as_str()) else { return Ok(()) };
+    let failed = |why: String| BackChannelError::Failed(why);
+    let key =
+        configuration.signing_key(server).ok_or_else(|| failed("there is no signing key".to_owned()))?;
+    let token = key
+        .sign(LOGOUT_TOKEN_TYPE, &logout_token(context, delivery))
+        .map_err(|error| failed(error.to_string()))?;
+    channel.post_logout_token(&logout.uri, &Secret::new(token)).await?;
+    tracing::info!(client = %delivery.client, session = %delivery.session, "told of a logout");
     Ok(())
 }
 
-/// The logout token (§2.4). It always names both the person and the session.
-fn logout_token(
-    context: &Context,
-    configuration: &Configuration,
-    participant: &Participant,
-) -> Option<Secret> {
-    let server = configuration.server(participant.server.as_str())?;
+/// The claims of the logout token (§2.4). It always names both the person and the session.
+fn logout_token(context: &Context, delivery: &LogoutDelivery) -> Value {
     let now = context.now().as_second();
-    let mut events = serde_json::Map::new();
+    let mut events = Map::new();
     events.insert(EVENT.to_owned(), json!({}));
-    let claims = json!({
-        "iss": context.issuer(&participant.server),
-        "aud": participant.client,
-        "sub": participant.user,
-        "sid": participant.session,
+    json!({
+        "iss": context.issuer(&delivery.server),
+        "aud": delivery.client,
+        "sub": delivery.user,
+        "sid": delivery.session,
         "iat": now,
         "exp": now.saturating_add(LIFETIME),
-        "jti": format!("LT.{}", URL_SAFE_NO_PAD.encode(draw::<24>(&*context.entropy))),
+        "jti": delivery.jti(),
         "events": events,
+    })
+}
+
+fn given_up(context: &Context, delivery: &LogoutDelivery, error: &BackChannelError) -> AuditEvent {
+    let details = json!({
+        "attempts": delivery.attempts,
+        "server": delivery.server,
+        "session": delivery.session,
+        "user": delivery.user,
     });
-    let signed = configuration.signing_key(server)?.sign(LOGOUT_TOKEN_TYPE, &claims);
-    signed
-        .inspect_err(|error| tracing::error!(%error, "a logout token could not be signed"))
-        .ok()
-        .map(Secret::new)
+    AuditEvent {
+        id: AuditEventId::generate(&*context.entropy),
+        published: context.now(),
+        event_type: audit::LOGOUT_NOT_TOLD.to_owned(),
+        actor: "system".to_owned(),
+        target: Some(delivery.client.to_string()),
+        outcome: Outcome::Failure,
+        message: format!("the application could not be told of a logout, and it was given up: {error}"),
+        details: if let Value::Object(details) = details { details } else { Map::new() },
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
-    /// Answers as told, the last for ever.
-    #[derive(Debug)]
-    struct Answers(Vec<Result<(), BackChannelError>>, AtomicUsize);
-
-    #[async_trait]
-    impl BackChannel for Answers {
-        async fn post_logout_token(&self, _: &Url, _: &Secret) -> Result<(), BackChannelError> {
-            let number = self.1.fetch_add(1, Ordering::Relaxed);
-            self.0[number.min(self.0.len() - 1)].clone()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_fails_is_asked_again_so_often_and_one_that_refuses_is_not() {
-        let failed = Err(BackChannelError::Failed("503".to_owned()));
-        let refused = Err(BackChannelError::Refused("400".to_owned()));
-        let cases = [
-            (vec![Ok(())], 1, Ok(())),
-            (vec![failed.clone(), failed.clone(), Ok(())], 3, Ok(())),
-            (vec![failed.clone(), refused.clone(), Ok(())], 2, refused),
-            (vec![failed.clone()], 4, failed),
-        ];
-        for (answers, attempts, outcome) in cases {
-            let channel = Answers(answers, AtomicUsize::new(0));
-            let uri = Url::parse("https://app.example/logout").unwrap();
-            let semaphore = Semaphore::new(1);
-            let delivered =
-                deliver(&channel, &semaphore, &uri, &Secret::new("t"), &[Duration::ZERO; 3]).await;
-            assert_eq!((delivered, channel.1.into_inner()), (outcome, attempts));
-        }
+    #[test]
+    fn the_pauses_grow_until_it_is_enough() {
+        let pauses: Vec<_> = (1..).map_while(pause_after).collect();
+        assert!(pauses.is_sorted() && pauses.len() == PAUSES.len(), "{pauses:?}");
+        let all: SignedDuration = pauses.into_iter().sum();
+        assert!(all < kubesso_directory::LOGOUT_DELIVERY_MEMORY, "the store remembers it until then");
+        assert_eq!(pause_after(9), None);
     }
 }

@@ -2,10 +2,9 @@
 
 use axum_extra::extract::CookieJar;
 use kubesso_directory::{
-    Person, Session, SessionId, SessionOrigin, SessionToken, SessionsOf, StoreError, UserId,
+    Batch, Change, Person, Session, SessionId, SessionOrigin, SessionToken, StoreError, UserId,
 };
 
-use crate::back_channel;
 use crate::context::Context;
 use crate::cookies::{self, SESSION};
 
@@ -52,10 +51,13 @@ impl BrowserSession {
     pub(crate) async fn end(context: &Context, jar: CookieJar) -> Result<(bool, CookieJar), StoreError> {
         let Some(token) = token(&jar) else { return Ok((false, jar)) };
         let living = context.store.use_session(&token.hash(), context.now()).await?;
-        let ended = context.store.end_session(&token.hash()).await?;
-        if let Some(session) = living {
-            back_channel::tell(context, &SessionsOf::Session(session.id)).await;
-        }
+        let ended = if let Some(session) = living {
+            context.store.commit(Batch::new(context.now(), vec![Change::EndSession(session.id)])).await?;
+            context.sessions_ended();
+            true
+        } else {
+            context.store.end_session(&token.hash()).await?
+        };
         Ok((ended, cookies::dropped(jar, SESSION)))
     }
 }

@@ -102,6 +102,7 @@ pub(crate) async fn change(
     ];
     match context.store.commit(Batch::new(now, changes).expecting(expectation)).await {
         Ok(_) => {
+            context.sessions_ended();
             tracing::info!(user = %id, session = %found.session.id, "changed the password");
             Ok(Ok(()))
         }

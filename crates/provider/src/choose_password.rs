@@ -12,13 +12,12 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, SessionsOf, StoreError, ThrottleKey,
-    ThrottleRule, TokenHash, User, UserStatus,
+    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, ThrottleKey, ThrottleRule,
+    TokenHash, User, UserStatus,
 };
 use tracing::Instrument as _;
 
 use crate::audit;
-use crate::back_channel;
 use crate::context::Context;
 use crate::password_check::{CheckError, Denied};
 
@@ -199,7 +198,7 @@ async fn set(context: &Context, read: &User, hash: &PasswordHash) -> Result<Opti
         let changes = changes(context, read.status, &chosen, hash);
         match context.store.commit(Batch::new(now, changes).expecting(expectation)).await {
             Ok(_) => {
-                back_channel::tell(context, &SessionsOf::User(chosen.id.clone())).await;
+                context.sessions_ended();
                 return Ok(Some(chosen));
             }
             Err(StoreError::Stale) => {}

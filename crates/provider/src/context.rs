@@ -148,6 +148,14 @@ impl Context {
         Ok(is_new_here && self.store.use_once(what, now).await?)
     }
 
+    /// Sessions were ended: the clients that took part in them are told, in the background. Were it forgotten, they would
+    /// be told some seconds later.
+    pub(crate) fn sessions_ended(&self) {
+        if let Some(deliveries) = &self.deliveries {
+            deliveries.begin();
+        }
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()

@@ -7,12 +7,11 @@ use axum::Router;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
-    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, SessionsOf, Store,
-    StoreError,
+    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, Store, StoreError,
 };
 use url::Url;
 
-use crate::back_channel::{self, BackChannel};
+use crate::back_channel::BackChannel;
 use crate::client_certificate::MutualTls;
 use crate::context::{Context, Parts};
 use crate::endpoint;
@@ -153,10 +152,27 @@ impl Provider {
         Ok(changes)
     }
 
-    /// Tells the clients that took part in sessions, in the background, that these have ended. Whoever ends them in the
-    /// store calls it afterwards.
-    pub async fn sessions_ended(&self, ended: &SessionsOf) {
-        back_channel::tell(&self.context, ended).await;
+    /// Sessions were ended in the store: the clients that took part in them are told at once, where
+    /// [`keep_delivering`](Self::keep_delivering) runs, and not some seconds later.
+    pub fn sessions_ended(&self) {
+        self.context.sessions_ended();
+    }
+
+    /// Tells clients that sessions were ended (OpenID Connect Back-Channel Logout 1.0), whichever process ended them, for
+    /// as long as it is polled. What is under way then, another replica takes over, or this one when it is started again.
+    pub async fn keep_delivering(&self) {
+        match &self.context.deliveries {
+            Some(deliveries) => deliveries.keep_delivering(&self.context).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells the clients whose turn it is now, and waits for their answers.
+    pub async fn deliver_logouts(&self) -> Result<(), ProviderError> {
+        if let Some(deliveries) = &self.context.deliveries {
+            deliveries.deliver_due(&self.context).await?;
+        }
+        Ok(())
     }
 
     /// Reads the configuration now instead of within 250 ms.

@@ -3,13 +3,14 @@
 use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_people_and_bound_grants.sql"),
     include_str!("../migrations/0003_what_grants_keep.sql"),
     include_str!("../migrations/0004_consents.sql"),
     include_str!("../migrations/0005_single_uses.sql"),
     include_str!("../migrations/0006_client_certificates.sql"),
+    include_str!("../migrations/0007_logout_deliveries.sql"),
 ];
 
 /// The version that this program writes.

@@ -9,6 +9,7 @@ use kubesso_directory::{
 
 use crate::connection::Connection;
 use crate::contradiction::{contradiction, dangling};
+use crate::logout_deliveries::{Ending, note};
 use crate::row::{Row, json, micros, word};
 use crate::statement::Statement;
 use crate::{administration, configuration, database, grants};
@@ -91,14 +92,21 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreErr
         Change::PutUser(user) => vec![put_user(user)?, join_everyone(user)],
         Change::RemoveUser(id) => delete("DELETE FROM users WHERE id = ?", id.as_str()),
         Change::SetPassword(id, hash) => vec![set_password(id, hash, at)],
-        Change::EndSessions(id) => delete("DELETE FROM sessions WHERE user_id = ?", id.as_str()),
+        Change::EndSessions(id) => vec![
+            note(Ending::User(id.as_str()), at),
+            Statement::new("DELETE FROM sessions WHERE user_id = ?").bind(id.to_string()),
+        ],
         Change::KeepOldPassword(id, number) => keep_old_password(id, *number, at),
         Change::EndOtherSessions(id, session) => vec![
+            note(Ending::Others(id.as_str(), session.as_str()), at),
             Statement::new("DELETE FROM sessions WHERE user_id = ? AND id <> ?")
                 .bind(id.to_string())
                 .bind(session.to_string()),
         ],
-        Change::EndSession(id) => delete("DELETE FROM sessions WHERE id = ?", id.as_str()),
+        Change::EndSession(id) => vec![
+            note(Ending::Session(id.as_str()), at),
+            Statement::new("DELETE FROM sessions WHERE id = ?").bind(id.to_string()),
+        ],
         Change::EndGrants(id) => grants::end_statements("user_id", id.as_str(), at),
         Change::EndClientGrants(id) => grants::end_statements("client_id", id.as_str(), at),
         Change::EndServerGrants(id) => grants::end_statements("server_id", id.as_str(), at),
@@ -515,7 +523,8 @@ fn put_signing_key(key: &SigningKeyRecord) -> Result<Statement, StoreError> {
     .bind(micros(key.created)))
 }
 
-fn audit(event: &AuditEvent) -> Result<Statement, StoreError> {
+/// An entry of the audit trail.
+pub(crate) fn audit(event: &AuditEvent) -> Result<Statement, StoreError> {
     Ok(Statement::new(
         "INSERT INTO audit_events (id, published, event_type, actor, target, outcome, message, details) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

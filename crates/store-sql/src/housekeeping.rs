@@ -1,7 +1,7 @@
 //! Taking away what has ended.
 
 use jiff::{SignedDuration, Timestamp};
-use kubesso_directory::{CODE_LIFETIME, Purged, StoreError};
+use kubesso_directory::{CODE_LIFETIME, LOGOUT_DELIVERY_MEMORY, Purged, StoreError};
 
 use crate::connection::Connection;
 use crate::database;
@@ -46,6 +46,11 @@ pub async fn purge(connection: &mut dyn Connection, now: Timestamp) -> Result<Pu
     .execute(connection)
     .await
     .map_err(failed())?;
+    let logout_deliveries = Statement::new("DELETE FROM logout_deliveries WHERE created <= ?")
+        .bind(micros(before(now, LOGOUT_DELIVERY_MEMORY)))
+        .execute(connection)
+        .await
+        .map_err(failed())?;
     let single_uses = Statement::new("DELETE FROM single_uses WHERE ends <= ?")
         .bind(micros(now))
         .execute(connection)
@@ -66,7 +71,16 @@ pub async fn purge(connection: &mut dyn Connection, now: Timestamp) -> Result<Pu
         .execute(connection)
         .await
         .map_err(failed())?;
-    Ok(Purged { codes, device_decisions, sessions, families, single_uses, throttles, audit_events })
+    Ok(Purged {
+        codes,
+        device_decisions,
+        sessions,
+        families,
+        logout_deliveries,
+        single_uses,
+        throttles,
+        audit_events,
+    })
 }
 
 /// So long before `now`.

@@ -16,7 +16,7 @@ mod dialect;
 mod grants;
 mod housekeeping;
 mod inspection;
-mod participants;
+mod logout_deliveries;
 mod people;
 mod row;
 mod sessions;
@@ -48,11 +48,11 @@ pub mod names {
     pub use jiff::Timestamp;
     pub use kubesso_directory::{
         ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, ConsentGrant,
-        DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId, GroupName,
-        GroupQuery, GroupRule, GroupRuleId, Login, OneTimeToken, Page, Participant, PasswordHash, Person,
-        Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision, RoleAssignment, RoleHolder,
-        Rotation, Sealed, Session, SessionId, SessionsOf, SingleUse, Snapshot, Store, StoreError,
-        ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
+        DeliveryOutcome, DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId,
+        GroupName, GroupQuery, GroupRule, GroupRuleId, Login, LogoutDelivery, OneTimeToken, Page,
+        PasswordHash, Person, Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision,
+        RoleAssignment, RoleHolder, Rotation, Sealed, Session, SessionId, SingleUse, Snapshot, Store,
+        StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
     };
 }
 
@@ -67,7 +67,7 @@ pub mod work {
     pub use crate::devices::*;
     pub use crate::grants::*;
     pub use crate::housekeeping::*;
-    pub use crate::participants::*;
+    pub use crate::logout_deliveries::{finish_delivery, next_due, take_deliveries};
     pub use crate::people::*;
     pub use crate::sessions::*;
     pub use crate::single_uses::*;

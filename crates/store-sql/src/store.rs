@@ -65,10 +65,6 @@ macro_rules! store_by_sql {
                     $crate::work::consents(&mut $crate::Database::read(self).await?, user, application).await
                 }
 
-                async fn participants(&self, of: &SessionsOf) -> Result<Vec<Participant>, StoreError> {
-                    $crate::work::participants(&mut $crate::Database::read(self).await?, of).await
-                }
-
                 async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
                     $crate::work::group_by_id(&mut $crate::Database::read(self).await?, id).await
                 }
@@ -293,6 +289,36 @@ macro_rules! store_by_sql {
 
                 async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
                     $crate::work::was_used(&mut $crate::Database::read(self).await?, what, now).await
+                }
+
+                async fn next_logout_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
+                    $crate::work::next_due(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn take_logout_deliveries(
+                    &self,
+                    limit: u32,
+                    now: Timestamp,
+                    until: Timestamp,
+                ) -> Result<Vec<LogoutDelivery>, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::take_deliveries(
+                        transaction,
+                        limit,
+                        now,
+                        until
+                    ))
+                }
+
+                async fn finish_logout_delivery(
+                    &self,
+                    delivery: &LogoutDelivery,
+                    outcome: &DeliveryOutcome,
+                ) -> Result<bool, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::finish_delivery(
+                        transaction,
+                        delivery,
+                        outcome
+                    ))
                 }
 
                 async fn attempt(

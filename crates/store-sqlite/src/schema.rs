@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_grant_type_of_families.sql"),
     include_str!("../migrations/0003_device_decisions.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_consents.sql"),
     include_str!("../migrations/0010_single_uses.sql"),
     include_str!("../migrations/0011_client_certificates.sql"),
+    include_str!("../migrations/0012_logout_deliveries.sql"),
 ];
 
 /// The version that this program writes.

@@ -8,7 +8,6 @@ use crate::application::{GrantType, RefreshRotation};
 use crate::authorization::Authorization;
 use crate::code::Redemption;
 use crate::id::SessionId;
-use crate::participant::{Participant, SessionsOf};
 use crate::policy::Lifetimes;
 use crate::query::FamilyQuery;
 use crate::refresh::{
@@ -188,30 +187,6 @@ pub async fn living_families_are_found_by_what_they_are_of(replicas: &Replicas) 
     replicas.one.end_family(&one.grant, world.after(1)).await?;
     let ended = FamilyQuery { grant: Some(&one.grant), ..all };
     assert_eq!(replicas.other.families(&ended).await?, []);
-    Ok(())
-}
-
-/// Each once, by session and by person, whether their families live or not.
-pub async fn clients_of_a_session_are_known_after_its_end(replicas: &Replicas) -> Outcome {
-    let world = World::seeded(&*replicas.one).await?;
-    let (family, _) = world.family(&*replicas.one, &Lifetimes::default()).await?;
-    let (again, _) = world.family(&*replicas.one, &Lifetimes::default()).await?;
-    replicas.one.end_family(&family.grant, world.after(1)).await?;
-    let mut sessions = vec![family.session.clone(), again.session.clone()];
-    sessions.sort();
-    sessions.dedup();
-    let participant = |session: &SessionId| Participant {
-        server: family.server.clone(),
-        client: family.client.clone(),
-        user: family.user.clone(),
-        session: session.clone(),
-    };
-    let of_person = replicas.other.participants(&SessionsOf::User(family.user.clone())).await?;
-    assert_eq!(of_person, sessions.iter().map(participant).collect::<Vec<_>>());
-    let of_session = replicas.other.participants(&SessionsOf::Session(family.session.clone())).await?;
-    assert_eq!(of_session, [participant(&family.session)]);
-    let nobody = SessionsOf::Session(SessionId::parse("nowhere")?);
-    assert_eq!(replicas.other.participants(&nobody).await?, []);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! A management API over a real SQLite store in a directory of its own. Time stands still until a test moves it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -13,7 +13,7 @@ use kubesso_ambient::{Clock as _, ManualClock, SeededEntropy};
 use kubesso_directory::{
     AdminRole, ApiToken, ApiTokenId, ApiTokenValue, AuthorizationServerId, Batch, Change, Email, Group,
     GroupId, GroupName, KeyState, Kid, Label, RoleAssignment, RoleAssignmentId, RoleHolder, SealingKey,
-    SessionsOf, SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
+    SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
 use kubesso_store_sqlite::SqliteStore;
@@ -81,7 +81,7 @@ impl Org {
             entropy: entropy.clone(),
             clock: clock.clone(),
             changes: AtomicU32::new(0),
-            ended: Mutex::default(),
+            ended: AtomicU32::new(0),
         });
         let api = ManagementApi::new(ManagementConfig {
             base_url: ORIGIN.parse().unwrap(),
@@ -256,13 +256,13 @@ pub(crate) struct KeyMaker {
     entropy: Arc<SeededEntropy>,
     clock: Arc<ManualClock>,
     changes: AtomicU32,
-    ended: Mutex<Vec<SessionsOf>>,
+    ended: AtomicU32,
 }
 
 impl KeyMaker {
-    /// Whose sessions were said to have ended.
-    pub(crate) fn ended(&self) -> Vec<SessionsOf> {
-        std::mem::take(&mut self.ended.lock().unwrap())
+    /// How often sessions were said to have ended.
+    pub(crate) fn ended(&self) -> u32 {
+        self.ended.swap(0, Ordering::SeqCst)
     }
 
     /// How often it was told that the configuration changed.
@@ -303,8 +303,8 @@ impl ProviderPort for KeyMaker {
         Ok(access_token.strip_prefix("person.").and_then(|id| UserId::parse(id).ok()))
     }
 
-    async fn sessions_ended(&self, ended: &SessionsOf) {
-        self.ended.lock().unwrap().push(ended.clone());
+    fn sessions_ended(&self) {
+        self.ended.fetch_add(1, Ordering::SeqCst);
     }
 
     async fn configuration_changed(&self) {

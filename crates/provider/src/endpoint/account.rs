@@ -172,6 +172,7 @@ async fn end_session(context: &Context, found: &BrowserSession, id: SessionId) -
     tracing::info!(%user, session = %id, by = %found.session.id, "ended one of the own sessions");
     let entry = audit::own_account(context, audit::SESSION_END, user, "ended a session of another browser");
     context.store.commit(Batch::new(context.now(), vec![Change::EndSession(id), entry])).await?;
+    context.sessions_ended();
     Ok(())
 }
 
@@ -182,6 +183,7 @@ async fn end_others(context: &Context, found: &BrowserSession) -> Result<(), Pag
         audit::own_account(context, audit::SESSION_END, user, "ended the sessions of all other browsers");
     let end = Change::EndOtherSessions(user.clone(), found.session.id.clone());
     context.store.commit(Batch::new(context.now(), vec![end, entry])).await?;
+    context.sessions_ended();
     Ok(())
 }
 

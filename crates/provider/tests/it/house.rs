@@ -1,9 +1,8 @@
 //! A provider over a real SQLite store in a directory of its own, with the first world in it, and a browser
 //! that keeps cookies. Time stands still until a test moves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -51,28 +50,30 @@ pub(crate) struct House {
     pub(crate) web: Arc<Web>,
 }
 
-/// The logout tokens that were posted, and where.
+/// The logout tokens that were posted, and where; and how the next ones will be answered, if not well.
 #[derive(Debug, Default)]
-pub(crate) struct Told(Mutex<Vec<(Url, String)>>);
+pub(crate) struct Told {
+    posted: Mutex<Vec<(Url, String)>>,
+    answers: Mutex<VecDeque<BackChannelError>>,
+}
 
 impl Told {
-    /// What was posted, once there is so much.
-    pub(crate) async fn take(&self, number: usize) -> Vec<(Url, String)> {
-        for _ in 0..1000 {
-            if self.0.lock().unwrap().len() >= number {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        std::mem::take(&mut self.0.lock().unwrap())
+    /// Lets the next posts be answered by these.
+    pub(crate) fn answer(&self, errors: impl IntoIterator<Item = BackChannelError>) {
+        self.answers.lock().unwrap().extend(errors);
+    }
+
+    /// What was posted since it was last asked for.
+    pub(crate) fn take(&self) -> Vec<(Url, String)> {
+        std::mem::take(&mut self.posted.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl BackChannel for Told {
     async fn post_logout_token(&self, uri: &Url, logout_token: &Secret) -> Result<(), BackChannelError> {
-        self.0.lock().unwrap().push((uri.clone(), logout_token.expose().to_owned()));
-        Ok(())
+        self.posted.lock().unwrap().push((uri.clone(), logout_token.expose().to_owned()));
+        self.answers.lock().unwrap().pop_front().map_or(Ok(()), Err)
     }
 }
 
@@ -186,6 +187,12 @@ impl House {
 
     pub(crate) fn clock_now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The logout tokens that are posted now.
+    pub(crate) async fn told(&self) -> Vec<(Url, String)> {
+        self.provider.deliver_logouts().await.unwrap();
+        self.told.take()
     }
 
     /// Moves the clock, which also lets the provider look for changes.

@@ -176,3 +176,24 @@ async fn an_assertion_and_a_pushed_request_are_used_once_at_both_together() {
     let answers = futures_util::future::join_all(both).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == StatusCode::OK).count(), 1, "{answers:?}");
 }
+
+#[tokio::test]
+async fn a_logout_at_one_is_told_by_either_and_once() {
+    let (one, other) = replicas().await;
+    let mut application = one.application.clone();
+    let settings = json!({ "backchannel_logout_uri": "https://app.example/logout" });
+    application.other.insert("oauthClient".to_owned(), settings);
+    one.change(Change::PutApplication(application)).await;
+    other.advance(SignedDuration::from_millis(250));
+    for _ in 0..5 {
+        one.sign_in("dev@example.com").await;
+    }
+    one.change(Change::EndSessions(crate::house::user_id("dev"))).await;
+    let (here, there) = (one.provider.deliver_logouts(), other.provider.deliver_logouts());
+    let (here, there) = futures_util::future::join(here, there).await;
+    assert!(here.is_ok() && there.is_ok(), "{here:?} {there:?}");
+    let told = one.told.take();
+    let jtis: BTreeSet<_> =
+        told.iter().map(|(_, token)| crate::house::payload(token)["jti"].to_string()).collect();
+    assert_eq!((told.len(), jtis.len()), (5, 5));
+}

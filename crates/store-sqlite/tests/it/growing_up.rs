@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 11);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 12);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -165,7 +165,7 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
         kubesso_directory::RefreshFamily::begin(&authorization, &lifetimes, &OsEntropy, now);
     store.begin_family(&family).await.unwrap();
     store.close().await;
-    let back = "DROP TABLE consents; DROP TABLE single_uses; DROP TABLE password_history; ALTER TABLE sessions DROP COLUMN address; \
+    let back = "DROP TABLE consents; DROP TABLE logout_deliveries; DROP TABLE single_uses; DROP TABLE password_history; ALTER TABLE sessions DROP COLUMN address; \
                 ALTER TABLE sessions DROP COLUMN user_agent; ALTER TABLE sessions DROP COLUMN acr; \
                 DROP INDEX refresh_families_by_session; ALTER TABLE refresh_families DROP COLUMN dpop_jkt; \
                 ALTER TABLE refresh_families DROP COLUMN other; \
