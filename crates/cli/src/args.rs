@@ -14,7 +14,7 @@ mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
-pub(crate) use doctor::{Doctor, DoctorCommand, Explain};
+pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
 pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use token::{Preview, Token};
 
@@ -86,6 +86,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// What is wrong, why, and the line that mends it.
     ///
+    /// With a token, settings of an API server, a kubeconfig, bindings, an issuer, in any combination: what does not fit.
     /// With the text of an error or a log: which of 66 known failures it is (`explain`). Alone: settings of this
     /// installation that cannot do what they say, and what weakens it.
     #[command(after_help = doctor::HELP, args_conflicts_with_subcommands = true)]

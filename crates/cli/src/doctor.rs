@@ -1,5 +1,6 @@
 //! `kubesso doctor`: what is wrong, why, and the line that mends it.
 
+mod examine;
 mod explain;
 mod installation;
 
@@ -13,6 +14,7 @@ pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     match command.command {
         Some(DoctorCommand::List { output }) => explain::list(output),
         Some(DoctorCommand::Explain(command)) => explain::run(&command),
+        None if command.given.is_something() => examine::run(command).await,
         None => installation::run(&command.data, command.output).await,
     }
 }

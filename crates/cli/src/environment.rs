@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kubesso_ambient::{OsEntropy, SystemClock};
 use kubesso_keyring::{Patience, Session, SystemKeyring};
+use kubesso_kubeconfig::Locations;
 use kubesso_signin::{
     Environment, Interrupt, Launch, NoHelper, Output, Pacing, Surroundings, SystemBrowser, SystemLauncher,
     SystemTerminal, Terminal,
@@ -82,6 +83,23 @@ pub(crate) fn set(name: &str) -> Option<String> {
 /// Those whose name is Unicode; no variable of ours has another name.
 pub(crate) fn variable_names() -> Vec<String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
+/// kubectl's files: the one that was named, else those of `KUBECONFIG`, else the one at home.
+pub(crate) fn kubeconfig_locations(named: Option<&Path>) -> Locations {
+    let variable = set("KUBECONFIG").map(OsString::from);
+    Locations::new(named, variable.as_deref(), std::env::home_dir().as_deref())
+}
+
+/// Whether a program is there: at its path, or in `PATH` for a bare name.
+pub(crate) fn is_a_program(name: &str) -> bool {
+    if Path::new(name).components().count() > 1 {
+        return Path::new(name).is_file();
+    }
+    let path = variable("PATH").unwrap_or_default();
+    let suffixes: &[&str] = if cfg!(windows) { &["", ".exe", ".cmd"] } else { &[""] };
+    std::env::split_paths(&path)
+        .any(|folder| suffixes.iter().any(|suffix| folder.join(format!("{name}{suffix}")).is_file()))
 }
 
 /// The data directory that was named, or the default.

@@ -4,11 +4,16 @@ use serde::Serialize;
 
 use crate::ambiguity::{self, Ambiguity};
 use crate::check_id::CheckId;
+use crate::checks::readable;
 use crate::facts::{Facts, FilledMend};
+use crate::log_time;
 use crate::place::Target;
 use crate::redact::Redactor;
 use crate::row::{Row, Strength};
 use crate::signs::{self, Recognised};
+
+/// The row of a token that has expired.
+const EXPIRED: CheckId = CheckId::new(11);
 
 /// A text this short may be one message that a terminal or a chat broke into lines.
 const LINES_OF_A_MESSAGE: usize = 40;
@@ -52,7 +57,12 @@ impl Explainer {
     }
 
     fn look_at(&mut self, line: &str, number: usize) {
-        for recognised in signs::recognise(line) {
+        for mut recognised in signs::recognise(line) {
+            // Moments, and it is the clocks; hours, and it is an old token.
+            let end = recognised.facts.shown("got").filter(|_| recognised.row.id == EXPIRED);
+            if let Some(passed) = end.and_then(|end| log_time::before(line, &end)) {
+                recognised.facts.add("ended", &format!("{} before the request", readable(passed)));
+            }
             self.remember(recognised, number);
         }
         for it in ambiguity::ALL {

@@ -16,6 +16,11 @@ impl Facts {
         self.0.insert(name.to_owned(), values(said));
     }
 
+    /// Adds what a check says: values between commas.
+    pub(crate) fn add_list(&mut self, name: &str, said: &str) {
+        self.0.insert(name.to_owned(), said.split(", ").map(str::to_owned).collect());
+    }
+
     /// The values.
     pub fn of(&self, name: &str) -> Option<&[String]> {
         self.0.get(name).map(Vec::as_slice)

@@ -15,11 +15,41 @@ Generated from the catalogue of `kubesso doctor`. Each failure has a number that
     $ kubesso doctor explain 'error: You must be logged in to the server (Unauthorized)'
     $ kubectl -n kube-system logs -l component=kube-apiserver --tail=5000 | kubesso doctor explain -
 
+## A text
+
 A text may be an error, what somebody sent by chat, or a log of any length. Where it names the cause, the doctor shows
 what was expected and what came, side by side, and the line to change; `--target k3s` (kubeadm, RKE2, Talos …) gives
 the line as that kind of cluster has it. Where it does not, as a bare Unauthorized, the doctor asks what splits the
 causes, the likeliest first. Tokens, codes, passwords and keys in the text are redacted before anything looks at them.
 `explain` ends with 0 if it recognised something, and with 1 if not.
+
+## What you have
+
+    $ kubectl oidc-login get-token --oidc-issuer-url=… --oidc-client-id=… | kubesso doctor --token - --flags kube-apiserver.yaml
+    $ kubesso doctor --issuer https://sso.example.com --ca ca.crt --audience kubernetes
+    $ kubesso doctor --kubeconfig ~/.kube/config --context prod --flags config.yaml --rbac bindings.yaml
+
+Any of these, in any combination; each check says what it compared, what is wrong, or what it would need:
+
+| flag | what |
+|---|---|
+| `--token -` | a token on standard input (or a file): bare, as a plugin prints it, or a token endpoint's answer |
+| `--issuer URL`, `--ca FILE` | ask this issuer, and trust exactly these authorities, as `--oidc-ca-file` does |
+| `--audience TEXT` | the audience that the API server accepts, where its settings are not given |
+| `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, k0s.yaml, Talos' patch, or a list |
+| `--authentication-config FILE` | the AuthenticationConfiguration |
+| `--kubeconfig FILE`, `--context NAME` | what kubectl sends, and how the plugin is called |
+| `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
+| `--offline` | ask nobody |
+| `--all` | what passed, and what was not looked at |
+| `--bundle FILE` | a redacted file for a support ticket: report, settings, claims without signature |
+
+The issuer is asked for its discovery document and its keys, nothing else, and no token is sent anywhere. A token alone makes
+the doctor ask nobody: the address in it is its own claim. With settings and the issuer's answers the token is decided by the
+same rules as kube-apiserver's (CEL rules aside). Exit code: 0 if nothing is wrong (notes aside), 1 if something is, 2 if it was
+asked wrongly.
+
+## The catalogue
 
 In a line to change, `<…>` is what to put in.
 ";
@@ -53,7 +83,7 @@ fn cell(text: &str) -> String {
 }
 
 fn write_row(document: &mut String, row: &Row) {
-    let _ = write!(document, "\n## {}\n\n**{}.** {} {}\n\n", row.id, row.title, row.cause, row.why);
+    let _ = write!(document, "\n### {}\n\n**{}.** {} {}\n\n", row.id, row.title, row.cause, row.why);
     let _ = writeln!(document, "- Seen: {}", row.symptom);
     for line in row.log {
         let _ = writeln!(document, "- Log: {line}");

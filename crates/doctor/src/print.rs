@@ -1,11 +1,15 @@
 //! What people read: one verdict first, then the evidence, then what to do.
 
+mod report;
+
 use std::fmt::Write as _;
 
 use crate::explain::{Explanation, Finding, Pair, Side, Undecided};
 use crate::facts::Facts;
 use crate::place::Target;
 use crate::row::{Row, Strength};
+
+pub use report::report;
 
 /// Whether the terminal shows colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,7 @@ fn write_finding(page: &mut String, finding: &Finding, explanation: &Explanation
     field(page, "retest", &finding.retest, paint);
 }
 
-pub(crate) fn write_pair(page: &mut String, pair: Option<&Pair>, paint: Paint) {
+fn write_pair(page: &mut String, pair: Option<&Pair>, paint: Paint) {
     let Some(pair) = pair else { return };
     // Of a side whose value nobody said, what it is stands in its place.
     let value = |side: &Side| side.value.clone().unwrap_or_else(|| side.what.to_owned());
@@ -171,12 +175,12 @@ pub fn row(row: &Row, target: Target, paint: Paint) -> String {
     page
 }
 
-pub(crate) fn heading(page: &mut String, id: &str, title: &str, paint: Paint) {
+fn heading(page: &mut String, id: &str, title: &str, paint: Paint) {
     let _ = write!(page, "\n{}  {}\n", paint.red(id), paint.bold(title));
 }
 
 /// `name` with a text that is wrapped beside it.
-pub(crate) fn field(page: &mut String, name: &str, text: &str, paint: Paint) {
+fn field(page: &mut String, name: &str, text: &str, paint: Paint) {
     let indent = " ".repeat(INDENT.len() + 10);
     let wrapped = wrap(text, WIDTH - indent.len());
     raw_field(page, name, &wrapped.join(&format!("\n{indent}")), paint);
@@ -187,7 +191,7 @@ fn raw_field(page: &mut String, name: &str, text: &str, paint: Paint) {
     let _ = writeln!(page, "{INDENT}{}{gap}{text}", paint.dim(name));
 }
 
-pub(crate) fn paragraph(page: &mut String, indent: &str, text: &str) {
+fn paragraph(page: &mut String, indent: &str, text: &str) {
     for line in wrap(text, WIDTH - indent.len()) {
         let _ = writeln!(page, "{indent}{line}");
     }

@@ -73,6 +73,13 @@ fn a_cause_in_the_log_answers_the_question_of_the_error() {
 }
 
 #[test]
+fn how_long_ago_a_token_ended_tells_an_old_token_from_a_wrong_clock() {
+    let line = "E1128 12:00:03.1       1 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: verify \
+                token: oidc: token is expired (Token Expiry: 2026-11-28 12:00:00 +0000 UTC)]\"";
+    assert_eq!(explained(line).findings[0].facts.shown("ended").as_deref(), Some("3 s before the request"));
+}
+
+#[test]
 fn a_message_that_was_broken_into_lines_is_recognised() {
     let explanation =
         explained("oidc: verify token: oidc: expected\n   audience \"kubernetes\" got\n[\"headlamp\"]");

@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token-cache", &["ambient"]),
     ("kubectl-oidc_login", &["ambient", "token-cache"]),
     ("signin", &["ambient", "https", "k8s-types", "keyring", "kubeconfig", "token", "token-cache"]),
-    ("doctor", &[]),
+    ("doctor", &["ambient", "authn", "authz", "https", "k8s-types", "kubeconfig"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];
 
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const UNBOUND: &[&str] = &["cli", "e2e"];
 
 /// Rooms that only compute (`kubeconfig` also reads and writes files, `store-sql` the key's) …
-const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "directory", "store-sql", "doctor"];
+const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "directory", "store-sql"];
 
 /// … and so link no runtime, no HTTP and no SQL, directly or through others.
 const OUTSIDE_WORLD: &[&str] = &["tokio", "axum", "hyper", "reqwest", "sqlx"];

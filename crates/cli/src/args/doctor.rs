@@ -1,5 +1,7 @@
 //! `kubesso doctor …`: what can be asked.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use kubesso_doctor::Target;
 
@@ -11,9 +13,11 @@ Examples:
   kubectl auth whoami 2>&1 | kubesso doctor explain -
   kubectl -n kube-system logs -l component=kube-apiserver --tail=5000 | kubesso doctor explain - --target kubeadm
   kubesso doctor explain KS017
+  kubectl oidc-login get-token --oidc-issuer-url=… --oidc-client-id=… | kubesso doctor --token - --flags kube-apiserver.yaml
+  kubesso doctor --issuer https://sso.example.com --ca ca.crt --kubeconfig ~/.kube/config
   kubesso doctor --data-dir /var/lib/kubesso
 
-Exit code of doctor alone: 0 if there is nothing to say, 1 if there is.";
+Exit code: 0 if nothing is wrong, 1 if something is, 2 if it was asked wrongly.";
 
 const EXPLAIN_HELP: &str = "\
 Examples:
@@ -29,9 +33,66 @@ pub(crate) struct Doctor {
     #[command(subcommand)]
     pub command: Option<DoctorCommand>,
     #[command(flatten)]
+    pub given: Given,
+    #[command(flatten)]
     pub data: DataDir,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What is looked at.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What to look at")]
+pub(crate) struct Given {
+    /// A token: - for standard input, or a file. Bare, as a plugin prints it, or a token endpoint's answer.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub token: Option<String>,
+    /// The issuer, as in kube-apiserver's --oidc-issuer-url: it is asked for its documents.
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    pub issuer: Option<String>,
+    /// The certificate authorities (PEM) of the issuer: exactly these are trusted, as by --oidc-ca-file.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub ca: Option<PathBuf>,
+    /// The audience that the API server accepts (--oidc-client-id), where its settings are not given.
+    #[arg(long, value_name = "TEXT", conflicts_with = "data_dir")]
+    pub audience: Option<String>,
+    /// kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2,
+    /// MicroK8s' args, or a list.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub flags: Option<PathBuf>,
+    /// The AuthenticationConfiguration.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub authentication_config: Option<PathBuf>,
+    /// A kubeconfig [default with --context: kubectl's].
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it [default: the current one].
+    #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
+    pub context: Option<String>,
+    /// Roles and bindings (YAML); may be given several times.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub rbac: Vec<PathBuf>,
+    /// Ask nobody: look at what is given only.
+    #[arg(long)]
+    pub offline: bool,
+    /// The kind of cluster: lines to change are given as it has them [default: what the flags' file is of].
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub target: Option<ClusterKind>,
+    /// Show what passed and what was not looked at too.
+    #[arg(long)]
+    pub all: bool,
+    /// Write the report and what it was made of into a new file for a support ticket, redacted.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub bundle: Option<PathBuf>,
+}
+
+impl Given {
+    /// Whether there is anything to look at but this installation.
+    pub(crate) fn is_something(&self) -> bool {
+        let files = [&self.ca, &self.flags, &self.authentication_config, &self.kubeconfig, &self.bundle];
+        let texts = [&self.token, &self.issuer, &self.audience, &self.context];
+        files.iter().any(|it| it.is_some()) || texts.iter().any(|it| it.is_some()) || !self.rbac.is_empty()
+    }
 }
 
 /// The doctor's commands.

@@ -96,3 +96,113 @@ fn whoever_reads_the_first_line_only_gets_it_without_a_complaint() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(0), String::new()));
 }
+
+/// A token without anybody's signature, good for the flags of the tests unless `audience` is another.
+fn token(audience: &str) -> String {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    // Until 2100: the doctor looks at the clock of this machine.
+    let claims = serde_json::json!({
+        "iss": "https://sso.example.com", "aud": audience, "sub": "00u1", "email": "jo@example.com", "groups": ["k8s-admins"],
+        "iat": 1_700_000_000_i64, "exp": 4_102_444_800_i64,
+    });
+    format!("{}.{}.{SIGNATURE}", part(serde_json::json!({"alg": "RS256", "kid": "k"})), part(claims))
+}
+
+const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWEtdG9rZW4";
+
+fn written(folder: &std::path::Path, name: &str, text: &str) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_token_and_the_flags_of_an_api_server_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = written(
+        folder.path(),
+        "config.yaml",
+        "kube-apiserver-arg: [oidc-issuer-url=https://sso.example.com, oidc-client-id=kubernetes, oidc-username-claim=email, \
+         oidc-groups-claim=groups]\n",
+    );
+    let bundle = folder.path().join("ticket.json");
+    let bundle_flag = bundle.display().to_string();
+    let arguments = ["doctor", "--offline", "--token", "-", "--flags", &flags, "--bundle", &bundle_flag];
+    let ended = piped(&arguments, token("headlamp").as_bytes());
+    let said = text(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(1), "{said}{}", text(&ended.stderr));
+    assert!(said.starts_with("KS009: "), "{said}");
+    assert!(said.contains("/etc/rancher/k3s/config.yaml"), "lines to change are k3s': {said}");
+    let ticket = std::fs::read_to_string(&bundle).unwrap();
+    assert!(
+        ticket.contains("headlamp") && !ticket.contains(SIGNATURE) && !said.contains(SIGNATURE),
+        "{ticket}"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&bundle).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let again = piped(&arguments, token("headlamp").as_bytes());
+    assert!(
+        text(&again.stderr).contains("ticket.json cannot be written"),
+        "a file that is there stays: {again:?}"
+    );
+}
+
+#[test]
+fn what_fits_ends_with_0_and_names_the_user_as_the_cluster_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = written(
+        folder.path(),
+        "flags",
+        "--oidc-issuer-url=https://sso.example.com\n--oidc-client-id=kubernetes\n--oidc-username-claim=email\n--oidc-groups-claim=groups\n",
+    );
+    let kubeconfig = written(
+        folder.path(),
+        "kubeconfig",
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\nclusters: [{name: k, cluster: {server: 'https://k'}}]\nusers: \
+         [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: /bin/sh, args: \
+         [--oidc-client-id=kubernetes]}}}]\n",
+    );
+    let arguments =
+        ["doctor", "--offline", "--token", "-", "--flags", &flags, "--kubeconfig", &kubeconfig, "-o", "json"];
+    let ended = piped(&arguments, token("kubernetes").as_bytes());
+    let json: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(json["identity"]["username"], "jo@example.com");
+    // A token until the year 2100 is worth a warning, and nothing else is.
+    let findings: Vec<_> =
+        json["checks"].as_array().unwrap().iter().filter(|it| it["result"] == "finding").collect();
+    assert_eq!((findings.len(), &findings[0]["id"]), (1, &serde_json::json!("KS065")), "{json:#}");
+    assert_eq!(ended.status.code(), Some(1));
+    let alone = piped(&["doctor", "--offline", "--flags", &flags, "--kubeconfig", &kubeconfig], b"");
+    assert_eq!(alone.status.code(), Some(0), "{}", text(&alone.stdout));
+    assert!(text(&alone.stdout).starts_with("All is well"), "{}", text(&alone.stdout));
+}
+
+#[test]
+fn a_question_that_cannot_be_answered_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(
+        folder.path(),
+        "authn.yaml",
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n",
+    );
+    let raw = token("kubernetes");
+    for (arguments, code, expected) in [
+        (&["doctor", "--token", raw.as_str()][..], 2, "pipe it"),
+        (&["doctor", "--token", "-", "--data-dir", "/nonexistent"], 2, "cannot be used with"),
+        (&["doctor", "--flags", &file], 1, "give it as --authentication-config"),
+        (&["doctor", "--flags", "/nonexistent"], 1, "/nonexistent cannot be read"),
+        (&["doctor", "--token", "-"], 1, "there is no token in -"),
+        (&["doctor", "--kubeconfig", "/nonexistent"], 1, "the kubeconfig cannot be read"),
+        (&["doctor", "--issuer", "https://sso.invalid", "--ca", &file], 1, "correct --ca"),
+    ] {
+        let ended = piped(arguments, b"");
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {said}{}", text(&ended.stdout));
+        assert!(said.contains(expected) && !said.contains(SIGNATURE), "{arguments:?}: {said}");
+    }
+}

@@ -14,8 +14,9 @@ pub(super) const ROWS: &[Row] = &[
         cause: "`iss` in the token and the issuer in the API server's settings are compared byte by byte. A slash at the \
                 end, http instead of https, a port, another name of the same host, another realm, or Entra's version 1 \
                 address (sts.windows.net) instead of version 2 make them different.",
-        why: "The API server passes over a token of an issuer that it does not know, without a word in its log. Nobody \
-              can sign in, and nothing says why.",
+        why: "The API server passes over a token of an issuer that it does not know, without a word in its log. Let it \
+              trust an issuer because it is yours, not because a token names it: whoever runs the issuer can be anybody \
+              in the cluster.",
         compares: Some(compared("issuer in the API server's settings", "iss in the token")),
         mends: &[
             flag("oidc-issuer-url", "{got}"),
@@ -87,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
             ),
             at(Place::Kubeconfig, "--certificate-authority=FILE in the plugin's arguments"),
         ],
-        retest: "curl -sS --cacert FILE https://{host}/.well-known/openid-configuration >/dev/null && echo trusted",
+        retest: "curl -sS --cacert FILE ISSUER/.well-known/openid-configuration >/dev/null && echo trusted",
         signs: &[
             certain(
                 "unknown authority",

@@ -1,0 +1,149 @@
+//! `kubesso doctor --token …`: what was given becomes evidence, the issuer is asked, every check says its word.
+
+use std::fs;
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use kubesso_ambient::{Clock as _, SystemClock};
+use kubesso_doctor::evidence::{Evidence, KubeconfigEvidence, RbacEvidence, Settings, TokenEvidence};
+use kubesso_doctor::{Target, bundle, examine, print, probe};
+use kubesso_kubeconfig::Kubeconfig;
+use zeroize::Zeroizing;
+
+use super::explain::paint;
+use crate::args::{Doctor, Given};
+use crate::environment;
+use crate::error::CommandError;
+use crate::output;
+
+/// A token of this size is none.
+const LONGEST_TOKEN: u64 = 1 << 20;
+
+/// Runs the checks.
+pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
+    let given = &command.given;
+    let mut evidence = gather(given)?;
+    if !given.offline {
+        let unusable = |e| CommandError::because("the issuer cannot be asked", &e).mend("correct --ca");
+        probe(&mut evidence, Arc::new(SystemClock)).await.map_err(unusable)?;
+    }
+    let report = examine(&evidence, given.target.map(Target::from));
+    if let Some(file) = &given.bundle {
+        write_bundle(file, &bundle(&evidence, &report))?;
+    }
+    output::print(command.output.format, &report, || print::report(&report, given.all, paint()))?;
+    Ok(if report.well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn gather(given: &Given) -> Result<Evidence, CommandError> {
+    let mut evidence = Evidence::new(SystemClock.now());
+    evidence.named_issuer.clone_from(&given.issuer);
+    evidence.named_audience.clone_from(&given.audience);
+    evidence.ca_pem = given.ca.as_deref().map(read).transpose()?;
+    evidence.token = given.token.as_deref().map(token).transpose()?;
+    evidence.settings = settings(given, evidence.ca_pem.clone())?;
+    evidence.kubeconfig = kubeconfig(given)?;
+    evidence.plugin_ca_pem = plugin_ca(&evidence)?;
+    if !given.rbac.is_empty() {
+        let mut rbac = RbacEvidence::default();
+        for file in &given.rbac {
+            let unreadable =
+                |e| CommandError::because(format!("{} gives no roles and bindings", file.display()), &e);
+            rbac.add(&read(file)?).map_err(unreadable)?;
+        }
+        evidence.rbac = Some(rbac);
+    }
+    Ok(evidence)
+}
+
+/// From standard input or a file. A token as an argument would be seen by everybody on the machine.
+fn token(from: &str) -> Result<TokenEvidence, CommandError> {
+    if from.starts_with("eyJ") {
+        let error = CommandError::usage("a token in the command line is seen by everybody on this machine");
+        return Err(error.mend("pipe it: … | kubesso doctor --token -"));
+    }
+    let mut text = Zeroizing::new(String::new());
+    let unreadable =
+        |e: io::Error| CommandError::because(format!("the token cannot be read from {from}"), &e);
+    if from == "-" {
+        io::stdin().lock().take(LONGEST_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+    } else {
+        let file = fs::File::open(from).map_err(unreadable)?;
+        file.take(LONGEST_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+    }
+    if text.trim().is_empty() {
+        return Err(CommandError::new(format!("there is no token in {from}"))
+            .mend("see what the command before the pipe says"));
+    }
+    Ok(TokenEvidence::read(&text))
+}
+
+fn settings(given: &Given, ca_pem: Option<String>) -> Result<Option<Settings>, CommandError> {
+    let mut settings = match &given.flags {
+        Some(file) => {
+            let unreadable = |e| CommandError::because(format!("{} gives no flags", file.display()), &e);
+            Some(Settings::from_flags(&read(file)?).map_err(unreadable)?)
+        }
+        None => None,
+    };
+    if let Some(file) = &given.authentication_config {
+        settings = Some(settings.unwrap_or_default().with_authentication(&read(file)?));
+    }
+    if let Some(settings) = &mut settings {
+        settings.ca_pem = ca_pem;
+    }
+    Ok(settings)
+}
+
+fn kubeconfig(given: &Given) -> Result<Option<KubeconfigEvidence>, CommandError> {
+    if given.kubeconfig.is_none() && given.context.is_none() {
+        return Ok(None);
+    }
+    let locations = environment::kubeconfig_locations(given.kubeconfig.as_deref());
+    let kubeconfig = Kubeconfig::load(&locations)
+        .map_err(|e| CommandError::because("the kubeconfig cannot be read", &e))?;
+    let mut evidence = KubeconfigEvidence::read(&kubeconfig, given.context.as_deref()).map_err(|e| {
+        CommandError::because("the kubeconfig says too little", &e).mend("name a context with --context")
+    })?;
+    if let Some(plugin) = &mut evidence.plugin {
+        plugin.lacking = Some(
+            plugin.needs.iter().filter(|program| !environment::is_a_program(program)).cloned().collect(),
+        );
+    }
+    Ok(Some(evidence))
+}
+
+/// The authorities that the plugin is told to believe.
+fn plugin_ca(evidence: &Evidence) -> Result<Option<String>, CommandError> {
+    let Some(plugin) = evidence.plugin() else { return Ok(None) };
+    if let Some(data) = &plugin.ca_data {
+        let unreadable =
+            || CommandError::new("--certificate-authority-data in the kubeconfig is no base64 of PEM");
+        let bytes = STANDARD.decode(data).map_err(|_| unreadable())?;
+        return String::from_utf8(bytes).map(Some).map_err(|_| unreadable());
+    }
+    plugin.ca_file.as_deref().map(read).transpose()
+}
+
+fn read(file: impl AsRef<Path>) -> Result<String, CommandError> {
+    let file = file.as_ref();
+    fs::read_to_string(file)
+        .map_err(|e| CommandError::because(format!("{} cannot be read", file.display()), &e))
+}
+
+/// A new file, for its owner only: what is redacted is still nobody else's business.
+fn write_bundle(file: &PathBuf, content: &impl serde::Serialize) -> Result<(), CommandError> {
+    let unwritable =
+        |e: &dyn std::error::Error| CommandError::because(format!("{} cannot be written", file.display()), e);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut opened = options.open(file).map_err(|e| unwritable(&e))?;
+    let text = serde_json::to_string_pretty(content).map_err(|e| unwritable(&e))?;
+    opened.write_all(text.as_bytes()).and_then(|()| opened.write_all(b"\n")).map_err(|e| unwritable(&e))
+}

@@ -1,0 +1,36 @@
+//! The checks: one function a row, from the evidence to a verdict. None of them asks anybody.
+
+mod access;
+mod client;
+mod issuer;
+mod startup;
+mod token;
+
+use crate::evidence::Evidence;
+use crate::verdict::Verdict;
+
+pub(crate) use token::{next_sign_in, readable};
+
+/// A row's number and its check.
+pub(crate) type Check = (u8, fn(&Evidence) -> Verdict);
+
+/// All checks, by number.
+pub(crate) fn all() -> Vec<Check> {
+    let parts = [issuer::CHECKS, token::CHECKS, access::CHECKS, startup::CHECKS, client::CHECKS];
+    let mut checks: Vec<_> = parts.into_iter().flatten().copied().collect();
+    checks.sort_by_key(|(number, _)| *number);
+    checks
+}
+
+/// What is missing where a check needs the token.
+const TOKEN: &str = "a token (--token -)";
+/// … the API server's settings.
+const SETTINGS: &str = "the API server's settings (--flags or --authentication-config)";
+/// … an issuer that the API server trusts.
+const TRUSTED: &str = "the issuer that the API server trusts (--flags, --authentication-config or --issuer)";
+/// … the issuer's answers.
+const ISSUER: &str = "the issuer's answers (--issuer, and no --offline)";
+/// … a kubeconfig.
+const KUBECONFIG: &str = "a kubeconfig (--kubeconfig)";
+/// … roles and bindings.
+const RBAC: &str = "roles and bindings (--rbac)";

@@ -1,0 +1,216 @@
+//! Where people keep kube-apiserver's flags: a static pod, a configuration file of k3s or RKE2, MicroK8s' file of
+//! arguments, kubeadm's ClusterConfiguration, or a list.
+
+use serde_json::Value;
+
+use super::settings::{AuthenticationFile, Pod, Settings};
+use crate::place::Target;
+
+/// Why a file gives no flags.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlagsError {
+    /// It is the other file.
+    #[error("it is an AuthenticationConfiguration, not flags: give it as --authentication-config")]
+    IsAuthenticationConfiguration,
+    /// Nothing in it looks like a flag.
+    #[error(
+        "it has no flag of kube-apiserver in it; a static pod's manifest, k3s' or RKE2's config.yaml, MicroK8s' args or a \
+         list of --flag=value is wanted"
+    )]
+    Nothing,
+}
+
+impl Settings {
+    /// Reads flags in whichever of these forms.
+    ///
+    /// # Errors
+    /// There are none in it.
+    pub fn from_flags(text: &str) -> Result<Self, FlagsError> {
+        // A list of flags may be YAML by accident: `--oidc-groups-prefix=oidc:` ends like a key.
+        if let Some(document) = documents(text).into_iter().find(Value::is_object) {
+            match from_yaml(&document) {
+                Err(FlagsError::Nothing) => {}
+                found => return found,
+            }
+        }
+        let flags: Vec<_> = text.lines().flat_map(words).filter_map(|word| flag(&word)).collect();
+        if flags.is_empty() {
+            return Err(FlagsError::Nothing);
+        }
+        let is_microk8s =
+            flags.iter().any(|(_, value)| value.contains("SNAP_DATA") || value.contains("/snap/"));
+        let target = if is_microk8s { Some(Target::MicroK8s) } else { None };
+        Ok(Self { target, flags, has_flags: true, ..Self::default() })
+    }
+
+    /// Adds the AuthenticationConfiguration.
+    #[must_use]
+    pub fn with_authentication(mut self, text: &str) -> Self {
+        let value = documents_or_error(text)
+            .and_then(|documents| documents.into_iter().next().ok_or_else(|| "empty config data".to_owned()));
+        self.authentication = Some(AuthenticationFile { text: text.to_owned(), value });
+        self
+    }
+}
+
+fn documents_or_error(text: &str) -> Result<Vec<Value>, String> {
+    serde_saphyr::from_multiple::<Value>(text)
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    documents_or_error(text).unwrap_or_default()
+}
+
+fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
+    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let found = |target, flags: Vec<_>| Settings { target, flags, has_flags: true, ..Settings::default() };
+    match text(document, "/kind").as_deref() {
+        Some("AuthenticationConfiguration") => return Err(FlagsError::IsAuthenticationConfiguration),
+        Some("Pod") => return Ok(from_pod(document)),
+        Some("ClusterConfiguration") => {
+            let arguments = document.pointer("/apiServer/extraArgs").map(pairs).unwrap_or_default();
+            return Ok(found(Some(Target::Kubeadm), arguments));
+        }
+        _ => {}
+    }
+    // kOps, k0s and Talos nest them; k3s and RKE2 list them.
+    for (path, target) in
+        [("/spec/api/extraArgs", Target::K0s), ("/cluster/apiServer/extraArgs", Target::Talos)]
+    {
+        if let Some(arguments) = document.pointer(path) {
+            return Ok(found(Some(target), pairs(arguments)));
+        }
+    }
+    let listed =
+        ["kube-apiserver-arg", "kube-apiserver-arg+"].into_iter().filter_map(|name| document.get(name));
+    let flags: Vec<_> =
+        listed.flat_map(super::token::texts).filter_map(|word| flag(&format!("--{word}"))).collect();
+    if flags.is_empty() {
+        return Err(FlagsError::Nothing);
+    }
+    let is_rke2 =
+        ["cni", "kube-apiserver-extra-mount", "profile"].into_iter().any(|name| document.get(name).is_some());
+    Ok(found(Some(if is_rke2 { Target::Rke2 } else { Target::K3s }), flags))
+}
+
+/// A mapping, or a list of `{name, value}`.
+fn pairs(arguments: &Value) -> Vec<(String, String)> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match arguments {
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        Value::Array(list) => list
+            .iter()
+            .filter_map(|entry| Some((entry.get("name")?.as_str()?.to_owned(), plain(entry.get("value")?))))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn from_pod(pod: &Value) -> Settings {
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut settings = Settings { has_flags: true, target: Some(Target::Kubeadm), ..Settings::default() };
+    let mut found = Pod::default();
+    for container in &containers {
+        let words = ["command", "args"].into_iter().filter_map(|name| container.get(name));
+        settings.flags.extend(words.flat_map(super::token::texts).filter_map(|word| flag(&word)));
+        let list = |name: &str| container.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        found.mounts.extend(
+            list("volumeMounts").iter().filter_map(|it| Some(it.get("mountPath")?.as_str()?.to_owned())),
+        );
+        found.proxies.extend(list("env").iter().filter_map(|it| {
+            let name = it.get("name")?.as_str()?.to_owned();
+            let value = it.get("value").and_then(Value::as_str).unwrap_or_default().to_owned();
+            name.to_ascii_lowercase().ends_with("_proxy").then_some((name, value))
+        }));
+    }
+    if found.mounts.iter().any(|path| path.contains("/minikube/")) {
+        settings.target = Some(Target::Minikube);
+    } else if found.mounts.iter().any(|path| path.contains("/rke2")) {
+        settings.target = Some(Target::Rke2);
+    }
+    settings.pod = Some(found);
+    settings
+}
+
+/// `--name=value`; `--name` alone is true.
+fn flag(word: &str) -> Option<(String, String)> {
+    let word = word.trim().trim_end_matches([',', '\\']).trim();
+    let word = word.trim_matches(['"', '\'']);
+    let flag = word.strip_prefix("--")?;
+    let (name, value) = flag.split_once('=').unwrap_or((flag, "true"));
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_name.then(|| (name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+}
+
+/// The words of a line, with `--flag value` made one; a comment has none.
+fn words(line: &str) -> Vec<String> {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return Vec::new();
+    }
+    let mut words: Vec<String> = Vec::new();
+    for word in line.trim_start_matches("- ").split_whitespace() {
+        match words.last_mut() {
+            Some(last) if last.starts_with("--") && !last.contains('=') && !word.starts_with('-') => {
+                last.push('=');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Settings {
+        Settings::from_flags(text).unwrap()
+    }
+
+    #[test]
+    fn flags_are_found_in_each_of_the_forms() {
+        let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --oidc-issuer-url=https://sso\n    \
+                   - --oidc-client-id=k8s\n    volumeMounts:\n    - {name: a, mountPath: /etc/kubernetes/pki}\n    env:\n    - {name: \
+                   HTTPS_PROXY, value: 'http://proxy:3128'}\n";
+        let k3s = "write-kubeconfig-mode: '0644'\nkube-apiserver-arg:\n- oidc-issuer-url=https://sso\n- \"oidc-client-id=k8s\"\n";
+        let rke2 = "cni: canal\nkube-apiserver-arg: [oidc-issuer-url=https://sso, oidc-client-id=k8s]\n";
+        let microk8s =
+            "--cert-dir=${SNAP_DATA}/certs\n--oidc-issuer-url=https://sso\n# --x=y\n--oidc-client-id=k8s\n";
+        let list = "kube-apiserver --oidc-issuer-url https://sso --oidc-client-id='k8s'";
+        let kubeadm = "kind: ClusterConfiguration\napiServer:\n  extraArgs:\n  - {name: oidc-issuer-url, value: 'https://sso'}\n  - {name: \
+                       oidc-client-id, value: k8s}\n";
+        let talos =
+            "cluster:\n  apiServer:\n    extraArgs: {oidc-issuer-url: 'https://sso', oidc-client-id: k8s}\n";
+        for (text, target) in [
+            (pod, Some(Target::Kubeadm)),
+            (k3s, Some(Target::K3s)),
+            (rke2, Some(Target::Rke2)),
+            (microk8s, Some(Target::MicroK8s)),
+            (list, None),
+            (kubeadm, Some(Target::Kubeadm)),
+            (talos, Some(Target::Talos)),
+            ("--oidc-client-id=k8s --oidc-issuer-url=https://sso --oidc-groups-prefix=oidc:", None),
+        ] {
+            let settings = read(text);
+            assert_eq!(settings.target, target, "{text}");
+            assert_eq!(settings.flag("oidc-issuer-url"), Some("https://sso"), "{text}");
+            assert_eq!(settings.flag("oidc-client-id"), Some("k8s"), "{text}");
+        }
+        let pod = read(pod).pod.unwrap();
+        assert_eq!((pod.mounts.as_slice(), pod.proxies.len()), (&["/etc/kubernetes/pki".to_owned()][..], 1));
+    }
+
+    #[test]
+    fn another_file_is_said_to_be_one() {
+        let wrong = Settings::from_flags(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n",
+        );
+        assert_eq!(wrong.unwrap_err(), FlagsError::IsAuthenticationConfiguration);
+        for text in ["", "hello", "a: b\n"] {
+            assert_eq!(Settings::from_flags(text).unwrap_err(), FlagsError::Nothing, "{text}");
+        }
+    }
+}
