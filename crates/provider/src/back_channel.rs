@@ -180,12 +180,14 @@ async fn tell(
     channel: &dyn BackChannel,
     delivery: &LogoutDelivery,
 ) -> Result<(), BackChannelError> {
+    let failed = |why: String| BackChannelError::Failed(why);
+    // As it is now, and not a moment ago: who need not be told by an old one would never be.
+    context.reload().await.map_err(|error| failed(error.to_string()))?;
     let configuration = context.configuration().await;
     let application = configuration.snapshot.application(&delivery.client);
     let application = application.filter(|application| application.status.is_active());
     let Some(logout) = application.and_then(Application::backchannel_logout) else { return Ok(()) };
     let Some(server) = configuration.server(delivery.server.as_str()) else { return Ok(()) };
-    let failed = |why: String| BackChannelError::Failed(why);
     let key =
         configuration.signing_key(server).ok_or_else(|| failed("there is no signing key".to_owned()))?;
     let token = key
