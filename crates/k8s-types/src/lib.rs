@@ -21,6 +21,7 @@
 //! ```
 
 pub mod authentication;
+pub mod authentication_configuration;
 pub mod authorization;
 pub mod exec_credential;
 pub mod go;

@@ -1,0 +1,49 @@
+//! What each Kubernetes distribution needs to trust an issuer.
+//!
+//! [`Access`] says who may sign in, once and for no cluster in particular. A [`Target`] makes [`Instructions`] of it: the
+//! files and commands of that distribution and version, how to see that they work, and how to take them back. What a
+//! target cannot do it says before anything is changed ([`Impossible`]), with all reasons and who says so.
+//!
+//! A file of `AuthenticationConfiguration` is preferred to flags: it is read again when it changes, it takes several
+//! issuers, and it can refuse names that are Kubernetes' own.
+//!
+//! ```
+//! use kubesso_clusters::{Access, KubernetesVersion, Request, Target};
+//!
+//! let access = Access::from_yaml(
+//!     "issuers: [{url: 'https://sso.example.com/oauth2/k8s', audiences: [kubectl]}]",
+//!     |path| Err(format!("{path} is not read here")),
+//! )?;
+//! let request = Request::new(&access, KubernetesVersion::new(1, 34));
+//!
+//! let k3s = Target::K3s.instructions(&request)?;
+//! assert_eq!(k3s.files[0].place, "/etc/rancher/k3s/authn/authentication-config.yaml (on each server)");
+//! assert!(k3s.files[0].content.contains("url: https://sso.example.com/oauth2/k8s"));
+//!
+//! // EKS has one provider, by flags of its own, and takes no `system:` in a prefix.
+//! assert!(Target::Eks.instructions(&request).is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Facts about distributions stand in one file a target (`targets/`), with their sources.
+
+mod access;
+mod authentication_configuration;
+mod instructions;
+mod kubernetes_version;
+mod oidc_flags;
+mod public_address;
+mod request;
+mod target;
+mod targets;
+mod yaml;
+
+pub use access::{
+    Access, AccessError, Anonymous, CertificateAuthority, Condition, IssuerUrl, Mapping, SystemNames,
+    TrustedIssuer, audiences,
+};
+pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};
+pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
+pub use kubernetes_version::{KubernetesVersion, VersionError};
+pub use request::Request;
+pub use target::{Target, UnknownTarget};

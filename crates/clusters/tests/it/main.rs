@@ -1,0 +1,8 @@
+//! What every target is told, as people read it; and what must hold of all of them.
+
+#[cfg(test)]
+mod every_target;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod house;
