@@ -8,12 +8,14 @@ use kubesso_signin::Plugin;
 
 mod audit;
 mod backup;
+mod cluster;
 mod doctor;
 mod keys;
 mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
+pub(crate) use cluster::{Cluster, ClusterConfig, ClusterGrant};
 pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
 pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use token::{Preview, Token};
@@ -68,6 +70,9 @@ pub(crate) enum Command {
     /// Tokens of the management API, for Terraform and scripts: create, list, revoke.
     #[command(subcommand, arg_required_else_help = true)]
     ApiToken(ApiToken),
+    /// Clusters: what each needs to trust an issuer, and what groups may do there.
+    #[command(subcommand, arg_required_else_help = true)]
+    Cluster(Cluster),
     /// What tokens would say: preview.
     #[command(subcommand, arg_required_else_help = true)]
     Token(Token),

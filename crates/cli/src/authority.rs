@@ -1,5 +1,6 @@
 //! The installation's certificate authority: made at the first start, kept, and what it issues renewed.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ pub(crate) fn open(directory: &DataDirectory, now: Timestamp) -> Result<Certific
         ))
         .mend("restore the other from a backup, or choose another --data-dir")),
     }
+}
+
+/// The authority's certificate in the directory at `root`, if `kubesso up` made one there.
+pub(crate) fn certificate_at(root: &Path) -> Option<String> {
+    std::fs::read_to_string(root.join(CERTIFICATE)).ok()
 }
 
 fn create(directory: &DataDirectory, now: Timestamp) -> Result<CertificateAuthority, CommandError> {

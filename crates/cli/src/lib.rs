@@ -21,6 +21,7 @@ mod audit;
 mod authority;
 mod backup;
 mod client_certificates;
+mod cluster;
 mod data_directory;
 mod database;
 mod doctor;
@@ -122,6 +123,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Audit(command) => runtime()?.block_on(audit::run(command)),
         Command::Backup(command) => runtime()?.block_on(backup::backup(command)),
         Command::Restore(command) => runtime()?.block_on(backup::restore(command)),
+        Command::Cluster(command) => runtime()?.block_on(cluster::run(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {

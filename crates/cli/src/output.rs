@@ -21,10 +21,15 @@ pub(crate) fn print(
             .map_err(|e| CommandError::because("the result cannot be written as YAML", &e))?,
         OutputFormat::Table => for_people(),
     };
-    match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
-        // Whoever reads has seen enough: `| head`.
+    write_out(&format!("{}\n", text.trim_end_matches('\n')))
+}
+
+/// Prints `text` as it is. Whoever reads it may stop in the middle (`| head`): that is no error.
+pub(crate) fn write_out(text: &str) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::because("the result cannot be written", &error))
+            Err(CommandError::because("the result cannot be printed", &error))
         }
         _ => Ok(()),
     }

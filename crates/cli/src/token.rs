@@ -11,6 +11,7 @@ use kubesso_directory::{
     Snapshot, Store, assignment, decide_with_reasons, parse_scopes,
 };
 use kubesso_provider::{PreviewRequest, preview};
+use url::Url;
 
 use crate::args::{Preview, Token as Command};
 use crate::data_directory::DataDirectory;
@@ -91,7 +92,7 @@ async fn report(command: &Preview, store: &dyn Store, root: &Path) -> Result<Rep
             (None, Vec::new())
         }
     };
-    let base_url = base_url(command, root)?;
+    let base_url = base_url(command.base_url.as_ref(), root)?;
     let issuer = base_url.as_ref().map(|base| format!("{base}/oauth2/{}", server.server.id));
     let seen = grant.filter(|_| refused.is_empty()).map(|grant| {
         preview(&PreviewRequest {
@@ -142,7 +143,10 @@ async fn report(command: &Preview, store: &dyn Store, root: &Path) -> Result<Rep
     Ok(report)
 }
 
-fn find_application<'a>(snapshot: &'a Snapshot, wanted: &str) -> Result<&'a Application, CommandError> {
+pub(crate) fn find_application<'a>(
+    snapshot: &'a Snapshot,
+    wanted: &str,
+) -> Result<&'a Application, CommandError> {
     let by_id = ClientId::parse(wanted).ok().and_then(|id| snapshot.application(&id));
     let by_label = || snapshot.applications().find(|application| application.label.as_str() == wanted);
     by_id.or_else(by_label).ok_or_else(|| {
@@ -153,7 +157,10 @@ fn find_application<'a>(snapshot: &'a Snapshot, wanted: &str) -> Result<&'a Appl
 }
 
 /// The server of that id or else that name; without one, the only active one that is not kubesso's own.
-fn find_server<'a>(snapshot: &'a Snapshot, wanted: Option<&str>) -> Result<&'a Server, CommandError> {
+pub(crate) fn find_server<'a>(
+    snapshot: &'a Snapshot,
+    wanted: Option<&str>,
+) -> Result<&'a Server, CommandError> {
     let names = |servers: &[&Server]| {
         let names = servers.iter().map(|it| format!("{} ({})", it.server.id, it.server.name));
         names.collect::<Vec<_>>().join(", ")
@@ -214,8 +221,8 @@ async fn unassigned(
 }
 
 /// Without a slash at the end; `None` if it is not known here.
-fn base_url(command: &Preview, root: &Path) -> Result<Option<String>, CommandError> {
-    let given = command.base_url.as_ref().map(ToString::to_string);
+pub(crate) fn base_url(given: Option<&Url>, root: &Path) -> Result<Option<String>, CommandError> {
+    let given = given.map(ToString::to_string);
     if let Some(given) = given.or_else(|| environment::set("KUBESSO_BASE_URL")) {
         return Ok(Some(given.trim_end_matches('/').to_owned()));
     }

@@ -29,6 +29,7 @@
 
 mod access;
 mod authentication_configuration;
+mod grant;
 mod instructions;
 mod kubernetes_version;
 mod oidc_flags;
@@ -43,6 +44,7 @@ pub use access::{
     TrustedIssuer, audiences,
 };
 pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};
+pub use grant::{Grant, GrantError, GrantedRole};
 pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 pub use kubernetes_version::{KubernetesVersion, VersionError};
 pub use request::Request;

@@ -48,12 +48,12 @@ pub(crate) fn oidc_flags(access: &Access, ca_file: &str) -> Result<Vec<Argument>
 pub(crate) fn against(access: &Access) -> Vec<String> {
     let mut against = Vec::new();
     let mut note = |is_so: bool, what: &str| {
-        if is_so {
+        if is_so && !against.iter().any(|said| said == what) {
             against.push(what.to_owned());
         }
     };
     note(access.issuers.len() > 1, "several issuers");
-    note(access.anonymous.is_some(), "what is said about requests without credentials");
+    note(access.anonymous.is_some(), "what becomes of requests without credentials");
     for issuer in &access.issuers {
         let by_expression = |mapping: &Mapping| matches!(mapping, Mapping::Expression(_));
         note(issuer.audiences.len() > 1, "several audiences");
@@ -66,23 +66,21 @@ pub(crate) fn against(access: &Access) -> Vec<String> {
         note(!issuer.extra.is_empty(), "extra attributes");
         note(!issuer.claim_rules.is_empty() || !issuer.user_rules.is_empty(), "rules");
     }
-    against.dedup();
     against
 }
 
-/// What flags leave open that a file would close.
-pub(crate) fn warnings(access: &Access) -> Vec<String> {
+/// What flags leave open that a file would close. `who` has only flags, or what comes to the same; `or` is what else to do.
+pub(crate) fn warnings(access: &Access, who: &str, or: &str) -> Vec<String> {
     let unguarded = |mapping: &Option<Mapping>| matches!(mapping, Some(Mapping::Claim { prefix, .. }) if prefix.is_empty());
     let open = access
         .issuers
         .iter()
         .any(|issuer| issuer.system_names == SystemNames::Refused && unguarded(&issuer.groups));
     if open {
-        vec![
-            "flags cannot refuse groups that begin with system: — whoever may name groups at the issuer can make \
-             somebody system:masters, who may do everything. Give groups a prefix, or use a configuration file"
-                .to_owned(),
-        ]
+        vec![format!(
+            "{who} cannot refuse groups that begin with system: — whoever may name groups at the issuer can make somebody \
+             system:masters, who may do everything. Give groups a prefix{or}."
+        )]
     } else {
         Vec::new()
     }

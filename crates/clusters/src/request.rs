@@ -112,7 +112,7 @@ impl<'a> Request<'a> {
             arguments,
             file: authority.map(|authority| (CA_FILE, authority.as_pem().to_owned())),
             hash: None,
-            warnings: oidc_flags::warnings(self.access),
+            warnings: oidc_flags::warnings(self.access, "flags", ", or use a configuration file"),
         })
     }
 
@@ -176,8 +176,8 @@ impl Material {
         if let Some(hash) = &self.hash {
             steps.push(Step::run(
                 format!(
-                    "It has loaded this very file: the line of each API server says hash=\"{hash}\". (From Kubernetes 1.34 \
-                     on; before, only a failed reload is counted.)"
+                    "It has loaded this very file: last_config_info of each API server says hash=\"{hash}\". (Older releases \
+                     only count how often the file was read again.)"
                 ),
                 "kubectl get --raw /metrics | grep apiserver_authentication_config_controller",
             ));

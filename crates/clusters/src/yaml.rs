@@ -73,5 +73,7 @@ pub(crate) fn nested(path: &[&str], value: Yaml) -> Yaml {
 
 /// The text of a document. What is made here is always writable.
 pub(crate) fn to_string(value: &impl Serialize) -> String {
-    serde_saphyr::to_string(value).unwrap_or_default()
+    // A long line stays one line: an expression, a certificate in base64.
+    let options = serde_saphyr::ser_options! { min_fold_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(value, options).unwrap_or_default()
 }

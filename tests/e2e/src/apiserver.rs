@@ -45,6 +45,21 @@ impl ApiServer {
     /// # Errors
     /// A program is missing, or ended, or was not ready in time; with what it said.
     pub async fn start(oidc: &Oidc<'_>) -> Result<Self> {
+        let flags = [
+            format!("--oidc-issuer-url={}", oidc.issuer),
+            format!("--oidc-client-id={}", oidc.client_id),
+            "--oidc-username-claim=email".to_owned(),
+            "--oidc-groups-claim=groups".to_owned(),
+            format!("--oidc-ca-file={}", oidc.ca.display()),
+        ];
+        Self::start_with(&flags).await
+    }
+
+    /// As [`start`](Self::start), told whom to trust by `arguments`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(arguments: &[String]) -> Result<Self> {
         let folder = environment::scratch("apiserver")?;
         let (etcd, etcd_url) = start_etcd(folder.path())?;
         let keys = Keys::make(folder.path())?;
@@ -64,12 +79,7 @@ impl ApiServer {
                 "--service-cluster-ip-range=10.0.0.0/24",
             ])
             .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"])
-            .args([
-                format!("--oidc-issuer-url={}", oidc.issuer),
-                format!("--oidc-client-id={}", oidc.client_id),
-            ])
-            .args(["--oidc-username-claim=email", "--oidc-groups-claim=groups"])
-            .arg(flag("oidc-ca-file", oidc.ca));
+            .args(arguments);
         let server = Running::start("kube-apiserver", command, folder.path())?;
         let mut this = Self {
             server,
@@ -126,6 +136,11 @@ impl ApiServer {
         let status = answer.status();
         ensure!(status == StatusCode::OK, "{url}: {status} {}", answer.text().await?);
         Ok(())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.server.stderr()
     }
 
     /// Where its files are.

@@ -67,7 +67,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     let text = serde_json::to_string_pretty(&input).unwrap_or_default() + "\n";
     let cluster = request.cluster();
     let config = format!("--cluster-name {cluster} --identity-provider-config type=oidc,name={NAME}");
-    let mut warnings = crate::oidc_flags::warnings(request.access);
+    let mut warnings = crate::oidc_flags::warnings(request.access, "EKS", "");
     warnings.push(
         "A cluster has one such provider, and no call changes it: to change it, disassociate it and associate it again. \
          IAM stays on beside it."

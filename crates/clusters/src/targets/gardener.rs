@@ -3,7 +3,7 @@
 use super::kamaji::config_map;
 use crate::access::Mapping;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
-use crate::request::{Request, keep_a_way_in};
+use crate::request::{Material, Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml, map, nested};
 
@@ -13,7 +13,8 @@ const KEY: &str = "config.yaml";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Gardener;
-    let material = request.material(target, "")?;
+    // Gardener writes the file anew, so that its hash is another.
+    let material = Material { hash: None, ..request.material(target, "")? };
     let project = request.scope.unwrap_or("garden-PROJECT");
     let (settings, mut files) = if material.form == Form::Config {
         let text = material.file.as_ref().map(|(_, text)| text.as_str()).unwrap_or_default();

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::access::Mapping;
 use crate::authentication_configuration::authentication_configuration;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
-use crate::request::{Request, keep_a_way_in};
+use crate::request::{Material, Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml};
 
@@ -15,7 +15,8 @@ const PLACE: &str = "inventory/CLUSTER/group_vars/k8s_cluster/oidc.yml";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Kubespray;
-    let material = request.material(target, FOLDER)?;
+    // The playbook writes the file anew, so that its hash is another.
+    let material = Material { hash: None, ..request.material(target, FOLDER)? };
     let variables =
         if material.form == Form::Config { config_variables(request) } else { flag_variables(request) };
     let files = vec![ConfigFile::whole("oidc.yml", PLACE, yaml::to_string(&variables))];
@@ -28,7 +29,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
         made.warnings.extend([
             "These variables are in Kubespray since April 2026; for an older one use --form flags.".to_owned(),
             "Kubespray mounts the file, not its folder: a running API server may keep the old content until it is \
-             restarted. Look at its hash afterwards."
+             restarted. Restart it where it does."
                 .to_owned(),
         ]);
     }

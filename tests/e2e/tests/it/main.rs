@@ -3,6 +3,7 @@
 mod administration;
 mod api_details;
 mod bad_starts;
+mod clusters;
 mod crashes;
 mod forged_tokens;
 mod grants;

@@ -1,0 +1,150 @@
+//! `kubesso cluster …`: what can be asked.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use kubesso_clusters::{Form, KubernetesVersion, Target};
+use url::Url;
+
+use super::{DataDir, Output};
+
+const CONFIG_HELP: &str = "\
+Examples:
+  kubesso cluster config --for k3s --issuer https://sso.example.com/oauth2/aus1 --client-id 0oa1b2c3
+  kubesso cluster config --for kubeadm -f access.yaml --kubernetes-version 1.34 --out ./kubeadm
+  kubesso cluster config --for kind --application 'k8s OIDC'     # of the kubesso on this machine
+  kubesso cluster config --for eks -f access.yaml -o json | jq -r '.files[0].content'
+
+  # access.yaml
+  issuers:
+  - url: https://sso.example.com/oauth2/aus1
+    audiences: [0oa1b2c3]
+    certificateAuthorityFile: ca.crt        # if it is not one of the machine's
+    username: {claim: email, prefix: \"\"}
+    groups: {claim: groups, prefix: \"oidc:\"}
+
+Exit code: 0 if it can be done, 1 if the target cannot do it (all reasons are said), 2 if it was asked wrongly.";
+
+const GRANT_HELP: &str = "\
+Examples:
+  kubesso cluster grant --group k8s-admins --role cluster-admin | kubectl apply -f -
+  kubesso cluster grant --group k8s-restricted-users --role pod-reader --namespace default
+  kubesso cluster grant --group oidc:developers --role edit --namespace shop";
+
+/// `kubesso cluster`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cluster {
+    /// Write the files and commands by which a cluster comes to trust an issuer, for its distribution and version.
+    ///
+    /// Nothing is changed. A target that cannot do what is described says so, with all reasons, before anything is done.
+    #[command(after_help = CONFIG_HELP)]
+    Config(Box<ClusterConfig>),
+    /// Print the RBAC objects that give a group a role.
+    #[command(after_help = GRANT_HELP)]
+    Grant(ClusterGrant),
+    /// List the targets that are known.
+    Targets {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `kubesso cluster config`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("whom").required(true).args(["file", "issuer", "application"])))]
+pub(crate) struct ClusterConfig {
+    /// The kind of cluster.
+    #[arg(long = "for", value_name = "TARGET", value_parser = PossibleValuesParser::new(Target::ALL.iter().map(|target| target.name())))]
+    pub target: String,
+    /// Who may sign in, as a file (- reads standard input).
+    #[arg(long, short = 'f', value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Who may sign in: the issuer's address, exactly as its discovery document says it.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub issuer: Option<String>,
+    /// The client id that tokens are for; may be given several times.
+    #[arg(long, value_name = "ID", requires = "issuer")]
+    pub client_id: Vec<String>,
+    /// The issuer's certificate authority, if it is not one of the machine's.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    pub ca: Option<PathBuf>,
+    /// The claim that becomes the name.
+    #[arg(long, value_name = "CLAIM", default_value = "email")]
+    pub username_claim: String,
+    /// What is put in front of names.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub username_prefix: String,
+    /// The claim that becomes the groups; empty: no groups.
+    #[arg(long, value_name = "CLAIM", default_value = "groups")]
+    pub groups_claim: String,
+    /// What is put in front of groups.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub groups_prefix: String,
+    /// A claim that must have that value; may be given several times.
+    #[arg(long, value_name = "CLAIM=VALUE")]
+    pub required_claim: Vec<String>,
+    /// Who may sign in: an application of the kubesso on this machine, by its name or client id.
+    #[arg(long, value_name = "NAME")]
+    pub application: Option<String>,
+    /// Its authorization server's id or name [default: the only one that is active].
+    #[arg(long, value_name = "ID", requires = "application")]
+    pub server: Option<String>,
+    /// What its issuer begins with [default: $KUBESSO_BASE_URL, else where `kubesso up` has its provider].
+    #[arg(long, value_name = "URL", requires = "application")]
+    pub base_url: Option<Url>,
+    /// The cluster's Kubernetes version.
+    #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::ASSUMED)]
+    pub kubernetes_version: KubernetesVersion,
+    /// The distribution's own version, where what it takes depends on it (Talos, Cluster API).
+    #[arg(long, value_name = "VERSION")]
+    pub target_version: Option<KubernetesVersion>,
+    /// By what the API server is told [default: config, where the version has it].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub form: Option<ConfigForm>,
+    /// The cluster's name, for commands.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The namespace, resource group, project or organization that it is in, for commands.
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+    /// Write the files into this directory, which is made; a file that is there and says something else is left alone.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `--form`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigForm {
+    /// The file of --authentication-config.
+    Config,
+    /// The flags --oidc-*.
+    Flags,
+}
+
+impl From<ConfigForm> for Form {
+    fn from(form: ConfigForm) -> Self {
+        match form {
+            ConfigForm::Config => Self::Config,
+            ConfigForm::Flags => Self::Flags,
+        }
+    }
+}
+
+/// `kubesso cluster grant`.
+#[derive(Args, Debug)]
+pub(crate) struct ClusterGrant {
+    /// The group, as the API server sees it: with its prefix.
+    #[arg(long, value_name = "GROUP")]
+    pub group: String,
+    /// cluster-admin, admin, edit, view, or a ClusterRole of your own; pod-reader is made (reads pods and services).
+    #[arg(long, value_name = "ROLE")]
+    pub role: String,
+    /// Only in this namespace.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+}
