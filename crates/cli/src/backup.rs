@@ -1,8 +1,8 @@
 //! `kubesso backup` and `kubesso restore`: an installation in one file, under a passphrase.
 
 mod archive;
-mod passphrase;
-mod sealed;
+pub(crate) mod passphrase;
+pub(crate) mod sealed;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader};

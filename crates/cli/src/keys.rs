@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, OsEntropy, SystemClock};
-use kubesso_directory::{KeyState, Snapshot};
-use kubesso_provider::{KeyChange, rotate_keys, rotate_promptly};
+use kubesso_directory::{KeyState, MANAGEMENT_SERVER, SealingKey, Server, Snapshot, Store};
+use kubesso_provider::{KeyChange, KeyCommand, rotate_keys, rotate_promptly};
+use kubesso_token::Algorithm;
 use serde::Serialize;
 
 use crate::args::{DataDir, Keys as Command};
@@ -15,6 +16,8 @@ use crate::environment;
 use crate::error::CommandError;
 use crate::output;
 
+mod portable;
+mod revoke;
 mod rewrap;
 
 /// Runs `kubesso keys …`.
@@ -24,8 +27,31 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode, CommandError> {
             let keys = list(&data).await?;
             output::print(output.format, &keys, || table(&keys))?;
         }
-        Command::Rotate { danger_at_once, data, output } => {
-            rotate(&data, danger_at_once).await?;
+        Command::Rotate { algorithm, authorization_server, publish_only, danger_at_once, data, output } => {
+            let pace = match (publish_only, danger_at_once) {
+                (true, _) => Pace::PublishOnly,
+                (false, true) => Pace::DangerouslyAtOnce,
+                (false, false) => Pace::Promptly,
+            };
+            rotate(&data, algorithm, authorization_server.as_deref(), pace).await?;
+            let keys = list(&data).await?;
+            output::print(output.format, &keys, || table(&keys))?;
+        }
+        Command::Revoke { kid, yes, data, output } => {
+            revoke::run(&kid, yes, &data).await?;
+            let keys = list(&data).await?;
+            output::print(output.format, &keys, || table(&keys))?;
+        }
+        Command::Export { public, out, authorization_server, passphrase, data } => {
+            let server = authorization_server.as_deref();
+            match out.filter(|_| !public) {
+                Some(out) => portable::export(&out, server, &passphrase, &data).await?,
+                None => portable::print_public(server, &data).await?,
+            }
+        }
+        Command::Import { file, authorization_server, kid, algorithm, passphrase, data, output } => {
+            let wanted = portable::Wanted { server: authorization_server, kid, algorithm };
+            portable::import(&file, &wanted, &passphrase, &data).await?;
             let keys = list(&data).await?;
             output::print(output.format, &keys, || table(&keys))?;
         }
@@ -41,7 +67,7 @@ struct Listed {
     kid: String,
     algorithm: String,
     state: &'static str,
-    /// Since when, or for a retired one until when.
+    /// Since when, or for a retiring one until when it is published.
     at: Timestamp,
 }
 
@@ -56,27 +82,46 @@ async fn list(data: &DataDir) -> Result<Vec<Listed>, CommandError> {
 fn listed(snapshot: &Snapshot) -> Vec<Listed> {
     let keys = snapshot.servers().flat_map(|server| server.keys.iter().map(move |key| (server, key)));
     keys.map(|(server, key)| {
-        let (state, at) = match key.state {
-            KeyState::Published { since } => ("published since", since),
-            KeyState::Signing { since } => ("signing since", since),
-            KeyState::Retired { until } => ("retired, published until", until),
+        let at = match key.state {
+            KeyState::Pending { since: at }
+            | KeyState::Active { since: at }
+            | KeyState::Retiring { until: at }
+            | KeyState::Revoked { at } => at,
         };
         Listed {
             authorization_server: server.server.name.to_string(),
             kid: key.kid.to_string(),
             algorithm: key.algorithm.clone(),
-            state,
+            state: key.state.name(),
             at,
         }
     })
     .collect()
 }
 
+/// When the new key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Now.
+    DangerouslyAtOnce,
+    /// When everybody's copy of the key set has run out.
+    Promptly,
+    /// Another time.
+    PublishOnly,
+}
+
 /// Publishes a new key for every server, waits until nobody can hold a key set without it, and signs with it.
-async fn rotate(data: &DataDir, danger_at_once: bool) -> Result<(), CommandError> {
+async fn rotate(
+    data: &DataDir,
+    algorithm: Option<Algorithm>,
+    server: Option<&str>,
+    pace: Pace,
+) -> Result<(), CommandError> {
     let mut schedule = rotate_promptly();
-    if danger_at_once {
-        schedule.published_ahead = SignedDuration::ZERO;
+    match pace {
+        Pace::DangerouslyAtOnce => schedule.published_ahead = SignedDuration::ZERO,
+        Pace::Promptly => {}
+        Pace::PublishOnly => schedule.published_ahead = SignedDuration::MAX,
     }
     let (database, sealing_key) = Database::open_existing(&environment::data_dir(data)?).await?;
     let store = database.store();
@@ -85,7 +130,18 @@ async fn rotate(data: &DataDir, danger_at_once: bool) -> Result<(), CommandError
             .await
             .map_err(|e| CommandError::because("the keys could not be rotated", &e))
     };
+    if let Some(algorithm) = algorithm {
+        set_algorithm(&*store, &sealing_key, algorithm, server).await?;
+    }
     let mut changes = step().await?;
+    if pace == Pace::PublishOnly {
+        database.close().await;
+        eprintln!(
+            "the new key is published; `kubesso keys rotate` lets it sign (a key of another algorithm the running provider, after \
+             key_rotation.published_ahead_hours)"
+        );
+        return Ok(());
+    }
     if !is_exchanged(&changes) {
         let wait = schedule.published_ahead;
         eprintln!(
@@ -109,8 +165,62 @@ async fn rotate(data: &DataDir, danger_at_once: bool) -> Result<(), CommandError
         .mend("see `kubesso keys list`"))
 }
 
+/// Sets what servers sign by from the next exchange on: the one that is named, or all but the built-in one.
+async fn set_algorithm(
+    store: &dyn Store,
+    sealing_key: &SealingKey,
+    algorithm: Algorithm,
+    server: Option<&str>,
+) -> Result<(), CommandError> {
+    let failed = |e: &dyn std::error::Error| CommandError::because("the algorithm could not be changed", e);
+    let snapshot = store.snapshot().await.map_err(|e| failed(&e))?;
+    let servers = match server {
+        Some(named) => vec![find_server(&snapshot, Some(named))?],
+        None => own_servers(&snapshot).collect(),
+    };
+    if algorithm != Algorithm::Rs256 {
+        eprintln!(
+            "kube-apiserver takes tokens by RS256 only, unless it is told otherwise: give every cluster that trusts these"
+        );
+        eprintln!(
+            "servers --oidc-signing-algs=RS256,{algorithm} before the new key signs, or a structured authentication"
+        );
+        eprintln!(
+            "configuration, which takes all. A single client keeps RS256 by its id_token_signed_response_alg."
+        );
+    }
+    for server in servers {
+        let command = KeyCommand { store, sealing_key, entropy: &OsEntropy, now: SystemClock.now() };
+        command.set_algorithm(&server.server.id, algorithm).await.map_err(|e| failed(&e))?;
+    }
+    Ok(())
+}
+
+/// The servers that people made.
+fn own_servers(snapshot: &Snapshot) -> impl Iterator<Item = &Server> {
+    snapshot.servers().filter(|server| server.server.id.as_str() != MANAGEMENT_SERVER)
+}
+
+/// The server of that name or id; `None`: the only one.
+fn find_server<'a>(snapshot: &'a Snapshot, named: Option<&str>) -> Result<&'a Server, CommandError> {
+    let known = || own_servers(snapshot).map(|it| it.server.name.to_string()).collect::<Vec<_>>().join(", ");
+    let Some(named) = named else {
+        let mut servers = own_servers(snapshot);
+        return match (servers.next(), servers.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(CommandError::new("there is no authorization server")),
+            _ => Err(CommandError::usage(format!("there are several authorization servers: {}", known()))
+                .mend("name one with --authorization-server")),
+        };
+    };
+    let is_it = |server: &&Server| server.server.id.as_str() == named || server.server.name.as_str() == named;
+    snapshot.servers().find(is_it).ok_or_else(|| {
+        CommandError::new(format!("there is no authorization server {named}, only {}", known()))
+    })
+}
+
 fn is_exchanged(changes: &[KeyChange]) -> bool {
-    changes.iter().any(|change| matches!(change.state, Some(KeyState::Signing { .. })))
+    changes.iter().any(|change| matches!(change.state, Some(KeyState::Active { .. })))
 }
 
 fn table(keys: &[Listed]) -> String {
@@ -122,7 +232,10 @@ fn table(keys: &[Listed]) -> String {
                 key.kid.clone(),
                 key.algorithm.clone(),
                 key.state.to_owned(),
-                key.at.to_string(),
+                match key.state {
+                    "retiring" => format!("until {}", key.at),
+                    _ => format!("since {}", key.at),
+                },
             ]
         }),
     )

@@ -8,7 +8,7 @@ use kubesso_directory::{
     AuthorizationServerId, ClientId, SealingKey, SigningKeyRecord, Store, UserId, management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
-use kubesso_provider::{MutualTls, Provider, ProviderConfig};
+use kubesso_provider::{MutualTls, Provider, ProviderConfig, Settings};
 use kubesso_token::JwkSet;
 use url::Url;
 
@@ -26,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) sealing_key: SealingKey,
     /// Which addresses of clients may be told of logouts.
     pub(crate) logout_reach: Reach,
+    /// What the installation decides.
+    pub(crate) settings: Settings,
     /// Which of their addresses may be fetched from.
     pub(crate) fetch_reach: Reach,
     /// How clients' certificates come.
@@ -45,6 +47,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
         back_channel: Some(Arc::new(OverHttps::to_tell(parts.logout_reach)?)),
+        settings: parts.settings,
         fetch: Some(Arc::new(OverHttps::to_fetch(parts.fetch_reach)?)),
         mutual_tls: parts.mutual_tls,
     })

@@ -15,9 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
-use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Store};
+use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, RotationSchedule, Store};
 use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
+use kubesso_provider::Settings;
 use serde::Deserialize;
 use serde_json::Map;
 use tokio::net::TcpListener;
@@ -78,6 +80,9 @@ struct Config {
     /// How long `/readyz` says no before the listeners close.
     #[serde(default = "five")]
     drain_seconds: u16,
+    /// When signing keys are exchanged.
+    #[serde(default)]
+    key_rotation: KeyRotation,
     /// Where Prometheus reads `/metrics`, without TLS.
     metrics: Option<SocketAddr>,
     /// Where every entry of the audit trail goes as a line of JSON: `stderr`, or a file.
@@ -103,6 +108,40 @@ struct Config {
 
 fn five() -> u16 {
     5
+}
+
+/// `key_rotation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRotation {
+    /// How long a key signs.
+    days: Option<i64>,
+    /// How long before it signs it is published.
+    published_ahead_hours: Option<i64>,
+}
+
+impl KeyRotation {
+    fn schedule(self) -> Result<RotationSchedule, String> {
+        let default = RotationSchedule::default();
+        let days = |days: i64| {
+            if !(1..=3650).contains(&days) {
+                return Err("key_rotation.days must be 1 to 3650".to_owned());
+            }
+            Ok(SignedDuration::from_hours(24 * days))
+        };
+        let signs_for = self.days.map_or(Ok(default.signs_for), days)?;
+        let ahead = |hours: i64| {
+            if hours < 1 || hours > signs_for.as_hours() / 2 {
+                return Err(
+                    "key_rotation.published_ahead_hours must be at least 1, and at most half of key_rotation.days",
+                );
+            }
+            Ok(SignedDuration::from_hours(hours))
+        };
+        let published_ahead =
+            self.published_ahead_hours.map_or(Ok(default.published_ahead.min(signs_for / 2)), ahead)?;
+        Ok(RotationSchedule { signs_for, published_ahead, ..default })
+    }
 }
 
 /// What an empty directory gets.
@@ -183,6 +222,7 @@ impl Config {
         }
         config.master_key.source()?;
         config.check_mutual_tls()?;
+        config.key_rotation.schedule()?;
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -239,6 +279,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
         sealing_key,
+        settings: config.provider_settings(),
         logout_reach: Reach::of_setting(config.danger_backchannel_logout_to_private_addresses),
         fetch_reach: Reach::of_setting(config.danger_fetch_from_private_addresses),
         mutual_tls,
@@ -359,6 +400,11 @@ impl Config {
             Some(file) => DatabaseUrl::read(file).map(Some),
             None => Ok(self.database.clone()),
         }
+    }
+
+    /// What the provider goes by. The configuration was checked.
+    fn provider_settings(&self) -> Settings {
+        Settings { rotation: self.key_rotation.schedule().unwrap_or_default() }
     }
 
     /// Where the master key is, if it says so.
@@ -521,6 +567,8 @@ mod tests {
             ("127.0.0.1:8443", "localhost", "socket address"),
             ("data_dir:", "danger_plain_http: 10.0.0.1:80\ndata_dir:", "loopback addresses only"),
             ("data_dir:", "master_key: {file: /k, command: [kms]}\ndata_dir:", "keep one"),
+            ("data_dir:", "key_rotation: {days: 0}\ndata_dir:", "1 to 3650"),
+            ("data_dir:", "key_rotation: {days: 2, published_ahead_hours: 25}\ndata_dir:", "at most half"),
             ("data_dir:", "master_key: {wrapped: /w}\ndata_dir:", "belong to master_key.command"),
             ("data_dir:", "database: mysql://db/kubesso\ndata_dir:", "begin with postgres://"),
             ("data_dir:", "database: postgres://db/k\ndatabase_url_file: /f\ndata_dir:", "keep one"),

@@ -127,7 +127,7 @@ pub use secret::{
 };
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Assurance, Session, SessionLifetime, SessionOrigin};
-pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord};
+pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord, WantedAlgorithms};
 pub use single_use::SingleUse;
 pub use snapshot::{Configuration, Revision, Server, Snapshot};
 pub use store::{Batch, Change, Expectation, Page, Purged, Store};

@@ -25,6 +25,16 @@ pub enum PolicyClients {
     Only(BTreeSet<ClientId>),
 }
 
+impl PolicyClients {
+    /// Whether the policy is for `client`.
+    pub fn contain(&self, client: &ClientId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(clients) => clients.contains(client),
+        }
+    }
+}
+
 /// An access policy. Smaller priorities come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {

@@ -186,10 +186,14 @@ async fn tell(
     let configuration = context.configuration().await;
     let application = configuration.snapshot.application(&delivery.client);
     let application = application.filter(|application| application.status.is_active());
-    let Some(logout) = application.and_then(Application::backchannel_logout) else { return Ok(()) };
+    let Some((application, logout)) = application.and_then(|it| Some((it, it.backchannel_logout()?))) else {
+        return Ok(());
+    };
     let Some(server) = configuration.server(delivery.server.as_str()) else { return Ok(()) };
-    let key =
-        configuration.signing_key(server).ok_or_else(|| failed("there is no signing key".to_owned()))?;
+    // By the algorithm of its ID tokens (§2.6).
+    let key = configuration
+        .signing_key_for(server, application)
+        .ok_or_else(|| failed("there is no signing key".to_owned()))?;
     let token = key
         .sign(LOGOUT_TOKEN_TYPE, &logout_token(context, delivery))
         .map_err(|error| failed(error.to_string()))?;

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
 use kubesso_directory::{
-    AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, SingleUse, Snapshot, Store,
-    StoreError,
+    Application, AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, SingleUse,
+    Snapshot, Store, StoreError,
 };
 use kubesso_token::{JtiMemory, SigningKey};
 use serde::Serialize;
@@ -194,7 +194,7 @@ impl Context {
         let is_start = present.keys.is_empty();
         let mut snapshot = self.store.snapshot().await?;
         is_the_stores(&self.sealing_key, &*self.store).await?;
-        if snapshot.servers().any(|server| server.keys.is_empty()) {
+        if snapshot.servers().any(|server| ServerKeys::lacks_a_key(server, &snapshot)) {
             let made = self.rotate_keys(&self.rotation).await.map(drop);
             tolerate(made, is_start)?;
             snapshot = self.store.snapshot().await?;
@@ -324,6 +324,15 @@ impl Configuration {
     /// The key that `server` signs with.
     pub(crate) fn signing_key(&self, server: &Server) -> Option<&Arc<SigningKey>> {
         self.keys(server)?.signing()
+    }
+
+    /// The key that `server` signs ID tokens and logout tokens with for `application`.
+    pub(crate) fn signing_key_for(
+        &self,
+        server: &Server,
+        application: &Application,
+    ) -> Option<&Arc<SigningKey>> {
+        self.keys(server)?.signing_for(application)
     }
 }
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::Entropy;
 use kubesso_directory::{
-    AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, OtherMasterKey, RotationMode,
-    RotationSchedule, SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
+    Application, AuthorizationServerId, Batch, Change, Expectation, KeyState, KeyStep, Kid, OtherMasterKey,
+    RotationMode, RotationSchedule, SealingKey, Server, SigningKeyRecord, Snapshot, Store, StoreError,
+    WantedAlgorithms,
 };
 use kubesso_token::{Algorithm, Jwk, JwkSet, SigningKey, TokenError};
 
@@ -38,6 +39,14 @@ pub enum KeyError {
     /// There is no such server.
     #[error("there is no authorization server {0}")]
     NoServer(AuthorizationServerId),
+    /// There is no such key.
+    #[error("{server} has no signing key {kid}")]
+    NoKey {
+        /// The server.
+        server: AuthorizationServerId,
+        /// The name.
+        kid: Kid,
+    },
     /// Somebody sealed everything again, under another key.
     #[error(transparent)]
     OtherMasterKey(#[from] OtherMasterKey),
@@ -113,7 +122,7 @@ pub async fn rotate_keys(
         match store.commit(batch).await {
             Ok(_) => {
                 let is_exchange =
-                    |(_, change): &(_, KeyChange)| matches!(change.state, Some(KeyState::Signing { .. }));
+                    |(_, change): &(_, KeyChange)| matches!(change.state, Some(KeyState::Active { .. }));
                 // Asked for at once, a key that has just begun to sign would be due for the next exchange already.
                 let is_complete = schedule.signs_for.is_zero() && changes.iter().any(is_exchange);
                 for (_, change) in changes {
@@ -147,7 +156,8 @@ async fn due_changes(
     let mut first_problem = None;
     for server in snapshot.servers() {
         // What cannot be done for one server does not keep the others from their keys.
-        match due_for_server(server, sealing_key, entropy, schedule, now).await {
+        let wanted = wanted(server, snapshot);
+        match due_for_server(server, &wanted, sealing_key, entropy, schedule, now).await {
             Ok(due) => changes.extend(due),
             Err(problem) => {
                 tracing::error!(server = %server.server.id, %problem, "the keys cannot be rotated");
@@ -161,8 +171,16 @@ async fn due_changes(
     }
 }
 
+/// Of which algorithms `server` needs keys. One that is none, an application asks for in vain.
+pub(crate) fn wanted<'a>(server: &'a Server, snapshot: &'a Snapshot) -> WantedAlgorithms<'a> {
+    let mut wanted = WantedAlgorithms::of(server, snapshot);
+    wanted.others.retain(|algorithm| algorithm.parse::<Algorithm>().is_ok());
+    wanted
+}
+
 async fn due_for_server(
     server: &Server,
+    wanted: &WantedAlgorithms<'_>,
     sealing_key: &SealingKey,
     entropy: &dyn Entropy,
     schedule: &RotationSchedule,
@@ -170,27 +188,31 @@ async fn due_for_server(
 ) -> Result<Vec<(Change, KeyChange)>, KeyError> {
     let is_asked_for = schedule.signs_for.is_zero();
     let is_automatic = is_asked_for || server.server.rotation_mode == RotationMode::Auto;
+    let id = &server.server.id;
     let mut changes = Vec::new();
-    for step in schedule.due(&server.keys, now) {
+    for step in schedule.due(&server.keys, wanted, now) {
         match step {
-            KeyStep::MakeSigning => {
-                let state = KeyState::Signing { since: now };
-                changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
+            KeyStep::MakeActive { algorithm } => {
+                let state = KeyState::Active { since: now };
+                changes.push(put(new_key(id, &algorithm, state, sealing_key, entropy, now).await?));
             }
-            KeyStep::PublishNext if is_automatic => {
-                let state = KeyState::Published { since: now };
-                changes.push(put(new_key(server, state, sealing_key, entropy, now).await?));
+            KeyStep::PublishNext { algorithm } if is_automatic => {
+                let state = KeyState::Pending { since: now };
+                changes.push(put(new_key(id, &algorithm, state, sealing_key, entropy, now).await?));
             }
-            KeyStep::Exchange { signs } if is_automatic || !has_signing_key(server) => {
-                // The old one goes first: a server never has two keys that sign.
-                let signing = server.keys.iter().filter(|key| matches!(key.state, KeyState::Signing { .. }));
-                changes.extend(signing.map(|key| put(key.clone().retired(now, schedule.longest_token))));
-                let next = server.keys.iter().filter(|key| key.kid == signs);
-                changes.extend(next.map(|key| put(key.clone().promoted(now))));
+            KeyStep::Exchange { signs } => {
+                let Some(next) = server.keys.iter().find(|key| key.kid == signs) else { continue };
+                if is_automatic || active_key(server, &next.algorithm).is_none() {
+                    changes.extend(exchanged(server, next, schedule.longest_token, now).into_iter().map(put));
+                }
             }
-            KeyStep::PublishNext | KeyStep::Exchange { .. } => {}
+            KeyStep::Retire(kid) => {
+                let unwanted = server.keys.iter().filter(|key| key.kid == kid);
+                changes.extend(unwanted.map(|key| put(key.clone().retired(now, schedule.longest_token))));
+            }
+            KeyStep::PublishNext { .. } => {}
             KeyStep::Remove(kid) => {
-                let server = server.server.id.clone();
+                let server = id.clone();
                 let change = Change::RemoveSigningKey(server.clone(), kid.clone());
                 changes.push((change, KeyChange { server, kid, state: None }));
             }
@@ -199,8 +221,21 @@ async fn due_for_server(
     Ok(changes)
 }
 
-fn has_signing_key(server: &Server) -> bool {
-    server.keys.iter().any(|key| matches!(key.state, KeyState::Signing { .. }))
+/// The pending key `next` in the place of the one that signs by its algorithm, which goes first: a server never has two
+/// keys of an algorithm that sign.
+pub(crate) fn exchanged(
+    server: &Server,
+    next: &SigningKeyRecord,
+    longest_token: SignedDuration,
+    now: Timestamp,
+) -> Vec<SigningKeyRecord> {
+    let old = active_key(server, &next.algorithm).map(|old| old.clone().retired(now, longest_token));
+    old.into_iter().chain([next.clone().promoted(now)]).collect()
+}
+
+/// The key that signs by `algorithm`.
+pub(crate) fn active_key<'a>(server: &'a Server, algorithm: &str) -> Option<&'a SigningKeyRecord> {
+    server.keys.iter().find(|key| key.is_active() && key.algorithm == algorithm)
 }
 
 pub(crate) fn put(record: SigningKeyRecord) -> (Change, KeyChange) {
@@ -222,11 +257,11 @@ pub async fn adopt_key(
 ) -> Result<bool, KeyError> {
     let snapshot = store.snapshot().await?;
     let Some(server) = snapshot.server(server) else { return Ok(false) };
-    if has_signing_key(server) || algorithm(server)? != key.algorithm() {
+    if server.keys.iter().any(SigningKeyRecord::is_active) || algorithm(server)? != key.algorithm() {
         return Ok(false);
     }
     let (change, _) =
-        put(record(&server.server.id, &key, KeyState::Signing { since: now }, sealing_key, entropy, now)?);
+        put(record(&server.server.id, &key, KeyState::Active { since: now }, sealing_key, entropy, now)?);
     let batch = Batch::new(now, vec![change]).expecting(Expectation::Revision(snapshot.revision()));
     match store.commit(batch).await {
         Ok(_) => Ok(true),
@@ -235,16 +270,17 @@ pub async fn adopt_key(
     }
 }
 
-async fn new_key(
-    server: &Server,
+pub(crate) async fn new_key(
+    server: &AuthorizationServerId,
+    algorithm: &str,
     state: KeyState,
     sealing_key: &SealingKey,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<SigningKeyRecord, KeyError> {
-    let algorithm = algorithm(server)?;
+    let algorithm = parse_algorithm(server, algorithm)?;
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await??;
-    record(&server.server.id, &key, state, sealing_key, entropy, now)
+    record(server, &key, state, sealing_key, entropy, now)
 }
 
 /// The record of `key` for the server `id`, its private half sealed.
@@ -276,7 +312,11 @@ pub(crate) fn parse_algorithm(id: &AuthorizationServerId, name: &str) -> Result<
 /// The keys of one authorization server, opened.
 #[derive(Debug, Default)]
 pub(crate) struct ServerKeys {
-    signing: Option<Arc<SigningKey>>,
+    /// By their algorithms' names.
+    active: BTreeMap<String, Arc<SigningKey>>,
+    /// The algorithm that the server signs by, for whoever asks for no other: its own, or the one before while the key
+    /// of its own does not sign yet.
+    own: String,
     published: Vec<PublishedKey>,
 }
 
@@ -310,34 +350,49 @@ impl ServerKeys {
 
     fn open_one(server: &Server, sealing_key: &SealingKey, before: Option<&Self>) -> Result<Self, KeyError> {
         let mut keys = Self::default();
-        let mut signing_since = Timestamp::MIN;
+        let mut latest = None;
         for record in &server.keys {
+            let until = match record.state {
+                KeyState::Retiring { until } => Some(until),
+                KeyState::Pending { .. } | KeyState::Active { .. } => None,
+                KeyState::Revoked { .. } => continue,
+            };
             let jwk: Jwk = serde_json::from_value(record.public_jwk.clone())
                 .map_err(|error| KeyError::Record(error.to_string()))?;
-            let until = match record.state {
-                KeyState::Retired { until } => Some(until),
-                KeyState::Published { .. } | KeyState::Signing { .. } => None,
-            };
             keys.published.push(PublishedKey { jwk, until });
-            if let KeyState::Signing { since } = record.state
-                && since >= signing_since
-            {
-                signing_since = since;
+            if let KeyState::Active { since } = record.state {
                 let open_already = before
-                    .and_then(|before| before.signing.as_ref())
+                    .and_then(|before| before.active.get(&record.algorithm))
                     .filter(|signing| signing.kid().as_str() == record.kid.as_str());
-                keys.signing = Some(match open_already {
+                let key = match open_already {
                     Some(signing) => Arc::clone(signing),
                     None => Arc::new(open_record(record, sealing_key)?),
-                });
+                };
+                keys.active.insert(record.algorithm.clone(), key);
+                let is_own = record.algorithm == server.server.algorithm;
+                latest = latest.max(Some((is_own, since, record.algorithm.clone())));
             }
         }
+        keys.own = latest.map(|(_, _, algorithm)| algorithm).unwrap_or_default();
         Ok(keys)
     }
 
-    /// The key that signs.
+    /// The key that signs, for whoever asks for no algorithm.
     pub(crate) fn signing(&self) -> Option<&Arc<SigningKey>> {
-        self.signing.as_ref()
+        self.active.get(&self.own)
+    }
+
+    /// The key that signs ID tokens for `application`.
+    pub(crate) fn signing_for(&self, application: &Application) -> Option<&Arc<SigningKey>> {
+        let asked =
+            application.id_token_signed_response_alg().and_then(|algorithm| self.active.get(algorithm));
+        asked.or_else(|| self.signing())
+    }
+
+    /// Whether a key that signs is missing that `server` needs.
+    pub(crate) fn lacks_a_key(server: &Server, snapshot: &Snapshot) -> bool {
+        !server.keys.iter().any(SigningKeyRecord::is_active)
+            || wanted(server, snapshot).others.iter().any(|algorithm| active_key(server, algorithm).is_none())
     }
 
     /// What is published at `now`, which is also what our own tokens are verified with.
@@ -352,5 +407,5 @@ fn open_record(record: &SigningKeyRecord, sealing_key: &SealingKey) -> Result<Si
     let unsealed = || KeyError::Unsealed { server: record.server.clone(), kid: record.kid.clone() };
     let pkcs8 = sealing_key.open(&purpose, &record.sealed_pkcs8).map_err(|_| unsealed())?;
     let algorithm = parse_algorithm(&record.server, &record.algorithm)?;
-    Ok(SigningKey::from_pkcs8(algorithm, &pkcs8)?)
+    Ok(SigningKey::from_pkcs8(algorithm, &pkcs8)?.named(kubesso_token::Kid::new(record.kid.as_str())))
 }

@@ -46,7 +46,7 @@
 //! use std::sync::Arc;
 //! use axum::body::Body;
 //! use kubesso_ambient::{OsEntropy, SystemClock};
-//! use kubesso_provider::{Provider, ProviderConfig};
+//! use kubesso_provider::{Provider, ProviderConfig, Settings};
 //! use kubesso_store_sqlite::SqliteStore;
 //! use tower::ServiceExt as _;
 //!
@@ -59,6 +59,7 @@
 //!     entropy: Arc::new(OsEntropy),
 //!     sealing_key,
 //!     back_channel: None,
+//!     settings: Settings::default(),
 //!     fetch: None,
 //!     mutual_tls: None,
 //! })
@@ -92,6 +93,7 @@ mod endpoint;
 mod fetch;
 mod hashing;
 mod id_token_hint;
+mod key_commands;
 mod keys;
 mod management;
 mod moments;
@@ -117,8 +119,9 @@ pub use back_channel::{BackChannel, BackChannelError};
 pub use client_address::ClientAddress;
 pub use client_certificate::{ClientCertificate, MutualTls};
 pub use fetch::{Fetch, FetchError, Fetched};
+pub use key_commands::{ImportError, KeyCommand};
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};
 pub use management::{ClientKeysError, ManagementToken};
 pub use operation::{Counts, Readiness};
 pub use preview::{MADE_AT_ISSUE, Preview, PreviewRequest, preview};
-pub use provider::{Provider, ProviderConfig, ProviderError};
+pub use provider::{Provider, ProviderConfig, ProviderError, Settings};

@@ -10,7 +10,7 @@ use kubesso_token::{Algorithm, JwkSet, TokenError};
 
 use crate::client_keys::{NotVerified, verified};
 use crate::endpoint::userinfo::AccessToken;
-use crate::keys::{ATTEMPTS, KeyChange, KeyError, parse_algorithm, put, record};
+use crate::keys::{ATTEMPTS, KeyChange, KeyError, exchanged, parse_algorithm, put, record};
 use crate::provider::Provider;
 
 /// Why a client's keys do not help.
@@ -44,7 +44,7 @@ impl Provider {
         algorithm: &str,
     ) -> Result<SigningKeyRecord, KeyError> {
         let now = self.context.now();
-        self.generate(server, algorithm, KeyState::Signing { since: now }, now).await
+        self.generate(server, algorithm, KeyState::Active { since: now }, now).await
     }
 
     /// Exchanges the signing key of `server` at once, as Okta's `keyRotate` does: the published next key signs from
@@ -136,21 +136,19 @@ impl Provider {
         }))
     }
 
-    /// The keys of `server` that an exchange at `now` changes, the old one first: a server never has two keys that
-    /// sign.
+    /// The keys of `server` that an exchange at `now` changes, the old one first: a server never has two keys of an
+    /// algorithm that sign.
     async fn exchange(&self, server: &Server, now: Timestamp) -> Result<Vec<SigningKeyRecord>, KeyError> {
         let (id, algorithm) = (&server.server.id, server.server.algorithm.as_str());
-        let signing = server.keys.iter().filter(|key| matches!(key.state, KeyState::Signing { .. }));
-        let mut changed: Vec<_> =
-            signing.map(|key| key.clone().retired(now, self.context.rotation.longest_token)).collect();
-        let mut published = server.keys.iter().filter(|key| matches!(key.state, KeyState::Published { .. }));
-        changed.push(match published.next() {
-            Some(next) => next.clone().promoted(now),
-            None => self.generate(id, algorithm, KeyState::Signing { since: now }, now).await?,
-        });
-        if published.next().is_none() {
-            changed.push(self.generate(id, algorithm, KeyState::Published { since: now }, now).await?);
-        }
+        let is_pending = |key: &&SigningKeyRecord| {
+            matches!(key.state, KeyState::Pending { .. }) && key.algorithm == algorithm
+        };
+        let next = match server.keys.iter().find(is_pending) {
+            Some(next) => next.clone(),
+            None => self.generate(id, algorithm, KeyState::Pending { since: now }, now).await?,
+        };
+        let mut changed = exchanged(server, &next, self.context.rotation.longest_token, now);
+        changed.push(self.generate(id, algorithm, KeyState::Pending { since: now }, now).await?);
         Ok(changed)
     }
 

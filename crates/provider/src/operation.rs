@@ -83,17 +83,12 @@ impl Provider {
     }
 
     /// How many signing keys of active servers there are, by state.
-    pub async fn keys_by_state(&self) -> [(&'static str, u64); 3] {
+    pub async fn keys_by_state(&self) -> [(&'static str, u64); KeyState::NAMES.len()] {
         let configuration = self.context.configuration().await;
-        let mut counts = [("published", 0), ("signing", 0), ("retired", 0)];
+        let mut counts = KeyState::NAMES.map(|name| (name, 0));
         let servers = configuration.snapshot.servers().filter(|server| server.server.status.is_active());
         for key in servers.flat_map(|server| &server.keys) {
-            let state = match key.state {
-                KeyState::Published { .. } => "published",
-                KeyState::Signing { .. } => "signing",
-                KeyState::Retired { .. } => "retired",
-            };
-            if let Some((_, count)) = counts.iter_mut().find(|(name, _)| *name == state) {
+            if let Some((_, count)) = counts.iter_mut().find(|(name, _)| *name == key.state.name()) {
                 *count += 1;
             }
         }

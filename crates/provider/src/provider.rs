@@ -35,11 +35,20 @@ pub struct ProviderConfig {
     /// Who posts logout tokens to clients (OpenID Connect Back-Channel Logout 1.0); `None`: clients are not told of
     /// logouts, and discovery does not offer it.
     pub back_channel: Option<Arc<dyn BackChannel>>,
+    /// What the installation decides.
+    pub settings: Settings,
     /// Who fetches what clients have registered by its address (`jwks_uri`, `request_uris`); `None`: it is not fetched, and
     /// discovery does not offer `request_uri`.
     pub fetch: Option<Arc<dyn Fetch>>,
     /// How clients' certificates come (RFC 8705); `None`: they do not, and discovery does not offer them.
     pub mutual_tls: Option<MutualTls>,
+}
+
+/// What an installation decides for everybody. The default is a good one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// When signing keys are exchanged.
+    pub rotation: RotationSchedule,
 }
 
 /// Why there is no provider.
@@ -87,14 +96,14 @@ impl Provider {
             entropy: config.entropy,
             sealing_key: config.sealing_key,
             session_lifetime: SessionLifetime::default(),
-            rotation: RotationSchedule::default(),
+            rotation: config.settings.rotation,
             password_hasher: PasswordHasher::default(),
             back_channel: config.back_channel,
             fetch: config.fetch,
             mutual_tls: config.mutual_tls,
         });
         let provider = Self { context };
-        provider.context.rotate_keys(&RotationSchedule::default()).await?;
+        provider.context.rotate_keys(&provider.context.rotation).await?;
         provider.context.reload().await?;
         Ok(provider)
     }

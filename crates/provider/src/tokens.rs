@@ -98,6 +98,13 @@ pub(crate) struct IssuedTokens {
     pub(crate) token_ids: [String; 2],
 }
 
+/// What the two tokens are signed with: a client may ask for an algorithm of its ID tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    pub(crate) access_token: &'a SigningKey,
+    pub(crate) id_token: &'a SigningKey,
+}
+
 /// Whether what is allowed so has an ID token.
 pub(crate) fn has_id_token(scopes: &[ScopeName]) -> bool {
     scopes.iter().any(|scope| scope.as_str() == "openid")
@@ -107,24 +114,25 @@ pub(crate) fn has_id_token(scopes: &[ScopeName]) -> bool {
 pub(crate) fn issue(
     subject: &Subject<'_>,
     requested: &Requested,
-    key: &SigningKey,
+    keys: Keys<'_>,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<IssuedTokens, TokenError> {
     let [access_id, id_token_id] = ["AT.", "ID."].map(|prefix| token_id(prefix, entropy));
-    let access_token = key.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
+    let access_token =
+        keys.access_token.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
     let id_token = subject
         .person
         .filter(|_| has_id_token(subject.scopes))
         .map(|person| {
             let mut claims =
-                subject.id_token(person, &id_token_id, Some((&access_token, key.algorithm())), now);
+                subject.id_token(person, &id_token_id, Some((&access_token, keys.id_token.algorithm())), now);
             let single =
                 single_claims(subject.server, subject.application, person, &requested.id_token_claims);
             for (name, value) in single {
                 claims.entry(name).or_insert(value);
             }
-            key.sign("JWT", &claims)
+            keys.id_token.sign("JWT", &claims)
         })
         .transpose()?;
     Ok(IssuedTokens {
@@ -143,7 +151,7 @@ pub(crate) fn issue_one(
     subject: &Subject<'_>,
     requested: &Requested,
     person: &Person,
-    key: &SigningKey,
+    keys: Keys<'_>,
     entropy: &dyn Entropy,
     now: Timestamp,
 ) -> Result<IssuedToken, TokenError> {
@@ -162,6 +170,10 @@ pub(crate) fn issue_one(
         }
     };
     let expires_in = SignedDuration::from_secs(subject.end(now, lifetime).saturating_sub(now.as_second()));
+    let key = match kind {
+        Kind::Access => keys.access_token,
+        Kind::Id => keys.id_token,
+    };
     Ok(IssuedToken { token: key.sign(typ, &payload)?, token_type, expires_in, id })
 }
 

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_people_and_bound_grants.sql"),
     include_str!("../migrations/0003_what_grants_keep.sql"),
@@ -11,6 +11,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_single_uses.sql"),
     include_str!("../migrations/0006_client_certificates.sql"),
     include_str!("../migrations/0007_logout_deliveries.sql"),
+    include_str!("../migrations/0008_keys_of_algorithms.sql"),
 ];
 
 /// The version that this program writes.

@@ -502,9 +502,10 @@ fn reseal(resealing: &Resealing) -> Vec<Statement> {
 
 fn put_signing_key(key: &SigningKeyRecord) -> Result<Statement, StoreError> {
     let (state, time) = match key.state {
-        KeyState::Published { since } => ("PUBLISHED", since),
-        KeyState::Signing { since } => ("SIGNING", since),
-        KeyState::Retired { until } => ("RETIRED", until),
+        KeyState::Pending { since } => ("PUBLISHED", since),
+        KeyState::Active { since } => ("SIGNING", since),
+        KeyState::Retiring { until } => ("RETIRED", until),
+        KeyState::Revoked { at } => ("REVOKED", at),
     };
     Ok(Statement::new(
         "INSERT INTO signing_keys (server_id, kid, algorithm, public_jwk, sealed_pkcs8, state, state_time, \

@@ -243,9 +243,10 @@ fn signing_key(row: &Record) -> Result<SigningKeyRecord, StoreError> {
     let row = Row::new(row, "signing key", "kid");
     let time = row.time("state_time")?;
     let state = match row.text("state")?.as_str() {
-        "PUBLISHED" => KeyState::Published { since: time },
-        "SIGNING" => KeyState::Signing { since: time },
-        "RETIRED" => KeyState::Retired { until: time },
+        "PUBLISHED" => KeyState::Pending { since: time },
+        "SIGNING" => KeyState::Active { since: time },
+        "RETIRED" => KeyState::Retiring { until: time },
+        "REVOKED" => KeyState::Revoked { at: time },
         other => return Err(row.corrupt("state", format_args!("`{other}` is not known"))),
     };
     Ok(SigningKeyRecord {

@@ -89,6 +89,10 @@ impl Jwk {
         Kid(base64url::encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref()))
     }
 
+    pub(crate) fn named(self, kid: Kid) -> Self {
+        Self { kid: Some(kid), ..self }
+    }
+
     /// Whether a token signed with `algorithm` may be checked with this key.
     pub(crate) fn admits(&self, algorithm: Algorithm) -> bool {
         self.key.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)

@@ -109,7 +109,8 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// The key's name: the RFC 7638 SHA-256 thumbprint of its public half, base64url.
+    /// The key's name: the RFC 7638 SHA-256 thumbprint of its public half, base64url, unless it was given another one
+    /// ([`named`](Self::named)).
     pub fn kid(&self) -> &Kid {
         &self.kid
     }
@@ -117,6 +118,12 @@ impl SigningKey {
     /// The public half, with `kid`, `alg` and `use: sig`.
     pub fn public_jwk(&self) -> Jwk {
         self.public.clone()
+    }
+
+    /// The same key by another name: that under which verifiers know it already.
+    #[must_use]
+    pub fn named(self, kid: Kid) -> Self {
+        Self { public: self.public.named(kid.clone()), kid, ..self }
     }
 
     /// Signs `claims` as a compact JWS whose header has `alg`, `kid` and `typ` (`JWT`, `at+jwt`, …).

@@ -17,7 +17,7 @@ const SHORTEST: usize = 12;
 
 /// What it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(crate) enum Use {
     /// A new one: it must be long enough, and typed twice.
     Seal,
     /// One that was chosen before.
@@ -25,7 +25,7 @@ pub(super) enum Use {
 }
 
 /// From the file that is named, else from that of the variable, else by asking.
-pub(super) fn get(from: &PassphraseFrom, used: Use) -> Result<Zeroizing<String>, CommandError> {
+pub(crate) fn get(from: &PassphraseFrom, used: Use) -> Result<Zeroizing<String>, CommandError> {
     let file = from.passphrase_file.clone().or_else(|| environment::set(VARIABLE).map(PathBuf::from));
     let passphrase = match file {
         Some(file) => of_file(&file)?,

@@ -31,7 +31,7 @@ const MOST: [u32; 3] = [1024 * 1024, 16, 16];
 
 /// Why a stream cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SealError {
+pub(crate) enum SealError {
     #[error("it is not a backup of kubesso, or one of a newer version")]
     NotABackup,
     #[error("the passphrase is not right, or the file is damaged")]
@@ -46,6 +46,11 @@ impl From<SealError> for io::Error {
     fn from(error: SealError) -> Self {
         Self::new(io::ErrorKind::InvalidData, error)
     }
+}
+
+/// Whether it begins as such a stream does.
+pub(crate) fn is_sealed(content: &[u8]) -> bool {
+    content.starts_with(MAGIC)
 }
 
 /// The key and the place in the stream.
@@ -87,14 +92,14 @@ impl Pieces {
 }
 
 /// Encrypts what is written into it. Nothing opens it before [`finish`](Self::finish).
-pub(super) struct Sealer<W> {
+pub(crate) struct Sealer<W> {
     pieces: Pieces,
     piece: Zeroizing<Vec<u8>>,
     out: W,
 }
 
 impl<W: Write> Sealer<W> {
-    pub(super) fn new(mut out: W, passphrase: &str, entropy: &dyn Entropy) -> io::Result<Self> {
+    pub(crate) fn new(mut out: W, passphrase: &str, entropy: &dyn Entropy) -> io::Result<Self> {
         let mut head = Vec::with_capacity(HEAD);
         head.extend_from_slice(MAGIC);
         for parameter in [MEMORY, PASSES, LANES] {
@@ -108,7 +113,7 @@ impl<W: Write> Sealer<W> {
     }
 
     /// Writes the end.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.write_piece(true)?;
         self.out.flush()?;
         Ok(self.out)
@@ -141,7 +146,7 @@ impl<W: Write> Write for Sealer<W> {
 }
 
 /// Decrypts what it reads. Nothing comes out that is not as it was written; that nothing is missing is known at the end.
-pub(super) struct Opener<R> {
+pub(crate) struct Opener<R> {
     pieces: Pieces,
     piece: Zeroizing<Vec<u8>>,
     given: usize,
@@ -150,7 +155,7 @@ pub(super) struct Opener<R> {
 }
 
 impl<R: Read> Opener<R> {
-    pub(super) fn new(mut from: R, passphrase: &str) -> io::Result<Self> {
+    pub(crate) fn new(mut from: R, passphrase: &str) -> io::Result<Self> {
         let mut head = [0; HEAD];
         from.read_exact(&mut head).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => SealError::NotABackup.into(),

@@ -57,6 +57,8 @@ const SETTINGS: &[Setting] = &[
     list("trusted_proxies"),
     text("proxy_header"),
     Setting { path: "drain_seconds", kind: Kind::Number },
+    Setting { path: "key_rotation.days", kind: Kind::Number },
+    Setting { path: "key_rotation.published_ahead_hours", kind: Kind::Number },
     text("metrics"),
     text("audit_log"),
 ];

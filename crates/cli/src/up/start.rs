@@ -224,6 +224,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing_key,
+        settings: kubesso_provider::Settings::default(),
         logout_reach: Reach::Public,
         fetch_reach: Reach::Public,
         mutual_tls: None,

@@ -61,7 +61,7 @@ async fn prometheus_reads_what_was_asked_and_answered_at_a_listener_of_its_own()
         r#"kubesso_requests_total{endpoint="other",status="404"} 1"#,
         r#"kubesso_request_duration_seconds_count{endpoint="discovery"} 1"#,
         r#"kubesso_sign_ins_total{outcome="success"} 0"#,
-        r#"kubesso_signing_keys{state="signing"} "#,
+        r#"kubesso_signing_keys{state="active"} "#,
         "kubesso_refreshes_total 0",
         "kubesso_store_latency_seconds_count ",
         "kubesso_build_info{version=",

@@ -8,6 +8,7 @@ mod check;
 mod command_line;
 mod doctor;
 mod health;
+mod keys;
 mod master_key;
 mod serve;
 mod served;

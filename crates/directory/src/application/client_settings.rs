@@ -76,6 +76,12 @@ impl Application {
         setting.and_then(Value::as_bool) == Some(true)
     }
 
+    /// The algorithm that its ID tokens and logout tokens are signed with, if it asks for one (OpenID Connect Dynamic
+    /// Registration §2).
+    pub fn id_token_signed_response_alg(&self) -> Option<&str> {
+        self.client_setting("id_token_signed_response_alg").and_then(Value::as_str)
+    }
+
     /// The public keys by which what it signs is checked: those that it proves itself with, or others that it registered
     /// (`jwks`, `jwks_uri`, RFC 7591 §2).
     pub fn keys(&self) -> Option<ClientKeys> {

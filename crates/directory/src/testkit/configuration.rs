@@ -112,7 +112,7 @@ pub async fn what_is_written_is_read_back(replicas: &Replicas) -> Outcome {
         algorithm: "RS256".to_owned(),
         public_jwk: json!({"kty": "RSA", "n": "…", "e": "AQAB"}),
         sealed_pkcs8: Sealed::from_bytes([9; 40]),
-        state: KeyState::Retired { until: world.after(77) },
+        state: KeyState::Retiring { until: world.after(77) },
         created: world.now,
     };
     let assigned = GroupAssignment {
@@ -244,7 +244,7 @@ pub async fn what_is_sealed_is_sealed_again_as_a_whole(replicas: &Replicas) -> O
         algorithm: "RS256".to_owned(),
         public_jwk: json!({}),
         sealed_pkcs8: old.seal(&purpose, b"private", &world.entropy),
-        state: KeyState::Signing { since: world.now },
+        state: KeyState::Active { since: world.now },
         created: world.now,
     };
     let mut web = world.application.clone();
@@ -476,7 +476,7 @@ pub async fn a_server_has_one_signing_key(replicas: &Replicas) -> Outcome {
             created: world.now,
         })
     };
-    let signing = KeyState::Signing { since: world.now };
+    let signing = KeyState::Active { since: world.now };
     let put = |record: &SigningKeyRecord| Batch::new(world.now, vec![Change::PutSigningKey(record.clone())]);
     let (one, other) = (key("one", signing)?, key("other", signing)?);
     let results = together(vec![replicas.one.commit(put(&one)), replicas.other.commit(put(&other))]).await;
@@ -487,7 +487,7 @@ pub async fn a_server_has_one_signing_key(replicas: &Replicas) -> Outcome {
 
     let keys = some(replicas.one.snapshot().await?.server(&world.server.id).cloned())?.keys;
     let old = some(keys.first())?.clone();
-    let next = key("next", KeyState::Published { since: world.now })?;
+    let next = key("next", KeyState::Pending { since: world.now })?;
     replicas.one.commit(put(&next)).await?;
     let at = world.after(60);
     let exchange = vec![
@@ -497,11 +497,19 @@ pub async fn a_server_has_one_signing_key(replicas: &Replicas) -> Outcome {
     replicas.one.commit(Batch::new(at, exchange)).await?;
     let keys = some(replicas.other.snapshot().await?.server(&world.server.id).cloned())?.keys;
     let states: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.state)).collect();
-    let retired = (old.kid.as_str(), KeyState::Retired { until: world.after(3660) });
+    let retired = (old.kid.as_str(), KeyState::Retiring { until: world.after(3660) });
     assert!(
-        states.contains(&retired) && states.contains(&("next", KeyState::Signing { since: at })),
+        states.contains(&retired) && states.contains(&("next", KeyState::Active { since: at })),
         "{states:?}"
     );
+    let beside = SigningKeyRecord { algorithm: "ES256".to_owned(), ..key("beside", signing)? };
+    replicas.one.commit(put(&beside)).await?;
+    let revoked = SigningKeyRecord { state: KeyState::Revoked { at }, ..beside };
+    replicas.one.commit(put(&revoked)).await?;
+    let keys = some(replicas.other.snapshot().await?.server(&world.server.id).cloned())?.keys;
+    assert!(keys.contains(&revoked), "{keys:?}");
+    let removed = Change::RemoveSigningKey(world.server.id.clone(), revoked.kid);
+    replicas.one.commit(Batch::new(at, vec![removed])).await?;
     let removed = Change::RemoveSigningKey(world.server.id.clone(), old.kid);
     replicas.one.commit(Batch::new(at, vec![removed])).await?;
     assert_eq!(some(replicas.one.snapshot().await?.server(&world.server.id).cloned())?.keys.len(), 1);

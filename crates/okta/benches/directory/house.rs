@@ -139,7 +139,7 @@ impl ReadyKeys {
                 &key.to_pkcs8()?,
                 &OsEntropy,
             ),
-            state: KeyState::Signing { since: SystemClock.now() },
+            state: KeyState::Active { since: SystemClock.now() },
             created: SystemClock.now(),
             kid,
         })

@@ -315,8 +315,8 @@ fn link(href: impl Into<String>, allow: &[&str]) -> Value {
 
 fn shown(context: &Context, server: &Server) -> Value {
     let signing = server.keys.iter().find_map(|key| match key.state {
-        KeyState::Signing { since } => Some((key.kid.as_str(), since)),
-        KeyState::Published { .. } | KeyState::Retired { .. } => None,
+        KeyState::Active { since } => Some((key.kid.as_str(), since)),
+        KeyState::Pending { .. } | KeyState::Retiring { .. } | KeyState::Revoked { .. } => None,
     });
     let server = &server.server;
     let mut credentials = json!({

@@ -287,7 +287,7 @@ impl ProviderPort for KeyMaker {
             algorithm: "ES256".to_owned(),
             public_jwk: serde_json::to_value(key.public_jwk()).unwrap(),
             sealed_pkcs8: self.sealing_key.seal(&purpose, &key.to_pkcs8().unwrap(), &*self.entropy),
-            state: KeyState::Signing { since: self.clock.now() },
+            state: KeyState::Active { since: self.clock.now() },
             created: self.clock.now(),
             kid,
         })

@@ -1,11 +1,13 @@
 //! `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0) and
 //! `/.well-known/oauth-authorization-server` (RFC 8414), the same document.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use kubesso_directory::{ClaimType, GrantType, MetadataPublish, Server};
+use kubesso_directory::{ClaimType, GrantType, KeyState, MetadataPublish, Server, SigningKeyRecord};
 use kubesso_token::Algorithm;
 use serde_json::{Value, json};
 
@@ -64,7 +66,7 @@ fn document(context: &Context, server: &Server) -> Value {
         "response_modes_supported": ResponseMode::ALL,
         "grant_types_supported": grant_types(server),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [server.server.algorithm],
+        "id_token_signing_alg_values_supported": signing_algorithms(context, server),
         "scopes_supported": scopes,
         "claims_supported": claims(server),
         "token_endpoint_auth_methods_supported": client_authentication,
@@ -109,6 +111,18 @@ fn aliases(origin: &str, server: &Server) -> Value {
         ("userinfo_endpoint", "userinfo"),
     ];
     Value::Object(aliases.map(alias).into_iter().collect())
+}
+
+/// What the published keys sign by, and what those will that are to sign next.
+fn signing_algorithms(context: &Context, server: &Server) -> BTreeSet<String> {
+    let now = context.now();
+    let is_published = |key: &&SigningKeyRecord| match key.state {
+        KeyState::Pending { .. } | KeyState::Active { .. } => true,
+        KeyState::Retiring { until } => now < until,
+        KeyState::Revoked { .. } => false,
+    };
+    let published = server.keys.iter().filter(is_published).map(|key| key.algorithm.clone());
+    published.chain([server.server.algorithm.clone()]).collect()
 }
 
 /// The grants beside those of people's sign-ins only where a rule allows them: the password grant is nothing to invite

@@ -20,7 +20,7 @@ use kubesso_directory::{
     RefreshFamily, RefreshToken, Refusal, ScopeName, Secret, Server, UserId, assignment, decide,
     missing_consents,
 };
-use kubesso_token::{SigningKey, VerifiedDpop};
+use kubesso_token::VerifiedDpop;
 use serde::Serialize;
 
 use crate::authorization_response::bound;
@@ -33,7 +33,7 @@ use crate::oauth_error::{ErrorCode, OAuthError, never_stored};
 use crate::parameters::Parameters;
 use crate::pkce::CodeChallenge;
 use crate::requested::Requested;
-use crate::tokens::{self, IssuedToken, IssuedTokens, Kind, Subject};
+use crate::tokens::{self, IssuedToken, IssuedTokens, Keys, Kind, Subject};
 
 const SUPPORTED: [GrantType; 6] = [
     GrantType::AuthorizationCode,
@@ -344,8 +344,8 @@ impl TokenRequest<'_> {
     /// Signs what nothing speaks against any more. Only here the use of the proof is noted, so that whoever fails
     /// before leaves nothing behind.
     async fn sign(&self, subject: &Subject<'_>) -> Result<IssuedTokens, OAuthError> {
-        let key = self.ready_to_sign().await?;
-        tokens::issue(subject, self.requested, key, &*self.context.entropy, self.context.now())
+        let keys = self.ready_to_sign().await?;
+        tokens::issue(subject, self.requested, keys, &*self.context.entropy, self.context.now())
             .map_err(internal)
     }
 
@@ -355,19 +355,21 @@ impl TokenRequest<'_> {
         subject: &Subject<'_>,
         person: &Person,
     ) -> Result<IssuedToken, OAuthError> {
-        let (key, entropy, now) = (self.ready_to_sign().await?, &*self.context.entropy, self.context.now());
-        tokens::issue_one(kind, subject, self.requested, person, key, entropy, now).map_err(internal)
+        let (keys, entropy, now) = (self.ready_to_sign().await?, &*self.context.entropy, self.context.now());
+        tokens::issue_one(kind, subject, self.requested, person, keys, entropy, now).map_err(internal)
     }
 
-    async fn ready_to_sign(&self) -> Result<&SigningKey, OAuthError> {
+    async fn ready_to_sign(&self) -> Result<Keys<'_>, OAuthError> {
         if let Some(proof) = self.proof {
             dpop::note_use(self.context, proof).await.map_err(internal)??;
         }
-        let key = self.configuration.signing_key(self.server).ok_or_else(|| {
+        let keys = self.configuration.keys(self.server).and_then(|keys| {
+            Some(Keys { access_token: keys.signing()?, id_token: keys.signing_for(self.application)? })
+        });
+        keys.ok_or_else(|| {
             tracing::error!(server = %self.server.server.id, "there is no signing key");
             OAuthError::server_error()
-        })?;
-        Ok(key)
+        })
     }
 
     fn log(&self, grant_type: GrantType, person: &Person, grant: &GrantId, token_ids: &[String; 2]) {

@@ -22,7 +22,7 @@ use kubesso_directory::{
     UserId, UserProfile, testkit,
 };
 use kubesso_provider::{
-    BackChannel, BackChannelError, Fetch, FetchError, Fetched, MutualTls, Provider, ProviderConfig,
+    BackChannel, BackChannelError, Fetch, FetchError, Fetched, MutualTls, Provider, ProviderConfig, Settings,
 };
 use kubesso_store_sqlite::SqliteStore;
 use serde_json::{Map, Value};
@@ -158,6 +158,7 @@ impl House {
             entropy: entropy.clone(),
             sealing_key: sealing_key.clone(),
             back_channel: Some(told.clone()),
+            settings: Settings::default(),
             fetch: Some(web.clone()),
             mutual_tls: world.mutual_tls,
         })
@@ -175,6 +176,7 @@ impl House {
             entropy: self.entropy.clone(),
             sealing_key: self.sealing_key.clone(),
             back_channel: Some(self.told.clone()),
+            settings: Settings::default(),
             fetch: Some(self.web.clone()),
             mutual_tls: None,
         });

@@ -2,13 +2,17 @@
 
 use http::StatusCode;
 use jiff::SignedDuration;
-use kubesso_directory::{Batch, Change, KeyState, Resealing, RotationMode, RotationSchedule, SealingKey};
+use kubesso_directory::{
+    Batch, Change, KeyState, Kid, Resealing, RotationMode, RotationSchedule, SealingKey,
+};
 use kubesso_provider::{
-    JWK_SET_MAX_AGE, KeyError, Provider, ProviderConfig, adopt_key, rotate_keys, rotate_promptly,
+    ImportError, JWK_SET_MAX_AGE, KeyCommand, KeyError, Provider, ProviderConfig, Settings, adopt_key,
+    rotate_keys, rotate_promptly,
 };
 use kubesso_token::{Algorithm, JwkSet, SigningKey};
+use serde_json::json;
 
-use crate::house::{House, ORIGIN, Tokens, World, header_of, server_id};
+use crate::house::{Answer, House, ORIGIN, Tokens, World, form, header_of, server_id};
 
 async fn published(house: &House) -> JwkSet {
     let answer = house.browser().get("/oauth2/k8s-auth/v1/keys").await.expect(StatusCode::OK);
@@ -66,7 +70,7 @@ async fn a_key_is_published_then_signs_then_stays_until_its_last_token_has_ended
     house.provider.maintain().await.unwrap();
     let snapshot = house.store.snapshot().await.unwrap();
     let keys = &snapshot.server(&server_id()).unwrap().keys;
-    assert!(keys.iter().all(|key| !matches!(key.state, KeyState::Retired { .. })));
+    assert!(keys.iter().all(|key| !matches!(key.state, KeyState::Retiring { .. })));
 }
 
 #[tokio::test]
@@ -166,6 +170,7 @@ async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the
         entropy: house.entropy.clone(),
         sealing_key,
         back_channel: None,
+        settings: Settings::default(),
         fetch: None,
         mutual_tls: None,
     };
@@ -187,7 +192,7 @@ async fn a_rotation_at_once_makes_one_key_and_ends() {
     let schedule = RotationSchedule { published_ahead: SignedDuration::ZERO, ..rotate_promptly() };
     let changes = house.provider.rotate_keys(&schedule).await.unwrap();
     assert!(
-        changes.iter().any(|change| matches!(change.state, Some(KeyState::Signing { .. }))),
+        changes.iter().any(|change| matches!(change.state, Some(KeyState::Active { .. }))),
         "{changes:?}"
     );
     assert_eq!(kids(&published(&house).await).len(), 2);
@@ -232,4 +237,134 @@ async fn whoever_still_has_an_old_master_key_goes_on_signing_but_writes_nothing_
     assert!(keys.as_ref().unwrap_err().contains("another master key"), "{keys:?}");
     let refused = house.provider.rotate_keys(&rotate_promptly()).await;
     assert!(matches!(refused, Err(KeyError::OtherMasterKey(_))), "{refused:?}");
+}
+
+fn algorithms(house_keys: &JwkSet) -> Vec<Algorithm> {
+    house_keys.keys().iter().map(|key| key.algorithm().unwrap()).collect()
+}
+
+fn command(house: &House) -> KeyCommand<'_> {
+    KeyCommand {
+        store: &*house.store,
+        sealing_key: &house.sealing_key,
+        entropy: &*house.entropy,
+        now: house.clock_now(),
+    }
+}
+
+fn algorithm_of(token: &str) -> String {
+    header_of(token)["alg"].as_str().unwrap().to_owned()
+}
+
+async fn ask_userinfo(house: &House, access_token: &str) -> Answer {
+    let body = form(&[("access_token", access_token)], &[]);
+    house.browser().post("/oauth2/k8s-auth/v1/userinfo", &body).await
+}
+
+#[tokio::test]
+async fn another_algorithm_is_told_before_it_signs_and_the_old_one_until_its_tokens_have_ended() {
+    let house = House::new().await;
+    let first = house.sign_in("dev@example.com").await;
+    let discovery = async || {
+        let answer = house.browser().get("/oauth2/k8s-auth/.well-known/openid-configuration").await;
+        answer.expect(StatusCode::OK).json()["id_token_signing_alg_values_supported"].clone()
+    };
+    assert_eq!(discovery().await, json!(["ES256"]));
+    assert!(command(&house).set_algorithm(&server_id(), Algorithm::Es384).await.unwrap());
+    assert!(!command(&house).set_algorithm(&server_id(), Algorithm::Es384).await.unwrap());
+    house.provider.maintain().await.unwrap();
+    house.provider.reload().await.unwrap();
+    assert_eq!(discovery().await, json!(["ES256", "ES384"]));
+    assert_eq!(algorithms(&published(&house).await).len(), 2);
+    let second = Tokens(house.refresh(first.refresh_token(), &[]).await.json());
+    assert_eq!(kid_of(&second), kid_of(&first), "it does not sign yet");
+
+    house.advance(RotationSchedule::default().published_ahead);
+    house.provider.maintain().await.unwrap();
+    let third = house.sign_in("dev@example.com").await;
+    assert_eq!(algorithm_of(third.id_token()), "ES384");
+    assert_eq!(algorithm_of(third.access_token()), "ES384");
+    assert_eq!(algorithms(&published(&house).await).len(), 2);
+    house.advance(SignedDuration::from_hours(25));
+    house.provider.maintain().await.unwrap();
+    assert_eq!(discovery().await, json!(["ES384"]));
+    assert_eq!(algorithms(&published(&house).await), [Algorithm::Es384]);
+}
+
+#[tokio::test]
+async fn an_application_that_asks_for_an_algorithm_gets_its_id_tokens_by_it_at_once() {
+    let house = House::new().await;
+    let mut application = house.application.clone();
+    let settings = json!({ "id_token_signed_response_alg": "RS256" });
+    application.other.insert("oauthClient".to_owned(), settings);
+    house.change(Change::PutApplication(application.clone())).await;
+    let tokens = house.sign_in("dev@example.com").await;
+    assert_eq!(algorithm_of(tokens.id_token()), "RS256");
+    assert_eq!(algorithm_of(tokens.access_token()), "ES256");
+    let keys = published(&house).await;
+    assert!(keys.verify(tokens.id_token(), &[Algorithm::Rs256]).is_ok());
+    let answer = ask_userinfo(&house, tokens.access_token()).await;
+    answer.expect(StatusCode::OK);
+    // One that there is not is none.
+    let settings = json!({ "id_token_signed_response_alg": "none" });
+    application.other.insert("oauthClient".to_owned(), settings);
+    house.change(Change::PutApplication(application)).await;
+    house.provider.maintain().await.unwrap();
+    let tokens = Tokens(house.refresh(tokens.refresh_token(), &[]).await.json());
+    assert_eq!(algorithm_of(tokens.id_token()), "ES256");
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_gone_at_once_and_another_signs() {
+    let house = House::new().await;
+    let first = house.sign_in("dev@example.com").await;
+    let kid = Kid::parse(&kid_of(&first)).unwrap();
+    command(&house).revoke(&server_id(), &kid).await.unwrap();
+    house.provider.reload().await.unwrap();
+    let keys = published(&house).await;
+    assert_eq!(kids(&keys).len(), 1);
+    assert!(!kids(&keys).contains(&kid_of(&first)));
+    let answer = ask_userinfo(&house, first.access_token()).await;
+    answer.expect(StatusCode::UNAUTHORIZED);
+    let second = Tokens(house.refresh(first.refresh_token(), &[]).await.json());
+    assert!(keys.verify(second.id_token(), &[Algorithm::Es256]).is_ok());
+    // It stays known, without its private half, and stays out.
+    let snapshot = house.store.snapshot().await.unwrap();
+    let revoked =
+        snapshot.server(&server_id()).unwrap().keys.iter().find(|key| key.kid == kid).unwrap().clone();
+    assert!(matches!(revoked.state, KeyState::Revoked { .. }));
+    house.advance(SignedDuration::from_hours(24 * 400));
+    house.provider.maintain().await.unwrap();
+    assert!(!kids(&published(&house).await).contains(&kid_of(&first)));
+    let none = Kid::parse("none").unwrap();
+    assert!(matches!(command(&house).revoke(&server_id(), &none).await, Err(KeyError::NoKey { .. })));
+}
+
+#[tokio::test]
+async fn a_key_from_elsewhere_is_published_by_its_own_name_and_signs_after_a_rotation() {
+    let house = House::new().await;
+    let pkcs8 = SigningKey::generate(Algorithm::Es256).unwrap().to_pkcs8().unwrap();
+    let key = || {
+        SigningKey::from_pkcs8(Algorithm::Es256, &pkcs8)
+            .unwrap()
+            .named(kubesso_token::Kid::new("from-elsewhere"))
+    };
+    command(&house).import(&server_id(), &key()).await.unwrap();
+    house.provider.reload().await.unwrap();
+    assert!(kids(&published(&house).await).contains(&"from-elsewhere".to_owned()));
+    house.advance(JWK_SET_MAX_AGE * 2);
+    house.provider.rotate_keys(&rotate_promptly()).await.unwrap();
+    let tokens = house.sign_in("dev@example.com").await;
+    assert_eq!(kid_of(&tokens), "from-elsewhere");
+    assert!(published(&house).await.verify(tokens.id_token(), &[Algorithm::Es256]).is_ok());
+
+    let again = command(&house).import(&server_id(), &key().named(kubesso_token::Kid::new("other"))).await;
+    assert!(matches!(again, Err(ImportError::Known { state: "active", .. })), "{again:?}");
+    let another = || SigningKey::generate(Algorithm::Es256).unwrap();
+    let named = another().named(kubesso_token::Kid::new("from-elsewhere"));
+    let same_name = command(&house).import(&server_id(), &named).await;
+    assert!(matches!(same_name, Err(ImportError::Named { .. })), "{same_name:?}");
+    command(&house).import(&server_id(), &another()).await.unwrap();
+    let second = command(&house).import(&server_id(), &another()).await;
+    assert!(matches!(second, Err(ImportError::Pending { .. })), "{second:?}");
 }

@@ -6,7 +6,7 @@ use kubesso_directory::{
     AuthorizationServerId, Batch, Change, GroupId, GroupName, KeyState, MANAGEMENT_CLIENT, MANAGEMENT_SERVER,
     RotationMode, ScopeName, SigningKeyRecord, Status, UserStatus, management_login,
 };
-use kubesso_provider::{KeyError, Provider, ProviderConfig, rotate_promptly};
+use kubesso_provider::{KeyError, Provider, ProviderConfig, Settings, rotate_promptly};
 use kubesso_token::{Algorithm, JwkSet};
 use serde_json::Value;
 
@@ -23,15 +23,15 @@ async fn kids(house: &House, state: fn(&KeyState) -> bool) -> Vec<String> {
 }
 
 fn signing(state: &KeyState) -> bool {
-    matches!(state, KeyState::Signing { .. })
+    matches!(state, KeyState::Active { .. })
 }
 
 fn published(state: &KeyState) -> bool {
-    matches!(state, KeyState::Published { .. })
+    matches!(state, KeyState::Pending { .. })
 }
 
 fn retired(state: &KeyState) -> bool {
-    matches!(state, KeyState::Retired { .. })
+    matches!(state, KeyState::Retiring { .. })
 }
 
 fn kid_of(tokens: &Tokens) -> String {
@@ -46,6 +46,7 @@ async fn second_replica(house: &House) -> Provider {
         entropy: house.entropy.clone(),
         sealing_key: house.sealing_key.clone(),
         back_channel: None,
+        settings: Settings::default(),
         fetch: None,
         mutual_tls: None,
     })

@@ -58,5 +58,5 @@ async fn sign_ins_and_tokens_are_counted_by_outcome_and_by_grant() {
     assert_eq!(nonzero(counts.sign_ins), [("success", 1), ("not_allowed", 1), ("wrong_password", 1)]);
     assert_eq!(nonzero(counts.tokens), [("authorization_code", 1), ("refresh_token", 1)]);
     assert!(house.provider.readiness().await.iter().all(|(_, found)| found.is_ok()));
-    assert!(house.provider.keys_by_state().await.contains(&("retired", 0)));
+    assert!(house.provider.keys_by_state().await.contains(&("retiring", 0)));
 }

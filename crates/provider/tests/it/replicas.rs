@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_ambient::SeededEntropy;
 use kubesso_directory::{Change, ClientKeys, Status, Store};
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_provider::{Provider, ProviderConfig, Settings};
 use kubesso_store_postgres::PostgresStore;
 use kubesso_store_postgres::testkit::Server;
 use kubesso_token::{Algorithm, SigningKey};
@@ -37,6 +37,7 @@ async fn replicas() -> (House, House) {
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
         back_channel: Some(one.told.clone()),
+        settings: Settings::default(),
         fetch: Some(one.web.clone()),
         mutual_tls: None,
     });

@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 12);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 13);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 

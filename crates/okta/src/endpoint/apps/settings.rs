@@ -10,7 +10,7 @@ use kubesso_directory::{
     Application, ApplicationType, BackchannelLogout, CertificateSubject, ClientId, ClientKeys, ConsentMethod,
     GrantType, Label, RedirectUri, RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
 };
-use kubesso_token::{JwkSet, JwkSetError};
+use kubesso_token::{Algorithm, JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -118,6 +118,11 @@ impl Wanted {
         if request_uris.len() > MOST_REQUEST_URIS {
             return Err(oauth.refuse("request_uris", "name at most 20"));
         }
+        let algorithm = oauth.word(
+            "id_token_signed_response_alg",
+            "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512",
+            |word| word.parse::<Algorithm>().ok(),
+        )?;
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
         let consent_method = oauth.word("consent_method", "TRUSTED or REQUIRED", ConsentMethod::parse)?;
         let backchannel_logout = backchannel_logout(&mut oauth)?;
@@ -138,6 +143,9 @@ impl Wanted {
             Some(ClientKeys::Inline(set)) => drop(oauth_rest.insert("jwks".to_owned(), set)),
             Some(ClientKeys::At(uri)) => drop(oauth_rest.insert("jwks_uri".to_owned(), uri.as_str().into())),
             None => {}
+        }
+        if let Some(algorithm) = algorithm {
+            oauth_rest.insert("id_token_signed_response_alg".to_owned(), algorithm.as_str().into());
         }
         oauth_rest.insert("consent_method".to_owned(), consent_method.unwrap_or_default().as_str().into());
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());

@@ -69,11 +69,13 @@ async fn rotate(
 
 fn all(context: &Context, server: &Server) -> Value {
     let order = |key: &&SigningKeyRecord| match key.state {
-        KeyState::Signing { .. } => 0,
-        KeyState::Published { .. } => 1,
-        KeyState::Retired { .. } => 2,
+        KeyState::Active { .. } => 0,
+        KeyState::Pending { .. } => 1,
+        KeyState::Retiring { .. } | KeyState::Revoked { .. } => 2,
     };
-    let mut keys: Vec<&SigningKeyRecord> = server.keys.iter().collect();
+    // Okta knows no revoked keys: those are not there.
+    let is_there = |key: &&SigningKeyRecord| !matches!(key.state, KeyState::Revoked { .. });
+    let mut keys: Vec<&SigningKeyRecord> = server.keys.iter().filter(is_there).collect();
     keys.sort_by_key(order);
     keys.into_iter().map(|key| shown(context, key)).collect()
 }
@@ -81,9 +83,9 @@ fn all(context: &Context, server: &Server) -> Value {
 /// A JWK with Okta's members besides. The private part is nowhere near.
 fn shown(context: &Context, key: &SigningKeyRecord) -> Value {
     let status = match key.state {
-        KeyState::Signing { .. } => "ACTIVE",
-        KeyState::Published { .. } => "NEXT",
-        KeyState::Retired { .. } => "EXPIRED",
+        KeyState::Active { .. } => "ACTIVE",
+        KeyState::Pending { .. } => "NEXT",
+        KeyState::Retiring { .. } | KeyState::Revoked { .. } => "EXPIRED",
     };
     let mut shown = match &key.public_jwk {
         Value::Object(jwk) => jwk.clone(),
