@@ -47,7 +47,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         entropy: entropy.clone(),
         sealing_key: sealing_key.clone(),
         back_channel: Some(Arc::new(OverHttps::to_tell(parts.logout_reach)?)),
-        settings: parts.settings,
+        settings: parts.settings.clone(),
         fetch: Some(Arc::new(OverHttps::to_fetch(parts.fetch_reach)?)),
         mutual_tls: parts.mutual_tls,
     })
@@ -60,6 +60,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         clock,
         entropy,
         sealing_key,
+        sign_in: parts.settings.sign_in,
         provider: Arc::new(NextDoor(provider.clone())),
     });
     Ok((provider, api))

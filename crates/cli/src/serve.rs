@@ -8,6 +8,7 @@ mod metrics;
 mod mutual_tls;
 mod proxies;
 mod settings;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
-use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, RotationSchedule, Store};
+use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, RotationSchedule, SignInRules, Store};
 use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
 use kubesso_provider::Settings;
 use serde::Deserialize;
@@ -80,6 +81,15 @@ struct Config {
     /// How long `/readyz` says no before the listeners close.
     #[serde(default = "five")]
     drain_seconds: u16,
+    /// What a password must be like.
+    #[serde(default)]
+    password: sign_in::Passwords,
+    /// How wrong passwords slow a login down.
+    #[serde(default)]
+    lockout: sign_in::Lockout,
+    /// When browsers' sessions end.
+    #[serde(default)]
+    sessions: sign_in::Sessions,
     /// When signing keys are exchanged.
     #[serde(default)]
     key_rotation: KeyRotation,
@@ -223,6 +233,7 @@ impl Config {
         config.master_key.source()?;
         config.check_mutual_tls()?;
         config.key_rotation.schedule()?;
+        sign_in::rules(config.password, config.lockout, config.sessions)?;
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -328,6 +339,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
         tasks.spawn(metrics.clone().probe(database.store(), shutdown.clone()));
     }
+    for danger in sign_in::dangers(&config.sign_in_rules()) {
+        eprintln!("DANGER: {danger}");
+    }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
     eprintln!("kubesso serves {} on {}", config.base_url, addresses(&config.listen));
@@ -402,9 +416,14 @@ impl Config {
         }
     }
 
+    /// What is asked of those who sign in. The configuration was checked.
+    fn sign_in_rules(&self) -> SignInRules {
+        sign_in::rules(self.password, self.lockout, self.sessions).unwrap_or_default()
+    }
+
     /// What the provider goes by. The configuration was checked.
     fn provider_settings(&self) -> Settings {
-        Settings { rotation: self.key_rotation.schedule().unwrap_or_default() }
+        Settings { rotation: self.key_rotation.schedule().unwrap_or_default(), sign_in: self.sign_in_rules() }
     }
 
     /// Where the master key is, if it says so.

@@ -64,6 +64,7 @@ mod seal;
 mod secret;
 mod seed;
 mod session;
+mod sign_in_rules;
 mod signing_key;
 mod single_use;
 mod snapshot;
@@ -127,6 +128,7 @@ pub use secret::{
 };
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Assurance, Session, SessionLifetime, SessionOrigin};
+pub use sign_in_rules::SignInRules;
 pub use signing_key::{KeyState, KeyStep, RotationSchedule, SigningKeyRecord, WantedAlgorithms};
 pub use single_use::SingleUse;
 pub use snapshot::{Configuration, Revision, Server, Snapshot};

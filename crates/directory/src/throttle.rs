@@ -104,6 +104,12 @@ impl ThrottleRule {
     pub const NETWORK: Self = Self { free: 50, ..Self::LOGIN };
 }
 
+impl Default for ThrottleRule {
+    fn default() -> Self {
+        Self::LOGIN
+    }
+}
+
 /// The attempts under one key since the last success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttle {

@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::PasswordHasher;
-use kubesso_directory::{SealingKey, Store};
+use kubesso_directory::{SealingKey, SignInRules, Store};
 use url::Url;
 
 use crate::context::{Context, Parts};
@@ -29,6 +29,8 @@ pub struct ManagementConfig {
     pub entropy: Arc<dyn Entropy>,
     /// Seals client secrets and access tokens.
     pub sealing_key: SealingKey,
+    /// What is asked of those who sign in.
+    pub sign_in: SignInRules,
     /// The provider next door.
     pub provider: Arc<dyn ProviderPort>,
 }
@@ -52,6 +54,7 @@ impl ManagementApi {
                 sealing_key: config.sealing_key,
                 provider: config.provider,
                 password_hasher: PasswordHasher::default(),
+                sign_in: config.sign_in,
             }),
         }
     }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use kubesso_ambient::{Clock, Entropy};
-use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
+use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
-    Batch, Change, Expectation, OtherMasterKey, SealingKey, SingleUse, Snapshot, Store, StoreError,
+    Batch, Change, Expectation, OtherMasterKey, SealingKey, SignInRules, SingleUse, Snapshot, Store,
+    StoreError,
 };
 use kubesso_token::JtiMemory;
 use tokio::sync::{Mutex, Semaphore};
@@ -44,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) sealing_key: SealingKey,
     pub(crate) provider: Arc<dyn ProviderPort>,
     pub(crate) password_hasher: PasswordHasher,
-    pub(crate) password_policy: PasswordPolicy,
+    pub(crate) sign_in: SignInRules,
     /// Hashing takes memory and a processor: so many at once.
     pub(crate) hashing: Semaphore,
     pub(crate) rate_limit: RateLimit,
@@ -66,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) sealing_key: SealingKey,
     pub(crate) provider: Arc<dyn ProviderPort>,
     pub(crate) password_hasher: PasswordHasher,
+    pub(crate) sign_in: SignInRules,
 }
 
 impl Context {
@@ -81,7 +83,7 @@ impl Context {
             sealing_key: parts.sealing_key,
             provider: parts.provider,
             password_hasher: parts.password_hasher,
-            password_policy: PasswordPolicy::default(),
+            sign_in: parts.sign_in,
             hashing: Semaphore::new(at_once),
             rate_limit: RateLimit::default(),
             used: JtiMemory::default(),

@@ -57,6 +57,7 @@
 //!     clock: Arc::new(SystemClock),
 //!     entropy: Arc::new(OsEntropy),
 //!     sealing_key,
+//!     sign_in: kubesso_directory::SignInRules::default(),
 //!     provider: Arc::new(NoProvider),
 //! });
 //! let answer = api.router().oneshot(Request::get("/api/v1/groups").body(Body::empty())?).await?;

@@ -26,6 +26,8 @@ pub(crate) const CONSENT_END: &str = "app.oauth2.as.consent.revoke";
 pub(crate) const GUESSED_AT: &str = "user.account.lock";
 /// An application could not be told that a session ended.
 pub(crate) const LOGOUT_NOT_TOLD: &str = "app.oauth2.as.backchannel_logout";
+/// In Okta's words.
+const PASSWORD_EXPIRED: &str = "user.account.expire_password";
 /// Somebody chose a password.
 pub(crate) const PASSWORD: &str = "user.account.update_password";
 
@@ -68,6 +70,13 @@ pub(crate) fn guessed_at(context: &Context, user: &UserId, address: ClientAddres
     let mut event = AuditEvent { actor: "system".to_owned(), outcome: Outcome::Failure, ..event };
     event.details.insert("address".to_owned(), address.to_string().into());
     Change::Audit(event)
+}
+
+/// That the password of `user` has been good for as long as it may.
+pub(crate) fn password_too_old(context: &Context, user: &UserId) -> Change {
+    let message = "The password is older than the policy allows: another one must be chosen";
+    let event = success(context, PASSWORD_EXPIRED, user, user.to_string(), message);
+    Change::Audit(AuditEvent { actor: "system".to_owned(), ..event })
 }
 
 fn success(context: &Context, event_type: &str, actor: &UserId, target: String, message: &str) -> AuditEvent {

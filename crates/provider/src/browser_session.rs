@@ -41,7 +41,7 @@ impl BrowserSession {
         }
         let value = SessionToken::generate(&*context.entropy);
         let id = SessionId::generate(&*context.entropy);
-        let session = Session::begin(id, value.hash(), user, amr, context.session_lifetime, context.now())
+        let session = Session::begin(id, value.hash(), user, amr, context.sign_in.sessions, context.now())
             .with_origin(origin);
         context.store.begin_session(&session).await?;
         Ok((session, jar.add(cookies::host_cookie(SESSION, value.expose().to_owned()))))

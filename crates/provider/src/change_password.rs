@@ -93,7 +93,7 @@ pub(crate) async fn change(
     let chosen = user.clone().password_chosen(now).unwrap_or(User { last_updated: now, ..user });
     let changes = vec![
         Change::PutUser(chosen),
-        Change::KeepOldPassword(id.clone(), context.password_policy.remembered()),
+        Change::KeepOldPassword(id.clone(), context.sign_in.passwords.remembered()),
         Change::SetPassword(id.clone(), hash),
         Change::EndOtherSessions(id.clone(), found.session.id.clone()),
         Change::EndGrants(id.clone()),

@@ -12,8 +12,8 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, ThrottleKey, ThrottleRule,
-    TokenHash, User, UserStatus,
+    Attempt, Batch, Change, Expectation, OneTimePurpose, OneTimeToken, StoreError, ThrottleKey, TokenHash,
+    User, UserStatus,
 };
 use tracing::Instrument as _;
 
@@ -149,7 +149,7 @@ pub(crate) async fn acceptable(
     user: &User,
     typed: &Typed<'_>,
 ) -> Result<Result<PasswordHash, Problem>, CheckError> {
-    let (store, policy) = (&context.store, context.password_policy);
+    let (store, policy) = (&context.store, context.sign_in.passwords);
     let (password, login) = (Password::new(typed.password), user.profile.login.clone());
     let judged = password.clone();
     match context.hashing.run(move || policy.check(&judged, &login)).await? {
@@ -161,7 +161,7 @@ pub(crate) async fn acceptable(
         return Ok(Err(Problem::Different));
     }
     let tries = ThrottleKey::new_password(&user.id);
-    if let Attempt::Wait { until } = store.attempt(&tries, &ThrottleRule::LOGIN, context.now()).await? {
+    if let Attempt::Wait { until } = store.attempt(&tries, &context.sign_in.lockout, context.now()).await? {
         return Ok(Err(Problem::TooEarly(until.duration_since(context.now()))));
     }
     let present = store.password_hash(&user.id).await?;
@@ -216,7 +216,7 @@ fn changes(context: &Context, was: UserStatus, chosen: &User, hash: &PasswordHas
     let id = &chosen.id;
     let mut changes = vec![
         Change::PutUser(chosen.clone()),
-        Change::KeepOldPassword(id.clone(), context.password_policy.remembered()),
+        Change::KeepOldPassword(id.clone(), context.sign_in.passwords.remembered()),
         Change::SetPassword(id.clone(), hash.clone()),
         Change::EndSessions(id.clone()),
         Change::EndGrants(id.clone()),

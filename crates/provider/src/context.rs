@@ -11,9 +11,9 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock, Entropy};
-use kubesso_directory::password::{PasswordHasher, PasswordPolicy};
+use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
-    Application, AuthorizationServerId, RotationSchedule, SealingKey, Server, SessionLifetime, SingleUse,
+    Application, AuthorizationServerId, RotationSchedule, SealingKey, Server, SignInRules, SingleUse,
     Snapshot, Store, StoreError,
 };
 use kubesso_token::{JtiMemory, SigningKey};
@@ -50,10 +50,9 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) sealing_key: SealingKey,
-    pub(crate) session_lifetime: SessionLifetime,
+    pub(crate) sign_in: SignInRules,
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
-    pub(crate) password_policy: PasswordPolicy,
     pub(crate) hashing: HashingThreads,
     pub(crate) polls: Polls,
     pub(crate) spare_key: SpareKey,
@@ -86,7 +85,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) sealing_key: SealingKey,
-    pub(crate) session_lifetime: SessionLifetime,
+    pub(crate) sign_in: SignInRules,
     pub(crate) rotation: RotationSchedule,
     pub(crate) password_hasher: PasswordHasher,
     pub(crate) back_channel: Option<Arc<dyn BackChannel>>,
@@ -103,10 +102,9 @@ impl Context {
             clock: parts.clock,
             entropy: parts.entropy,
             sealing_key: parts.sealing_key,
-            session_lifetime: parts.session_lifetime,
+            sign_in: parts.sign_in,
             rotation: parts.rotation,
             password_hasher: parts.password_hasher,
-            password_policy: PasswordPolicy::default(),
             hashing: HashingThreads::new(at_once),
             polls: Polls::default(),
             spare_key: SpareKey::default(),

@@ -10,8 +10,8 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use kubesso_directory::password::{Password, PasswordError, PasswordHash, Verification};
 use kubesso_directory::{
-    Attempt, Batch, Change, Login, NOTED_AT, Person, StoreError, ThrottleKey, ThrottleRule, User, UserId,
-    UserStatus,
+    Attempt, Batch, Change, Expectation, Login, NOTED_AT, Person, StoreError, ThrottleKey, ThrottleRule,
+    User, UserId, UserStatus,
 };
 use tokio::task::JoinError;
 use tracing::Instrument as _;
@@ -167,6 +167,10 @@ async fn try_password(
     };
     // Read after the password was checked, which takes a while.
     let Some(person) = store.person(&user.id).await? else { return Ok(Err(Denied::WrongPassword)) };
+    let person = match expire_by_age(context, &person.user).await? {
+        Some(expired) => Person { user: expired, ..person },
+        None => person,
+    };
     let proved = match person.user.status {
         UserStatus::PasswordExpired => Proved::MustChoose(person),
         status if status.may_sign_in() => Proved::MaySignIn(person),
@@ -174,6 +178,25 @@ async fn try_password(
     };
     attempts.forgive(context).await?;
     Ok(Ok(proved))
+}
+
+/// Whoever signs in by a password that is too old must choose another one first: the person as it is then.
+async fn expire_by_age(context: &Context, user: &User) -> Result<Option<User>, StoreError> {
+    let (policy, now) = (context.sign_in.passwords, context.now());
+    let set = user.password_changed.unwrap_or(user.created);
+    if user.status != UserStatus::Active || !policy.is_too_old(set, now) {
+        return Ok(None);
+    }
+    let Ok(expired) = user.clone().expire_password(now) else { return Ok(None) };
+    let entry = audit::password_too_old(context, &user.id);
+    let changes = vec![Change::PutUser(expired.clone()), entry];
+    let batch = Batch::new(now, changes).expecting(Expectation::User(user.id.clone(), user.last_updated));
+    match context.store.commit(batch).await {
+        Ok(_) => Ok(Some(expired)),
+        // Somebody changed the person at this moment: the next sign-in sees to it.
+        Err(StoreError::Stale) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes down that somebody guesses at an account, once in a row of failures. The answer does not wait for it: the time
@@ -213,7 +236,7 @@ impl Attempts {
         {
             return Ok(wait);
         }
-        let attempt = store.attempt(&self.login, &ThrottleRule::LOGIN, now).await?;
+        let attempt = store.attempt(&self.login, &context.sign_in.lockout, now).await?;
         if let (Attempt::Wait { .. }, Some(network)) = (attempt, &self.network) {
             // No password was looked at.
             store.take_back_attempts(network, 1).await?;

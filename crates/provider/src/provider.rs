@@ -7,7 +7,7 @@ use axum::Router;
 use kubesso_ambient::{Clock, Entropy};
 use kubesso_directory::password::PasswordHasher;
 use kubesso_directory::{
-    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SessionLifetime, Store, StoreError,
+    AuthorizationServerId, Purged, RotationSchedule, SealingKey, SignInRules, Store, StoreError,
 };
 use url::Url;
 
@@ -49,6 +49,8 @@ pub struct ProviderConfig {
 pub struct Settings {
     /// When signing keys are exchanged.
     pub rotation: RotationSchedule,
+    /// What is asked of those who sign in.
+    pub sign_in: SignInRules,
 }
 
 /// Why there is no provider.
@@ -95,7 +97,7 @@ impl Provider {
             clock: config.clock,
             entropy: config.entropy,
             sealing_key: config.sealing_key,
-            session_lifetime: SessionLifetime::default(),
+            sign_in: config.settings.sign_in,
             rotation: config.settings.rotation,
             password_hasher: PasswordHasher::default(),
             back_channel: config.back_channel,

@@ -41,6 +41,8 @@ pub(super) async fn check(config: &Config) -> Findings {
     if let Err(error) = config.vouching() {
         findings.problems.push(error.to_string());
     }
+    let dangers = super::sign_in::dangers(&config.sign_in_rules());
+    findings.notes.extend(dangers.into_iter().map(|danger| format!("DANGER: {danger}")));
     let holder = findings.data_directory(config).await;
     if let Some(Sink::File(path)) = &config.audit_log {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -5,6 +5,7 @@
 //! knows their usual disguises: it is kept up, asks no service, and says why in words. A score of 2 is asked for: a
 //! million guesses at least, of which the sign-in page lets some sixty an hour through.
 
+use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 use zxcvbn::feedback::Feedback;
 use zxcvbn::{Score, zxcvbn};
@@ -24,12 +25,14 @@ pub struct PasswordPolicy {
     pub refuses_guessable: bool,
     /// So many of the last passwords are not taken again, the present one among them.
     pub history: u32,
+    /// How long a password is good; `None`: for ever, as NIST SP 800-63B asks.
+    pub max_age: Option<SignedDuration>,
 }
 
 impl Default for PasswordPolicy {
     /// Eight characters, nothing that is guessed first, none of the last five.
     fn default() -> Self {
-        Self { shortest: 8, refuses_guessable: true, history: 5 }
+        Self { shortest: 8, refuses_guessable: true, history: 5, max_age: None }
     }
 }
 
@@ -115,6 +118,11 @@ impl PasswordPolicy {
         let name = name_part(login).map(|name| format!(", and without “{name}” in it")).unwrap_or_default();
         let guessable = if self.refuses_guessable { ", not easy to guess" } else { "" };
         format!("At least {} characters and at most {LONGEST} bytes{guessable}{name}.", self.shortest)
+    }
+
+    /// Whether a password that was set at `set` has been good for as long as it may.
+    pub fn is_too_old(&self, set: Timestamp, now: Timestamp) -> bool {
+        self.max_age.is_some_and(|most| now.duration_since(set) >= most)
     }
 
     /// How many of the passwords before the present one must be remembered.

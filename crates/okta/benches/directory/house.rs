@@ -51,6 +51,7 @@ impl House {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             sealing_key,
+            sign_in: kubesso_directory::SignInRules::default(),
             provider: keys.clone(),
         });
         let value = ApiTokenValue::generate(&OsEntropy);

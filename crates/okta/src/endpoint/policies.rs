@@ -6,7 +6,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{any, get};
-use kubesso_directory::{Access, Resource, SessionLifetime, ThrottleRule};
+use kubesso_directory::{Access, Resource};
 use serde_json::{Value, json};
 
 use crate::authentication::Caller;
@@ -112,15 +112,17 @@ fn policy(context: &Context, id: &str) -> Value {
         ACCESS_POLICY => ("ACCESS_POLICY", "Any one factor", Value::Null),
         SIGN_ON_POLICY => ("OKTA_SIGN_ON", "Default Policy", Value::Null),
         _ => {
-            let lockout = ThrottleRule::LOGIN;
+            let (passwords, lockout) = (context.sign_in.passwords, context.sign_in.lockout);
             let settings = json!({
                 "password": {
                     "complexity": {
-                        "minLength": context.password_policy.shortest,
+                        "minLength": passwords.shortest,
                         "excludeUsername": true,
-                        "dictionary": { "common": { "exclude": context.password_policy.refuses_guessable } },
+                        "dictionary": { "common": { "exclude": passwords.refuses_guessable } },
                     },
-                    "age": { "maxAgeDays": 0, "historyCount": context.password_policy.history },
+                    "age": { "maxAgeDays": passwords.max_age.map_or(0, |age| age.as_hours() / 24),
+                        "historyCount": passwords.history,
+                    },
                     "lockout": {
                         "maxAttempts": lockout.free,
                         "autoUnlockMinutes": lockout.forgotten_after.as_mins(),
@@ -165,7 +167,7 @@ fn rule(context: &Context, policy: &str) -> Value {
             json!({ "appSignOn": { "access": "ALLOW", "verificationMethod": { "factorMode": "1FA", "type": "ASSURANCE" } } }),
         ),
         SIGN_ON_POLICY => {
-            let session = SessionLifetime::default();
+            let session = context.sign_in.sessions;
             let actions = json!({
                 "signon": {
                     "access": "ALLOW",

@@ -90,6 +90,7 @@ impl Org {
             clock: clock.clone(),
             entropy: entropy.clone(),
             sealing_key,
+            sign_in: kubesso_directory::SignInRules::default(),
             provider: provider.clone(),
         });
         let router = api.router();

@@ -6,7 +6,9 @@ use kubesso_directory::{
     Change, GrantType, OneTimePurpose, OneTimeToken, OneTimeTokenValue, User, UserStatus,
 };
 
-use crate::house::{Answer, Browser, House, ISSUER, PASSWORD, SCOPE, Tokens, form, user, user_id};
+use kubesso_provider::Settings;
+
+use crate::house::{Answer, Browser, House, ISSUER, PASSWORD, SCOPE, Tokens, World, form, user, user_id};
 
 const PATH: &str = "/sign-in/password";
 const ANOTHER: &str = "a better battery";
@@ -194,4 +196,25 @@ async fn an_administrators_link_gives_way_to_the_step() {
     let page = question(&house, &mut browser).await;
     browser.get(&link).await.expect(StatusCode::GONE);
     choose(&mut browser, &page, ANOTHER, ANOTHER).await.expect(StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_password_that_is_older_than_the_policy_allows_must_be_changed_at_the_sign_in() {
+    let mut settings = Settings::default();
+    settings.sign_in.passwords.max_age = Some(SignedDuration::from_hours(24 * 90));
+    let house = House::with(World { settings, ..World::default() }).await;
+    house.sign_in("dev@example.com").await;
+    house.advance(SignedDuration::from_hours(24 * 90));
+    let mut browser = house.browser();
+    let answer = browser.sign_in(&house.authorize(&[]), "dev@example.com", "wrong").await;
+    assert_eq!(answer.returned("code"), None);
+    let person = house.store.user(&user_id("dev")).await.unwrap().unwrap();
+    assert_eq!(person.status, UserStatus::Active, "only whoever knows it learns that it is too old");
+    let answer = browser.sign_in(&house.authorize(&[]), "dev@example.com", PASSWORD).await;
+    assert_eq!(answer.returned("code"), None, "{}", answer.body);
+    assert!(answer.body.contains("expired"), "{}", answer.body);
+    let person = house.store.user(&user_id("dev")).await.unwrap().unwrap();
+    assert_eq!(person.status, UserStatus::PasswordExpired);
+    let trail = house.store.audit_events(10).await.unwrap();
+    assert!(trail.iter().any(|event| event.event_type == "user.account.expire_password"), "{trail:?}");
 }

@@ -112,6 +112,7 @@ pub(crate) struct World {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) hasher: PasswordHasher,
     pub(crate) mutual_tls: Option<MutualTls>,
+    pub(crate) settings: Settings,
 }
 
 impl Default for World {
@@ -122,6 +123,7 @@ impl Default for World {
             lifetimes: Lifetimes::default(),
             hasher: PasswordHasher::default(),
             mutual_tls: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -158,7 +160,7 @@ impl House {
             entropy: entropy.clone(),
             sealing_key: sealing_key.clone(),
             back_channel: Some(told.clone()),
-            settings: Settings::default(),
+            settings: world.settings.clone(),
             fetch: Some(web.clone()),
             mutual_tls: world.mutual_tls,
         })

@@ -7,9 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http::StatusCode;
 use kubesso_directory::password::{Password, PasswordHash, PasswordRuleError, Verification};
-use kubesso_directory::{
-    Access, Attempt, Change, Login, Resource, ThrottleKey, ThrottleRule, User, UserStatus,
-};
+use kubesso_directory::{Access, Attempt, Change, Login, Resource, ThrottleKey, User, UserStatus};
 use kubesso_directory::{ImportedHash, ImportedHashError};
 use serde_json::{Map, Value, json};
 
@@ -98,7 +96,7 @@ impl NewPassword {
 /// What is written when a user gets a password: whoever was signed in with the old one is signed out.
 pub(super) fn set(context: &Context, caller: &Caller, user: &User, hash: PasswordHash) -> [Change; 6] {
     [
-        Change::KeepOldPassword(user.id.clone(), context.password_policy.remembered()),
+        Change::KeepOldPassword(user.id.clone(), context.sign_in.passwords.remembered()),
         Change::SetPassword(user.id.clone(), hash),
         Change::EndSessions(user.id.clone()),
         Change::EndGrants(user.id.clone()),
@@ -125,7 +123,7 @@ async fn hash_of_none_of(
     before: Vec<PasswordHash>,
 ) -> Result<PasswordHash, ApiError> {
     let (hasher, entropy, policy) =
-        (context.password_hasher.clone(), context.entropy.clone(), context.password_policy);
+        (context.password_hasher.clone(), context.entropy.clone(), context.sign_in.passwords);
     let (password, login) = (password.clone(), login.clone());
     let work = move || {
         policy.check(&password, &login)?;
@@ -182,7 +180,7 @@ async fn change_password(
     if new == old {
         return Err(ApiError::invalid("newPassword", "The new password is the old one"));
     }
-    let before = context.store.old_passwords(&user.id, context.password_policy.remembered()).await?;
+    let before = context.store.old_passwords(&user.id, context.sign_in.passwords.remembered()).await?;
     let hash = hash_of_none_of(&context, &new, &user.profile.login, before).await?;
     let user = change(&context, &caller, &user.id, |before| {
         if !matches!(before.status, UserStatus::Active | UserStatus::PasswordExpired | UserStatus::Staged) {
@@ -200,7 +198,7 @@ async fn change_password(
 /// Whoever guesses old passwords is slowed down as at sign-in.
 async fn throttle(context: &Context, user: &User) -> Result<(), ApiError> {
     let key = ThrottleKey::login(user.profile.login.as_str());
-    let attempt = context.store.attempt(&key, &ThrottleRule::LOGIN, context.now()).await?;
+    let attempt = context.store.attempt(&key, &context.sign_in.lockout, context.now()).await?;
     match attempt {
         Attempt::Allowed { .. } => Ok(()),
         Attempt::Wait { until } => {
