@@ -40,7 +40,7 @@ use crate::master_key::{MasterKeySetting, Source};
 use crate::over_https::Reach;
 use crate::provider_server;
 use crate::up::{interrupted, people};
-use certificates::show_renewed_certificates;
+use certificates::{mind_hangups, show_renewed_certificates};
 use health::Health;
 use metrics::Metrics;
 pub(crate) use proxies::Proxies;
@@ -259,6 +259,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         println!("{}", findings.screen(&config));
         return Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    mind_hangups();
     let directory = DataDirectory::open(&config.data_dir).map_err(|e| CommandError::new(e.to_string()))?;
     let tls = ServerTls::new(&config.tls.read()?, ClientAuthentication::None)
         .map_err(|e| CommandError::because("TLS cannot be set up", &e))?;
@@ -282,6 +283,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         Database::open(directory.root(), config.database_url()?.as_ref(), config.master_key()?).await?;
     if config.begin_with == BeginWith::Tutorial {
         create_registration(&*database).await?;
+    }
+    for danger in sign_in::dangers(&config.sign_in_rules()) {
+        eprintln!("DANGER: {danger}");
     }
     let (provider, api) = management::start(management::Parts {
         base_url: config.base_url.clone(),
@@ -338,9 +342,6 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         let router = metrics.router().merge(health.router());
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
         tasks.spawn(metrics.clone().probe(database.store(), shutdown.clone()));
-    }
-    for danger in sign_in::dangers(&config.sign_in_rules()) {
-        eprintln!("DANGER: {danger}");
     }
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));

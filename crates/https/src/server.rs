@@ -1,5 +1,6 @@
 //! Serving an axum router over TLS.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Version};
 use hyper::body::Incoming;
 use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,7 +17,7 @@ use hyper_util::server::conn::auto;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +45,10 @@ pub struct Limits {
     pub handshake: Duration,
     /// For the head of an HTTP/1.1 request, idle time before it included.
     pub request_head: Duration,
-    /// How long an ending server waits for requests under way.
+    /// How long an ending server goes on taking requests on connections that it has: whoever is about to send one gets an
+    /// answer, and with it the word that the connection ends.
+    pub farewell: Duration,
+    /// How long an ending server waits for requests under way, the farewell included.
     pub drain: Duration,
 }
 
@@ -52,7 +58,8 @@ impl Default for Limits {
             connections: 4096,
             handshake: Duration::from_secs(10),
             request_head: Duration::from_mins(1),
-            drain: Duration::from_secs(3),
+            farewell: Duration::from_secs(1),
+            drain: Duration::from_secs(4),
         }
     }
 }
@@ -102,6 +109,16 @@ async fn accept_until<F: Future<Output = ()> + Send + 'static>(
     let connections = TaskTracker::new();
     // Cancelled when the time for draining is over.
     let cut = CancellationToken::new();
+    let begin = |stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit| {
+        let (served, cut) = (serve_one(stream, peer, router.clone(), shutdown.clone()), cut.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = served => {}
+                () = cut.cancelled() => debug!(%peer, "cut at shutdown"),
+            }
+            drop(permit);
+        });
+    };
     loop {
         // Never closed, so that an error cannot come.
         let Ok(permit) = permits.clone().acquire_owned().await else { break };
@@ -118,21 +135,30 @@ async fn accept_until<F: Future<Output = ()> + Send + 'static>(
                 continue;
             }
         };
-        let (served, cut) = (serve_one(stream, peer, router.clone(), shutdown.clone()), cut.clone());
-        connections.spawn(async move {
-            tokio::select! {
-                () = served => {}
-                () = cut.cancelled() => debug!(%peer, "cut at shutdown"),
-            }
-            drop(permit);
-        });
+        begin(stream, peer, permit);
     }
-    drop(listener);
+    // Whoever stands in the listener's queue has connected, and would be cut off with it.
+    for (stream, peer) in queued(listener) {
+        let Ok(permit) = permits.clone().try_acquire_owned() else { break };
+        begin(stream, peer, permit);
+    }
     connections.close();
     if timeout(limits.drain, connections.wait()).await.is_err() {
         cut.cancel();
         connections.wait().await;
     }
+}
+
+/// The connections that wait to be accepted; the listener is closed then.
+fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut queued = Vec::new();
+    let Ok(listener) = listener.into_std() else { return queued };
+    while let Ok((stream, peer)) = listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            queued.push((stream, peer));
+        }
+    }
+    queued
 }
 
 async fn serve_connection(
@@ -167,11 +193,21 @@ async fn serve_requests(
     shutdown: CancellationToken,
     limits: Limits,
 ) {
+    let ending = shutdown.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
         request.extensions_mut().insert(certificates.clone());
-        router.clone().oneshot(request)
+        let (is_http1, ending) = (request.version() < Version::HTTP_2, ending.clone());
+        let answered = router.clone().oneshot(request);
+        async move {
+            let mut response = answered.await?;
+            // HTTP/2 has a frame for it (GOAWAY).
+            if is_http1 && ending.is_cancelled() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.request_head);
@@ -183,7 +219,7 @@ async fn serve_requests(
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = farewell(&shutdown, limits) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -191,6 +227,13 @@ async fn serve_requests(
     if let Err(error) = ended {
         debug!(%peer, %error, "connection ended");
     }
+}
+
+/// Until the server ends and has said so. Before, a connection must not be shut down: one without a request under way would
+/// be closed at once, and the request that is on its way over it would be lost.
+async fn farewell(shutdown: &CancellationToken, limits: Limits) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(limits.farewell).await;
 }
 
 #[cfg(test)]
@@ -282,6 +325,50 @@ mod tests {
         assert_eq!(with.get(&running.url).send().await.unwrap().text().await.unwrap(), "1");
         let without = trusting(&running);
         assert_eq!(without.get(&running.url).send().await.unwrap().text().await.unwrap(), "0");
+    }
+
+    #[tokio::test]
+    async fn an_ending_server_answers_on_the_connections_it_has_and_says_that_they_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        // The client is as slow as it likes: what it sends afterwards ends the farewell, not the clock.
+        let limits =
+            Limits { farewell: Duration::from_mins(1), drain: Duration::from_mins(2), ..Limits::default() };
+        let served = serve_dangerously_without_tls(listener, router, shutdown.clone(), limits);
+        let ended = tokio::spawn(served);
+        let client = reqwest::Client::builder().http1_only().build().unwrap();
+        let before = client.get(&url).send().await.unwrap();
+        assert_eq!(before.headers().get("connection"), None);
+        assert_eq!(before.text().await.unwrap(), "hello");
+        shutdown.cancel();
+        let after = client.get(&url).send().await.unwrap();
+        assert_eq!(after.headers()["connection"], "close");
+        assert_eq!(after.text().await.unwrap(), "hello");
+        ended.await.unwrap();
+        assert!(client.get(&url).send().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_stands_in_the_queue_when_the_server_ends_is_answered() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            waiting.push(stream);
+        }
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        serve_dangerously_without_tls(listener, router, shutdown, Limits::default()).await;
+        for mut stream in waiting {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -10,8 +10,8 @@ use tracing::{error, info};
 use super::Tls;
 use crate::error::CommandError;
 
-/// How often the certificate's files are looked at: renewed ones are shown without a restart.
-const CERTIFICATE_CHECK: Duration = Duration::from_mins(5);
+/// How often the certificate's files are looked at: renewed ones are shown without a restart. SIGHUP has them looked at now.
+const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
 
 impl Tls {
     pub(super) fn read(&self) -> Result<Identity, CommandError> {
@@ -23,12 +23,20 @@ impl Tls {
     }
 }
 
+/// From now on SIGHUP does not end the process.
+pub(super) fn mind_hangups() {
+    // What is registered once stays so.
+    drop(Hangups::new());
+}
+
 /// Looks at the files now and then, until `shutdown`.
 pub(super) async fn show_renewed_certificates(files: Tls, tls: ServerTls, shutdown: CancellationToken) {
     let mut shown = files.read().map(|identity| identity.chain_pem().to_owned()).unwrap_or_default();
+    let mut hangups = Hangups::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
+            () = hangups.next() => {}
             () = shutdown.cancelled() => return,
         }
         let identity = match files.read() {
@@ -49,5 +57,30 @@ pub(super) async fn show_renewed_certificates(files: Tls, tls: ServerTls, shutdo
                 error!(%error, "the renewed certificate cannot be used yet; the old one is shown on");
             }
         }
+    }
+}
+
+/// SIGHUP: look again.
+struct Hangups {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }

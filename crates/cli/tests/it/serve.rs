@@ -1,13 +1,14 @@
 //! `kubesso serve` from its first start.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kubesso_ambient::{Clock, SystemClock};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use kubesso_https::{Timeouts, Trust, client};
 use kubesso_store_postgres::testkit::Server;
 
-use crate::served::{answers, free_port, serve, tls};
+use crate::served::{Site, answers, free_port, serve, tls};
 use crate::{kubesso, text};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,4 +146,32 @@ async fn two_servers_on_one_database_act_as_one() {
         .unwrap();
     let found: serde_json::Value = found.json().await.unwrap();
     assert_eq!(found[0]["profile"]["name"], "k8s-ops", "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_shown_after_a_hangup_and_a_broken_one_is_not() {
+    let site = Site::new("");
+    let serving = site.serve().await;
+    let hang_up = || {
+        let sent = std::process::Command::new("kill").args(["-HUP", &serving.0.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    let by = async |authority: &CertificateAuthority| {
+        let trust = Trust::Only(authority.certificate_pem().to_owned());
+        let http = client(&trust, Timeouts::default()).unwrap();
+        http.get(site.url("/healthz")).send().await.is_ok()
+    };
+    let certificate = site.home.path().join("tls.crt");
+    std::fs::write(&certificate, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    hang_up();
+    assert!(by(&site.authority).await);
+    let renewed = CertificateAuthority::generate("renewed", SystemClock.now()).unwrap();
+    tls(site.home.path(), &renewed, "tls", &ServerNames::loopback());
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !by(&renewed).await {
+        assert!(Instant::now() < deadline, "the renewed certificate is not shown");
+        hang_up();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!by(&site.authority).await);
 }

@@ -218,7 +218,13 @@ impl Server {
     ) -> Self {
         let server = Self { shutdown: CancellationToken::new(), tasks: TaskTracker::new() };
         let router = Router::new().fallback(handle).with_state(Arc::new(gate));
-        let limits = Limits { connections: 64, drain: environment.pacing.farewell, ..Limits::default() };
+        // Whoever signed in has the page; kubectl does not wait for what the browser might still ask.
+        let limits = Limits {
+            connections: 64,
+            farewell: std::time::Duration::ZERO,
+            drain: environment.pacing.farewell,
+            ..Limits::default()
+        };
         for socket in sockets {
             let (router, shutdown, tls) = (router.clone(), server.shutdown.clone(), tls.cloned());
             server.tasks.spawn(async move {
