@@ -250,12 +250,21 @@ impl Batch {
 }
 
 /// A part of a list, in the order of ids.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Page<'a, Id> {
     /// The last id of the part before.
     pub after: Option<&'a Id>,
     /// How many at most.
     pub limit: u32,
+}
+
+// Also where an id itself is not `Copy`, which `derive` asks for.
+impl<Id> Copy for Page<'_, Id> {}
+
+impl<Id> Clone for Page<'_, Id> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<Id> Page<'_, Id> {

@@ -7,13 +7,15 @@ use kubesso_ambient::Entropy;
 use kubesso_directory::{Sealed, SealingKey};
 use kubesso_store_sql::Inspection;
 use kubesso_store_sql::master_key::{KeyError, MasterKey};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _, query, query_scalar};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, query, query_scalar};
 use tokio::time::sleep;
 
 use crate::PostgresStore;
+use crate::pool::Connections;
 use crate::retry::Retries;
 use crate::schema::{self, Mark};
+use crate::servers::Servers;
 
 /// How often to look again while others make the same table.
 const LOOKS: u32 = 20;
@@ -25,9 +27,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum ConnectError {
     /// Not a URL of a database. What is wrong is not told: a password may be in it.
     #[error(
-        "the database's URL cannot be read: write `postgres://user:password@host:5432/database?sslmode=verify-full`, with `%` and two digits for special characters in the password"
+        "the database's URL cannot be read: write `postgres://user:password@host:5432/database?sslmode=verify-full`, several hosts between commas, with `%` and two digits for special characters in the password"
     )]
     Url,
+    /// The URL asks for a server that is of no use.
+    #[error(
+        "`target_session_attrs` in the database's URL is not for kubesso, which needs a server that takes writes: leave it out, or say `read-write`"
+    )]
+    Attributes,
+    /// Nobody there takes writes.
+    #[error(
+        "the database {database} takes no writes: it is a standby, or set read-only; name the primary, or all servers between commas"
+    )]
+    ReadOnly {
+        /// Which.
+        database: String,
+    },
     /// No connection.
     #[error(
         "cannot connect to the database {database}: see that it runs, and that name, password and `sslmode` are right ({source})"
@@ -71,36 +86,26 @@ pub enum ConnectError {
     },
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, ConnectError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(ConnectError::Url);
-    }
-    let options: PgConnectOptions = url.parse().map_err(|_| ConnectError::Url)?;
-    Ok(options.disable_statement_logging().application_name("kubesso"))
-}
-
 pub(crate) async fn connect(
     url: &str,
     master_key: &MasterKey,
     entropy: &dyn Entropy,
 ) -> Result<(PostgresStore, SealingKey), ConnectError> {
-    let options = options(url)?;
-    let database = name(&options);
-    let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
+    let servers = Servers::parse(url)?;
+    let database = servers.name();
     // Not by the pool, which would try again and again and then say that time is over.
-    let mut connection = options.connect().await.map_err(unreachable)?;
+    let (mut connection, server) = servers.find().await?;
     let key = prepare(&mut connection, &database, master_key, entropy).await?;
-    let pool = PostgresStore::pool().connect_with(options).await.map_err(unreachable)?;
-    Ok((PostgresStore { pool, retries: Arc::new(Retries::new(entropy)) }, key))
+    let _ = connection.close().await;
+    let connections = Connections::new(servers, server);
+    Ok((PostgresStore { connections, retries: Arc::new(Retries::new(entropy)) }, key))
 }
 
 /// What [`connect`] would find, with the errors that it would give; nothing is made or changed.
 pub(crate) async fn inspect(url: &str, master_key: &MasterKey) -> Result<Inspection, ConnectError> {
-    let options = options(url)?;
-    let database = name(&options);
-    let unreachable = |source| ConnectError::Unreachable { database: database.clone(), source };
-    let mut connection = options.connect().await.map_err(unreachable)?;
-    let found = look(&mut connection, &database, master_key).await;
+    let servers = Servers::parse(url)?;
+    let (mut connection, _) = servers.find().await?;
+    let found = look(&mut connection, &servers.name(), master_key).await;
     let _ = connection.close().await;
     found
 }
@@ -126,15 +131,6 @@ async fn look(
 
 fn newer(database: &str, found: i64) -> ConnectError {
     ConnectError::Newer { database: database.to_owned(), found, known: schema::LATEST }
-}
-
-/// Which database, without user and password.
-fn name(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or(options.get_username());
-    match options.get_socket() {
-        Some(socket) => format!("`{database}` at `{}`", socket.display()),
-        None => format!("`{database}` at `{}:{}`", options.get_host(), options.get_port()),
-    }
 }
 
 async fn prepare(

@@ -14,10 +14,14 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction};
 
 use crate::PostgresStore;
 use crate::dialect::Ways;
+use crate::pool::{Doubt, is_of_the_server};
 
 /// Statements run on what it holds.
 #[derive(Debug)]
-pub struct On<C>(C);
+pub struct On<C> {
+    held: C,
+    doubt: Doubt,
+}
 
 /// A connection for one query.
 pub(crate) type Reading = On<PoolConnection<Postgres>>;
@@ -32,31 +36,42 @@ impl Database for PostgresStore {
     type Writing = Transacting;
 
     async fn read(&self) -> Result<Reading, StoreError> {
-        let given = self.pool.acquire().await.map_err(meaning);
-        given.map(On).map_err(database("give a connection to read"))
+        let given = self.connections.get(|pool| async move { pool.acquire().await }).await;
+        let held = given.map_err(meaning).map_err(database("give a connection to read"))?;
+        Ok(On { held, doubt: self.connections.doubt() })
     }
 
     async fn read_at_once(&self) -> Result<Transacting, StoreError> {
-        let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-        begun.map(On).map_err(meaning).map_err(database("begin to read"))
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(database("begin to read"))
     }
 
     async fn write(&self) -> Result<Transacting, StoreError> {
-        let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await;
-        begun.map(On).map_err(meaning).map_err(database("begin to write"))
+        self.begin("BEGIN ISOLATION LEVEL SERIALIZABLE").await.map_err(database("begin to write"))
     }
 
     async fn write_guarded(&self) -> Result<Transacting, StoreError> {
-        let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
-        begun.map(On).map_err(meaning).map_err(database("begin to write"))
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(database("begin to write"))
     }
 
+    /// When the server goes away meanwhile, nobody here knows whether it was made last: it is not begun again.
     async fn done(&self, transaction: Transacting) -> Result<(), StoreError> {
-        transaction.0.commit().await.map_err(meaning).map_err(database("commit"))
+        let On { held, doubt } = transaction;
+        let meant = |error| match meaning(error) {
+            lost if lost.kind() == ErrorKind::Lost => SqlError::other(lost),
+            error => error,
+        };
+        doubt.limit(held.commit()).await.map_err(meant).map_err(database("commit"))
     }
 
     async fn again(&self, error: &StoreError, failed: u32) -> bool {
         self.retries.again(error, failed).await
+    }
+}
+
+impl PostgresStore {
+    async fn begin(&self, how: &'static str) -> Result<Transacting, SqlError> {
+        let begun = self.connections.get(|pool| async move { pool.begin_with(how).await }).await;
+        Ok(On { held: begun.map_err(meaning)?, doubt: self.connections.doubt() })
     }
 }
 
@@ -67,12 +82,12 @@ impl<C: DerefMut<Target = PgConnection> + Send> Connection for On<C> {
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        let done = bound(statement).execute(&mut *self.0).await.map_err(meaning)?;
+        let done = self.doubt.limit(bound(statement).execute(&mut *self.held)).await.map_err(meaning)?;
         Ok(done.rows_affected())
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Record>, SqlError> {
-        let rows = bound(statement).fetch_all(&mut *self.0).await.map_err(meaning)?;
+        let rows = self.doubt.limit(bound(statement).fetch_all(&mut *self.held)).await.map_err(meaning)?;
         Ok(rows.into_iter().map(|row| Record(Box::new(Cells(row)))).collect())
     }
 }
@@ -110,6 +125,7 @@ pub(crate) fn meaning(error: sqlx::Error) -> SqlError {
         Some("23505") => ErrorKind::UniqueViolation,
         Some("23503") => ErrorKind::ForeignKeyViolation,
         Some("40001" | "40P01") => ErrorKind::Contention,
+        _ if is_of_the_server(&error) => ErrorKind::Lost,
         _ => ErrorKind::Other,
     };
     SqlError::new(kind, error)

@@ -29,34 +29,33 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kubesso_ambient::Entropy;
 use kubesso_directory::SealingKey;
 use kubesso_store_sql::Inspection;
 use kubesso_store_sql::master_key::MasterKey;
-use sqlx::postgres::{PgPool, PgPoolOptions};
 
 mod connect;
 mod connection;
 mod dialect;
+mod pool;
 mod retry;
 mod schema;
+mod servers;
+#[cfg(unix)]
+#[cfg(test)]
+mod silence;
 #[cfg(unix)]
 pub mod testkit;
 
 pub use connect::ConnectError;
+use pool::Connections;
 use retry::Retries;
-
-/// How many connections a replica has at most.
-const CONNECTIONS: u32 = 16;
-/// How long to wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
+    connections: Connections,
     retries: Arc<Retries>,
 }
 
@@ -91,20 +90,16 @@ impl PostgresStore {
         connect::inspect(url, master_key).await
     }
 
-    fn pool() -> PgPoolOptions {
-        PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE)
-    }
-
     /// Waits for what is under way and closes the connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 
 impl fmt::Debug for PostgresStore {
     /// Without the way to the database: a password is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("connections", &self.pool.size()).finish_non_exhaustive()
+        f.debug_struct("PostgresStore").field("connections", &self.connections.size()).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Beginning a transaction again that lost against another.
+//! Beginning a transaction again that lost against another, or its server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Retries {
     pub(crate) async fn again(&self, error: &StoreError, failed: u32) -> bool {
         let is_worth_it = match error {
             StoreError::Conflict { .. } => failed == 1,
-            error => SqlError::is_contention(error) && failed < TRIES,
+            error => SqlError::is_passing(error) && failed < TRIES,
         };
         if is_worth_it {
             sleep(self.pause(failed)).await;

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     ForeignKeyViolation,
     /// Others wrote at the same time: begin the transaction again.
     Contention,
+    /// The server went away: another may have taken its place. What was not made last is not there.
+    Lost,
     /// Anything else.
     Other,
 }
@@ -46,10 +48,12 @@ impl SqlError {
         self.kind
     }
 
-    /// Whether a store's error comes of others that wrote at the same time.
-    pub fn is_contention(error: &StoreError) -> bool {
+    /// Whether a store's error says that the same, begun again, may succeed: others wrote at the same time, or the
+    /// server went away.
+    pub fn is_passing(error: &StoreError) -> bool {
         let StoreError::Database { source, .. } = error else { return false };
-        source.downcast_ref::<Self>().is_some_and(|error| error.kind == ErrorKind::Contention)
+        let is_passing = |error: &Self| matches!(error.kind, ErrorKind::Contention | ErrorKind::Lost);
+        source.downcast_ref::<Self>().is_some_and(is_passing)
     }
 }
 

@@ -10,15 +10,15 @@ macro_rules! store_by_sql {
             #[$crate::async_trait]
             impl Store for $store {
                 async fn revision(&self) -> Result<Revision, StoreError> {
-                    $crate::work::revision(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::revision(connection))
                 }
 
                 async fn key_check(&self) -> Result<Sealed, StoreError> {
-                    $crate::work::key_check(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::key_check(connection))
                 }
 
                 async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-                    $crate::work::snapshot(&mut $crate::Database::read_at_once(self).await?).await
+                    $crate::read!(self, read_at_once, |connection| $crate::work::snapshot(connection))
                 }
 
                 async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
@@ -26,27 +26,27 @@ macro_rules! store_by_sql {
                 }
 
                 async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-                    $crate::work::user_by_id(&mut $crate::Database::read(self).await?, id).await
+                    $crate::read!(self, read, |connection| $crate::work::user_by_id(connection, id))
                 }
 
                 async fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
-                    $crate::work::user_by_login(&mut $crate::Database::read(self).await?, login).await
+                    $crate::read!(self, read, |connection| $crate::work::user_by_login(connection, login))
                 }
 
                 async fn person(&self, id: &UserId) -> Result<Option<Person>, StoreError> {
-                    $crate::work::person(&mut $crate::Database::read_at_once(self).await?, id).await
+                    $crate::read!(self, read_at_once, |connection| $crate::work::person(connection, id))
                 }
 
                 async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
-                    $crate::work::list_users(&mut $crate::Database::read(self).await?, page).await
+                    $crate::read!(self, read, |connection| $crate::work::list_users(connection, page))
                 }
 
                 async fn find_users(&self, query: &UserQuery<'_>) -> Result<Vec<User>, StoreError> {
-                    $crate::search::users(&mut $crate::Database::read(self).await?, query).await
+                    $crate::read!(self, read, |connection| $crate::search::users(connection, query))
                 }
 
                 async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError> {
-                    $crate::work::password_hash(&mut $crate::Database::read(self).await?, id).await
+                    $crate::read!(self, read, |connection| $crate::work::password_hash(connection, id))
                 }
 
                 async fn old_passwords(
@@ -54,7 +54,7 @@ macro_rules! store_by_sql {
                     id: &UserId,
                     limit: u32,
                 ) -> Result<Vec<PasswordHash>, StoreError> {
-                    $crate::work::old_passwords(&mut $crate::Database::read(self).await?, id, limit).await
+                    $crate::read!(self, read, |connection| $crate::work::old_passwords(connection, id, limit))
                 }
 
                 async fn consents(
@@ -62,34 +62,36 @@ macro_rules! store_by_sql {
                     user: &UserId,
                     application: Option<&ApplicationId>,
                 ) -> Result<Vec<ConsentGrant>, StoreError> {
-                    $crate::work::consents(&mut $crate::Database::read(self).await?, user, application).await
+                    $crate::read!(self, read, |connection| {
+                        $crate::work::consents(connection, user, application)
+                    })
                 }
 
                 async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
-                    $crate::work::group_by_id(&mut $crate::Database::read(self).await?, id).await
+                    $crate::read!(self, read, |connection| $crate::work::group_by_id(connection, id))
                 }
 
                 async fn group_by_name(&self, name: &GroupName) -> Result<Option<Group>, StoreError> {
-                    $crate::work::group_by_name(&mut $crate::Database::read(self).await?, name).await
+                    $crate::read!(self, read, |connection| $crate::work::group_by_name(connection, name))
                 }
 
                 async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError> {
-                    $crate::work::list_groups(&mut $crate::Database::read(self).await?, page).await
+                    $crate::read!(self, read, |connection| $crate::work::list_groups(connection, page))
                 }
 
                 async fn find_groups(&self, query: &GroupQuery<'_>) -> Result<Vec<Group>, StoreError> {
-                    $crate::search::groups(&mut $crate::Database::read(self).await?, query).await
+                    $crate::read!(self, read, |connection| $crate::search::groups(connection, query))
                 }
 
                 async fn group_rules(&self) -> Result<Vec<GroupRule>, StoreError> {
-                    $crate::work::group_rules(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::group_rules(connection))
                 }
 
                 async fn rule_memberships(
                     &self,
                     user: &UserId,
                 ) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError> {
-                    $crate::work::rule_memberships(&mut $crate::Database::read(self).await?, user).await
+                    $crate::read!(self, read, |connection| $crate::work::rule_memberships(connection, user))
                 }
 
                 async fn rule_members(
@@ -97,7 +99,7 @@ macro_rules! store_by_sql {
                     rule: &GroupRuleId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<(UserId, GroupId)>, StoreError> {
-                    $crate::work::rule_members(&mut $crate::Database::read(self).await?, rule, page).await
+                    $crate::read!(self, read, |connection| $crate::work::rule_members(connection, rule, page))
                 }
 
                 async fn members(
@@ -105,7 +107,7 @@ macro_rules! store_by_sql {
                     group: &GroupId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<User>, StoreError> {
-                    $crate::work::members(&mut $crate::Database::read(self).await?, group, page).await
+                    $crate::read!(self, read, |connection| $crate::work::members(connection, group, page))
                 }
 
                 async fn assigned_users(
@@ -113,8 +115,9 @@ macro_rules! store_by_sql {
                     application: &ApplicationId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<UserAssignment>, StoreError> {
-                    $crate::work::assigned_users(&mut $crate::Database::read(self).await?, application, page)
-                        .await
+                    $crate::read!(self, read, |connection| {
+                        $crate::work::assigned_users(connection, application, page)
+                    })
                 }
 
                 async fn user_assignment(
@@ -122,24 +125,25 @@ macro_rules! store_by_sql {
                     application: &ApplicationId,
                     user: &UserId,
                 ) -> Result<Option<UserAssignment>, StoreError> {
-                    $crate::work::user_assignment(&mut $crate::Database::read(self).await?, application, user)
-                        .await
+                    $crate::read!(self, read, |connection| {
+                        $crate::work::user_assignment(connection, application, user)
+                    })
                 }
 
                 async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError> {
-                    $crate::work::api_token(&mut $crate::Database::read(self).await?, hash).await
+                    $crate::read!(self, read, |connection| $crate::work::api_token(connection, hash))
                 }
 
                 async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
-                    $crate::work::api_tokens(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::api_tokens(connection))
                 }
 
                 async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError> {
-                    $crate::work::roles_of(&mut $crate::Database::read(self).await?, holder).await
+                    $crate::read!(self, read, |connection| $crate::work::roles_of(connection, holder))
                 }
 
                 async fn roles(&self) -> Result<Vec<RoleAssignment>, StoreError> {
-                    $crate::work::roles(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::roles(connection))
                 }
 
                 async fn take_one_time_token(
@@ -159,7 +163,9 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<OneTimeToken>, StoreError> {
-                    $crate::work::one_time_token(&mut $crate::Database::read(self).await?, hash, now).await
+                    $crate::read!(self, read, |connection| $crate::work::one_time_token(
+                        connection, hash, now
+                    ))
                 }
 
                 async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
@@ -179,11 +185,11 @@ macro_rules! store_by_sql {
                 }
 
                 async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-                    $crate::work::session_by_id(&mut $crate::Database::read(self).await?, id).await
+                    $crate::read!(self, read, |connection| $crate::work::session_by_id(connection, id))
                 }
 
                 async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
-                    $crate::work::sessions_of(&mut $crate::Database::read(self).await?, user).await
+                    $crate::read!(self, read, |connection| $crate::work::sessions_of(connection, user))
                 }
 
                 async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
@@ -199,7 +205,7 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<AuthorizationCode>, StoreError> {
-                    $crate::work::code(&mut $crate::Database::read(self).await?, hash, now).await
+                    $crate::read!(self, read, |connection| $crate::work::code(connection, hash, now))
                 }
 
                 async fn redeem_code(
@@ -224,7 +230,7 @@ macro_rules! store_by_sql {
                     &self,
                     user_code: &TokenHash,
                 ) -> Result<Option<DeviceDecision>, StoreError> {
-                    $crate::work::decision(&mut $crate::Database::read(self).await?, user_code).await
+                    $crate::read!(self, read, |connection| $crate::work::decision(connection, user_code))
                 }
 
                 async fn redeem_device_code(
@@ -249,11 +255,11 @@ macro_rules! store_by_sql {
                     &self,
                     token: &RefreshToken,
                 ) -> Result<Option<RefreshFamily>, StoreError> {
-                    $crate::work::refresh_family(&mut $crate::Database::read(self).await?, token).await
+                    $crate::read!(self, read, |connection| $crate::work::refresh_family(connection, token))
                 }
 
                 async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError> {
-                    $crate::work::families(&mut $crate::Database::read(self).await?, query).await
+                    $crate::read!(self, read, |connection| $crate::work::families(connection, query))
                 }
 
                 async fn rotate_refresh_token(
@@ -280,7 +286,7 @@ macro_rules! store_by_sql {
                 }
 
                 async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError> {
-                    $crate::work::has_ended(&mut $crate::Database::read(self).await?, grant).await
+                    $crate::read!(self, read, |connection| $crate::work::has_ended(connection, grant))
                 }
 
                 async fn use_once(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
@@ -288,11 +294,11 @@ macro_rules! store_by_sql {
                 }
 
                 async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
-                    $crate::work::was_used(&mut $crate::Database::read(self).await?, what, now).await
+                    $crate::read!(self, read, |connection| $crate::work::was_used(connection, what, now))
                 }
 
                 async fn next_logout_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
-                    $crate::work::next_due(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::next_due(connection))
                 }
 
                 async fn take_logout_deliveries(
@@ -348,14 +354,16 @@ macro_rules! store_by_sql {
                 }
 
                 async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
-                    $crate::search::latest_audit_events(&mut $crate::Database::read(self).await?, limit).await
+                    $crate::read!(self, read, |connection| $crate::search::latest_audit_events(
+                        connection, limit
+                    ))
                 }
 
                 async fn find_audit_events(
                     &self,
                     query: &AuditQuery<'_>,
                 ) -> Result<Vec<AuditEvent>, StoreError> {
-                    $crate::search::audit_events(&mut $crate::Database::read(self).await?, query).await
+                    $crate::read!(self, read, |connection| $crate::search::audit_events(connection, query))
                 }
 
                 async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError> {
@@ -364,6 +372,31 @@ macro_rules! store_by_sql {
             }
         };
     };
+}
+
+/// Something that only reads, begun again as long as the database says that this helps.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! read {
+    ($store:ident, $begin:ident, |$connection:ident| $work:expr) => {{
+        let mut failed = 0;
+        loop {
+            let outcome = {
+                let mut begun = $crate::Database::$begin($store).await?;
+                let $connection = &mut begun;
+                $work.await
+            };
+            match outcome {
+                Ok(value) => break Ok(value),
+                Err(error) => {
+                    failed += 1;
+                    if !$crate::Database::again($store, &error, failed).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
 }
 
 /// One transaction that writes, begun again as long as the database says that this helps.

@@ -98,8 +98,7 @@ async fn sign_ins_are_counted_by_outcome_and_come_from_where_a_trusted_proxy_say
             assert!(metrics.contains(line), "{line} is not in {metrics}");
         }
         let _ = serving.0.kill();
-        let mut log = String::new();
-        std::io::Read::read_to_string(&mut serving.0.stderr.take().unwrap(), &mut log).unwrap();
+        let log = serving.said();
         let refused = log.lines().find(|line| line.contains("wrong login or password")).unwrap().to_owned();
         assert!(refused.contains(address), "{trusted}: {refused}");
         said.push(refused);

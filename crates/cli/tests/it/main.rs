@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod command_line;
 mod doctor;
+mod failover;
 mod health;
 mod keys;
 mod master_key;

@@ -80,8 +80,7 @@ async fn a_server_on_an_empty_directory_has_what_a_cluster_is_pointed_at() {
     assert!(text(&again.stderr).contains("there is somebody with the login jo@example.com already"));
 
     let _ = serving.0.kill();
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut serving.0.stderr.take().unwrap(), &mut said).unwrap();
+    let said = serving.said();
     let issuer = said.lines().find_map(|line| line.trim().strip_prefix("issuer")).unwrap().trim();
     assert!(issuer.starts_with(&format!("https://localhost:{port}/oauth2/aus")), "{said}");
     assert!(said.lines().any(|line| line.trim().starts_with("client  0oa")), "{said}");

@@ -13,7 +13,14 @@ use kubesso_https::{Timeouts, Trust, client, client_with_redirects};
 use crate::kubesso;
 
 /// Ends the server whatever becomes of the test.
-pub(crate) struct Serving(pub(crate) Child);
+pub(crate) struct Serving(pub(crate) Child, PathBuf);
+
+impl Serving {
+    /// What it has said so far, on standard error.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.1).unwrap()
+    }
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -23,15 +30,19 @@ impl Drop for Serving {
 }
 
 pub(crate) fn serve(home: &Path, config: &Path) -> Serving {
+    static SERVERS: AtomicU32 = AtomicU32::new(0);
+    // Into a file: a pipe that nobody reads is full one day, and then the server stands still.
+    let said = home.join(format!("said-{}", SERVERS.fetch_add(1, Ordering::Relaxed)));
+    let file = std::fs::File::create(&said).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_kubesso"))
         .args(["serve", "--config"])
         .arg(config)
         .env_clear()
         .env("HOME", home)
         .stdin(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(file)
         .spawn();
-    Serving(child.unwrap())
+    Serving(child.unwrap(), said)
 }
 
 /// Writes a certificate for `names` and its key under `name`; the YAML that names them.
@@ -73,14 +84,19 @@ pub(crate) struct Site {
 impl Site {
     /// `more`: further lines of the configuration.
     pub(crate) fn new(more: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
         let authority = CertificateAuthority::generate("test", SystemClock.now()).unwrap();
+        let port = free_port();
+        Self::of(authority, port, &format!("https://localhost:{port}"), more)
+    }
+
+    /// One that answers for `base_url` at `port`.
+    pub(crate) fn of(authority: CertificateAuthority, port: u16, base_url: &str, more: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
         let tls = tls(home.path(), &authority, "tls", &ServerNames::loopback());
         let http = client(&Trust::Only(authority.certificate_pem().to_owned()), Timeouts::default()).unwrap();
-        let site = Self { home, port: free_port(), authority, http };
-        let port = site.port;
+        let site = Self { home, port, authority, http };
         let config = format!(
-            "base_url: https://localhost:{port}\nlisten: ['127.0.0.1:{port}']\ntls: {tls}\ndata_dir: {}\n{more}",
+            "base_url: {base_url}\nlisten: ['127.0.0.1:{port}']\ntls: {tls}\ndata_dir: {}\n{more}",
             site.data().display()
         );
         std::fs::write(site.config(), config).unwrap();
@@ -159,11 +175,13 @@ impl Site {
         answer["refresh_token"].as_str().map(str::to_owned)
     }
 
-    /// The code that the sign-in form gives for login and password. The browser says that it comes from 198.51.100.7.
+    /// The code that the sign-in form gives for login and password.
     async fn code(&self, client: &str, server: &str, login: &str, password: &str) -> Option<String> {
-        let trust = Trust::Only(self.authority.certificate_pem().to_owned());
-        let http =
-            client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
+        Some(self.sign_in(client, server, login, password).await?.0)
+    }
+
+    /// The address that asks for a code.
+    pub(crate) fn authorize_url(&self, client: &str, server: &str) -> reqwest::Url {
         let mut url: reqwest::Url = self.url(&format!("/oauth2/{server}/v1/authorize")).parse().unwrap();
         url.query_pairs_mut().extend_pairs([
             ("client_id", client),
@@ -173,27 +191,48 @@ impl Site {
             ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             ("code_challenge_method", "S256"),
         ]);
-        let shown = http.get(url).send().await.unwrap();
-        let cookies: Vec<_> = shown
-            .headers()
-            .get_all("set-cookie")
-            .iter()
-            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
-            .collect();
+        url
+    }
+
+    /// The code that the sign-in form gives for login and password, and the session's cookie. The browser says that it
+    /// comes from 198.51.100.7.
+    pub(crate) async fn sign_in(
+        &self,
+        client: &str,
+        server: &str,
+        login: &str,
+        password: &str,
+    ) -> Option<(String, String)> {
+        let trust = Trust::Only(self.authority.certificate_pem().to_owned());
+        let http =
+            client_with_redirects(&trust, Timeouts::default(), reqwest::redirect::Policy::none()).unwrap();
+        let shown = http.get(self.authorize_url(client, server)).send().await.unwrap();
+        let before = cookies(&shown);
         let page = shown.text().await.unwrap();
         let request = quoted(&page, "name=\"request\" value=\"").to_owned();
         let form =
             [("request", &*request), ("username", login), ("password", password), ("action", "sign-in")];
         let submitted = http
             .post(self.url("/sign-in"))
-            .header("cookie", cookies.join("; "))
+            .header("cookie", before)
             .header("x-forwarded-for", "198.51.100.7")
             .form(&form);
         let answered = submitted.send().await.unwrap();
-        let location: reqwest::Url = answered.headers().get("location")?.to_str().unwrap().parse().ok()?;
-        assert_eq!(location.port(), Some(8000), "{location}");
-        location.query_pairs().find_map(|(name, value)| (name == "code").then(|| value.into_owned()))
+        Some((returned(&answered)?, cookies(&answered)))
     }
+}
+
+/// The cookies that an answer sets.
+fn cookies(answer: &reqwest::Response) -> String {
+    let set = answer.headers().get_all("set-cookie").iter();
+    set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+}
+
+/// The code that the application is sent.
+pub(crate) fn returned(answer: &reqwest::Response) -> Option<String> {
+    let location: reqwest::Url = answer.headers().get("location")?.to_str().unwrap().parse().ok()?;
+    assert_eq!(location.port(), Some(8000), "{location}");
+    location.query_pairs().find_map(|(name, value)| (name == "code").then(|| value.into_owned()))
 }
 
 /// Between `before` and the next quotation mark.
