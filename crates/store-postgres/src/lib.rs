@@ -1,8 +1,8 @@
 //! The directory's `Store` on PostgreSQL, for several replicas on one database.
 //!
 //! What a replica writes is one `SERIALIZABLE` transaction; of two that decided on what the other changed, one is
-//! begun again, a bounded number of times. Only what databases that speak PostgreSQL's protocol have as well is used:
-//! no advisory locks, no `LISTEN`, no extensions. Whatever is wrong with the database or the key is found by
+//! begun again, a bounded number of times. No advisory locks, no `LISTEN`, no
+//! extensions: other databases that speak PostgreSQL's protocol lack them. Whatever is wrong with the database or the key is found by
 //! [`PostgresStore::connect`], and said in one sentence ([`ConnectError`]).
 //!
 //! ```no_run

@@ -8,3 +8,5 @@ mod conformance;
 mod contention;
 #[cfg(test)]
 mod moves;
+#[cfg(test)]
+mod portable;
