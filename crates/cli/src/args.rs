@@ -11,6 +11,7 @@ mod backup;
 mod cluster;
 mod doctor;
 mod keys;
+mod registration_token;
 mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
@@ -18,6 +19,7 @@ pub(crate) use backup::{Backup, PassphraseFrom, Restore};
 pub(crate) use cluster::{Cluster, ClusterConfig, ClusterGrant};
 pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
 pub(crate) use keys::{Keys, NewMasterKey};
+pub(crate) use registration_token::RegistrationToken;
 pub(crate) use token::{Preview, Token};
 
 /// Single sign-on for Kubernetes: provider, kubectl plugin and a cluster to try it on, in one binary.
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Clusters: what each needs to trust an issuer, and what groups may do there.
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(Cluster),
+    /// Tokens that let somebody register clients (RFC 7591): create, list, revoke.
+    #[command(subcommand, arg_required_else_help = true)]
+    RegistrationToken(RegistrationToken),
     /// What tokens would say: preview.
     #[command(subcommand, arg_required_else_help = true)]
     Token(Token),

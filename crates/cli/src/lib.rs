@@ -37,6 +37,7 @@ mod over_https;
 mod provider_server;
 #[cfg(test)]
 mod reference;
+mod registration_token;
 mod serve;
 mod token;
 mod tour;
@@ -119,6 +120,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::User(command) => runtime()?.block_on(user::run(command)),
         // Outside of any runtime: signing in has one of its own.
         Command::ApiToken(command) => api_token::run(command),
+        Command::RegistrationToken(command) => registration_token::run(command),
         Command::Token(command) => runtime()?.block_on(token::run(command)),
         Command::Audit(command) => runtime()?.block_on(audit::run(command)),
         Command::Backup(command) => runtime()?.block_on(backup::backup(command)),

@@ -8,7 +8,7 @@ use kubesso_directory::{
     AuthorizationServerId, ClientId, SealingKey, SigningKeyRecord, Store, UserId, management_login,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
-use kubesso_provider::{MutualTls, Provider, ProviderConfig, Settings};
+use kubesso_provider::{MutualTls, Provider, ProviderConfig, RegistrationPolicy, Settings};
 use kubesso_token::JwkSet;
 use url::Url;
 
@@ -32,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) fetch_reach: Reach,
     /// How clients' certificates come.
     pub(crate) mutual_tls: Option<MutualTls>,
+    /// Who may register clients.
+    pub(crate) registration: Option<RegistrationPolicy>,
 }
 
 /// Starts the provider and the management API beside it. Administrators can sign in to both.
@@ -50,6 +52,7 @@ pub(crate) async fn start(parts: Parts) -> Result<(Provider, ManagementApi), Com
         settings: parts.settings.clone(),
         fetch: Some(Arc::new(OverHttps::to_fetch(parts.fetch_reach)?)),
         mutual_tls: parts.mutual_tls,
+        registration: parts.registration,
     })
     .await
     .map_err(|e| CommandError::because("the provider cannot start", &e))?;

@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod mutual_tls;
 mod proxies;
+mod registration;
 mod settings;
 mod sign_in;
 
@@ -45,6 +46,7 @@ use health::Health;
 use metrics::Metrics;
 pub(crate) use proxies::Proxies;
 use proxies::{Network, ProxyHeader};
+use registration::Registration;
 
 /// The configuration file. A name that it does not know is an error.
 #[derive(Debug, Deserialize)]
@@ -114,6 +116,15 @@ struct Config {
     /// Whether the trusted proxies say who they shook hands with, and strip what others say.
     #[serde(default)]
     client_cert_header: bool,
+    /// Who may register clients.
+    #[serde(default)]
+    registration: Registration,
+    /// The names of the groups that registered clients are assigned to.
+    #[serde(default)]
+    registration_groups: Vec<String>,
+    /// Whether everybody may, without a token.
+    #[serde(default)]
+    danger_open_registration: bool,
 }
 
 fn five() -> u16 {
@@ -234,6 +245,7 @@ impl Config {
         config.check_mutual_tls()?;
         config.key_rotation.schedule()?;
         sign_in::rules(config.password, config.lockout, config.sessions)?;
+        config.check_registration()?;
         if config.listen.is_empty() {
             return Err("listen names no address".to_owned());
         }
@@ -298,6 +310,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         logout_reach: Reach::of_setting(config.danger_backchannel_logout_to_private_addresses),
         fetch_reach: Reach::of_setting(config.danger_fetch_from_private_addresses),
         mutual_tls,
+        registration: config.registration_policy().map_err(CommandError::new)?,
     })
     .await?;
 
@@ -329,6 +342,12 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         if let Some(files) = config.organization.and_then(|organization| organization.tls) {
             tasks.spawn(show_renewed_certificates(files, tls, shutdown.clone()));
         }
+    }
+    if config.danger_open_registration {
+        eprintln!(
+            "DANGER: everybody who reaches {} may register clients, a hundred at most.",
+            config.base_url
+        );
     }
     for listener in plain_http {
         eprintln!(
@@ -608,6 +627,8 @@ mod tests {
             ("data_dir:", "mtls_base_url: 'https://a/b'\ndata_dir:", "mtls_base_url must be"),
             ("data_dir:", "client_cert_header: true\ndata_dir:", "trusted_proxies only"),
             ("data_dir:", "mtls_client_ca: ca.crt\ndata_dir:", "mtls_client_ca needs"),
+            ("data_dir:", "registration_groups: [a]\ndata_dir:", "needs registration"),
+            ("data_dir:", "registration: open\ndata_dir:", "with-token"),
         ] {
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(expected), "{from} → {to}: {error}");

@@ -1,8 +1,10 @@
 //! Applications: OAuth clients that are assigned to users and groups.
 
 mod client_settings;
+mod registration;
 
 pub use client_settings::{BackchannelLogout, parse_client_address, parse_request_uri};
+pub use registration::Registration;
 
 use std::collections::BTreeSet;
 

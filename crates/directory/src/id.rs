@@ -148,6 +148,8 @@ ids! {
     AuditEventId, "evt", "audit event id";
     /// A token of the management API. Not the token, of which only the hash is stored.
     ApiTokenId, "00T", "API token id";
+    /// A token that lets somebody register clients. Not the token, of which only the hash is stored.
+    InitialAccessTokenId, "iat", "initial access token id";
     /// That somebody holds an administrator's role.
     RoleAssignmentId, "ra1", "role assignment id";
     /// A rule that puts people into groups.

@@ -51,6 +51,7 @@ mod filter;
 mod group;
 mod group_rule;
 mod id;
+mod initial_access_token;
 mod logout_delivery;
 mod name;
 mod one_time_token;
@@ -78,8 +79,8 @@ pub use admin::{Access, AdminRole, Resource, RoleAssignment, RoleHolder};
 pub use api_token::ApiToken;
 pub use application::{
     Application, ApplicationType, Assignment, BackchannelLogout, ClientAuthentication, ClientKeys,
-    ClientSecret, GrantType, GroupAssignment, RefreshRotation, ResponseType, Status, UserAssignment,
-    assignment, parse_client_address, parse_request_uri,
+    ClientSecret, GrantType, GroupAssignment, RefreshRotation, Registration, ResponseType, Status,
+    UserAssignment, assignment, parse_client_address, parse_request_uri,
 };
 pub use audit::{AuditEvent, Outcome};
 pub use authorization::Authorization;
@@ -103,9 +104,10 @@ pub use group::{Group, GroupType};
 pub use group_rule::GroupRule;
 pub use id::{
     ApiTokenId, ApplicationId, AuditEventId, AuthorizationServerId, ClaimId, ClientId, ClientSecretId,
-    ConsentId, GrantId, GroupId, GroupRuleId, IdError, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId,
-    SessionId, UserId,
+    ConsentId, GrantId, GroupId, GroupRuleId, IdError, InitialAccessTokenId, Kid, PolicyId, RoleAssignmentId,
+    RuleId, ScopeId, SessionId, UserId,
 };
+pub use initial_access_token::InitialAccessToken;
 pub use logout_delivery::{DeliveryOutcome, LOGOUT_DELIVERY_MEMORY, LogoutDelivery};
 pub use name::{Audience, ClaimName, Email, GroupName, Label, Login, NameError, ScopeName, parse_scopes};
 pub use one_time_token::{OneTimePurpose, OneTimeToken};
@@ -124,7 +126,8 @@ pub use refresh::{
 pub use resealing::{OtherMasterKey, ResealError, Resealing};
 pub use seal::{Sealed, SealingKey, UnsealError};
 pub use secret::{
-    ApiTokenValue, ClientSecretValue, CodeValue, OneTimeTokenValue, Secret, SessionToken, TokenHash,
+    ApiTokenValue, ClientSecretValue, CodeValue, InitialAccessTokenValue, OneTimeTokenValue,
+    RegistrationTokenValue, Secret, SessionToken, TokenHash,
 };
 pub use seed::{FirstGroup, FirstUser, FirstWorld, SeedError, Seeded, seed};
 pub use session::{Assurance, Session, SessionLifetime, SessionOrigin};

@@ -103,6 +103,10 @@ tokens! {
     ClientSecretValue;
     /// The value behind `SSWS` in the header `Authorization`.
     ApiTokenValue;
+    /// What lets somebody register clients (RFC 7591 §3).
+    InitialAccessTokenValue;
+    /// What lets a client change its own registration (RFC 7592 §3).
+    RegistrationTokenValue;
     /// The secret part of a link that works once.
     OneTimeTokenValue;
 }

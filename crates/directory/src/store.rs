@@ -25,8 +25,9 @@ use crate::group::Group;
 use crate::group_rule::GroupRule;
 use crate::id::{
     ApiTokenId, ApplicationId, AuthorizationServerId, ClaimId, ClientId, ConsentId, GrantId, GroupId,
-    GroupRuleId, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
+    GroupRuleId, InitialAccessTokenId, Kid, PolicyId, RoleAssignmentId, RuleId, ScopeId, SessionId, UserId,
 };
+use crate::initial_access_token::InitialAccessToken;
 use crate::logout_delivery::{DeliveryOutcome, LogoutDelivery};
 use crate::name::{GroupName, Login};
 use crate::one_time_token::OneTimeToken;
@@ -100,6 +101,10 @@ pub enum Change {
     RemoveRuleMember(GroupRuleId, GroupId, UserId),
     /// An application.
     PutApplication(Application),
+    /// A token that lets somebody register clients.
+    PutInitialAccessToken(InitialAccessToken),
+    /// It is not taken any more.
+    RemoveInitialAccessToken(InitialAccessTokenId),
     /// Removes an application.
     RemoveApplication(ApplicationId),
     /// A group may use an application.
@@ -177,6 +182,8 @@ impl Change {
             | Self::AddRuleMember(..)
             | Self::RemoveRuleMember(..)
             | Self::PutApiToken(_)
+            | Self::PutInitialAccessToken(_)
+            | Self::RemoveInitialAccessToken(_)
             | Self::RemoveApiToken(_)
             | Self::AssignRole(_)
             | Self::UnassignRole(_)
@@ -385,6 +392,17 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// All tokens of the management API, by id.
     async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// All tokens that let somebody register clients, by id.
+    async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError>;
+
+    /// Uses the token with that hash for one client, in one step that can lose; `None`: there is none that has a use left and
+    /// is taken at `now`.
+    async fn use_initial_access_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<InitialAccessToken>, StoreError>;
 
     /// The roles that somebody holds directly, the oldest first.
     async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError>;

@@ -160,6 +160,7 @@ macro_rules! store_tests {
         }
         $crate::store_tests! { #[$test] $open, administration:
             an_api_token_is_found_by_its_hash_and_goes_with_its_person,
+            an_initial_access_token_registers_so_many_clients,
             a_role_is_held_once_and_goes_with_its_holder,
             what_rules_made_goes_with_the_last_rule,
             a_link_works_once,

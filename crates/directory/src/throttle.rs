@@ -69,6 +69,13 @@ impl ThrottleKey {
         Self(TokenHash::of(format!("new password\0{user}").as_bytes()))
     }
 
+    /// Clients that were registered from one network without a token; where the address is unknown, all count together.
+    pub fn registrations(address: Option<IpAddr>) -> Self {
+        let network = address.map(|address| Self::network(address).0);
+        let from = network.as_ref().map_or(&[][..], |network| network.as_bytes());
+        Self(TokenHash::of(&[b"registrations\0", from].concat()))
+    }
+
     /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
@@ -99,6 +106,15 @@ impl ThrottleRule {
 
     /// For user codes, of which a wrong one is a typing error: ten free.
     pub const USER_CODES: Self = Self { free: 10, ..Self::LOGIN };
+
+    /// For clients that are registered without a token: ten free, then a minute, two, four … up to an hour; forgotten after a
+    /// day.
+    pub const REGISTRATIONS: Self = Self {
+        free: 10,
+        first_delay: SignedDuration::from_secs(60),
+        longest_delay: SignedDuration::from_hours(1),
+        forgotten_after: SignedDuration::from_hours(24),
+    };
 
     /// For one network, in which many people may sit: fifty free.
     pub const NETWORK: Self = Self { free: 50, ..Self::LOGIN };

@@ -24,6 +24,7 @@ use url::Url;
 
 use crate::back_channel::{BackChannel, Deliveries};
 use crate::client_certificate::MutualTls;
+use crate::endpoint::registration::RegistrationPolicy;
 use crate::fetch::{Documents, Fetch};
 use crate::hashing::HashingThreads;
 use crate::keys::{KeyError, ServerKeys, is_the_stores, rotate_keys};
@@ -65,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) documents: Documents,
     /// How clients' certificates come; `None`: they do not.
     pub(crate) mutual_tls: Option<MutualTls>,
+    /// Who may register clients; `None`: nobody.
+    pub(crate) registration: Option<RegistrationPolicy>,
     configuration: ArcSwap<Configuration>,
     /// In milliseconds; when the revision was last asked for.
     checked: AtomicI64,
@@ -91,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) back_channel: Option<Arc<dyn BackChannel>>,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
     pub(crate) mutual_tls: Option<MutualTls>,
+    pub(crate) registration: Option<RegistrationPolicy>,
 }
 
 impl Context {
@@ -113,6 +117,7 @@ impl Context {
             deliveries: parts.back_channel.map(Deliveries::new),
             documents: Documents::new(parts.fetch),
             mutual_tls: parts.mutual_tls,
+            registration: parts.registration,
             configuration: ArcSwap::default(),
             checked: AtomicI64::new(i64::MIN),
             loading: Mutex::new(()),

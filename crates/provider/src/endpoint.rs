@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod landing;
 pub(crate) mod logout;
 pub(crate) mod par;
+pub(crate) mod registration;
 pub(crate) mod revoke;
 pub(crate) mod sign_in;
 pub(crate) mod token;
@@ -59,6 +60,11 @@ pub(crate) fn routes(context: Context) -> Router {
         .route("/", get(landing::landing))
         .route("/healthz", get(healthz::healthz))
         .route("/oauth2/{server}/v1/authorize", get(authorize::get).post(authorize::post))
+        .route("/oauth2/{server}/v1/register", post(registration::register))
+        .route(
+            "/oauth2/{server}/v1/register/{client}",
+            get(registration::read).put(registration::replace).delete(registration::remove),
+        )
         .route("/oauth2/{server}/v1/logout", get(logout::get).post(logout::post))
         .route(device::PATH, get(device::get).post(device::post))
         .route(sign_in::PATH, get(sign_in::without_request).post(sign_in::sign_in))

@@ -27,6 +27,8 @@
 //!   the log does not know them.
 //! - *Clients* prove who they are with a secret or with an assertion by their own key (RFC 7523), which every
 //!   process takes once.
+//! - *Registration* by clients themselves (RFC 7591, RFC 7592) is off unless a [`RegistrationPolicy`] says who may; nobody may
+//!   use what was registered who is not assigned.
 //! - *Client certificates* (RFC 8705) are those of [`ClientCertificate`]: whoever sets it answers for who has the key, and
 //!   for whose word is taken on the names.
 //! - *Tokens* that are bound to a key (RFC 9449) are taken with a proof of it only; which proofs were used, each process
@@ -62,6 +64,7 @@
 //!     settings: Settings::default(),
 //!     fetch: None,
 //!     mutual_tls: None,
+//!     registration: None,
 //! })
 //! .await?;
 //! let answer = provider.router().oneshot(http::Request::get("/healthz").body(Body::empty())?).await?;
@@ -84,6 +87,7 @@ mod client_address;
 mod client_authentication;
 mod client_certificate;
 mod client_keys;
+mod client_metadata;
 mod context;
 mod cookies;
 mod csrf;
@@ -118,6 +122,7 @@ mod user_code;
 pub use back_channel::{BackChannel, BackChannelError};
 pub use client_address::ClientAddress;
 pub use client_certificate::{ClientCertificate, MutualTls};
+pub use endpoint::registration::RegistrationPolicy;
 pub use fetch::{Fetch, FetchError, Fetched};
 pub use key_commands::{ImportError, KeyCommand};
 pub use keys::{JWK_SET_MAX_AGE, KeyChange, KeyError, adopt_key, rotate_keys, rotate_promptly};

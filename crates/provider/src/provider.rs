@@ -15,6 +15,7 @@ use crate::back_channel::BackChannel;
 use crate::client_certificate::MutualTls;
 use crate::context::{Context, Parts};
 use crate::endpoint;
+use crate::endpoint::registration::RegistrationPolicy;
 use crate::fetch::Fetch;
 use crate::keys::{KeyChange, KeyError};
 
@@ -42,6 +43,8 @@ pub struct ProviderConfig {
     pub fetch: Option<Arc<dyn Fetch>>,
     /// How clients' certificates come (RFC 8705); `None`: they do not, and discovery does not offer them.
     pub mutual_tls: Option<MutualTls>,
+    /// Who may register clients (RFC 7591); `None`: nobody.
+    pub registration: Option<RegistrationPolicy>,
 }
 
 /// What an installation decides for everybody. The default is a good one.
@@ -103,6 +106,7 @@ impl Provider {
             back_channel: config.back_channel,
             fetch: config.fetch,
             mutual_tls: config.mutual_tls,
+            registration: config.registration,
         });
         let provider = Self { context };
         provider.context.rotate_keys(&provider.context.rotation).await?;

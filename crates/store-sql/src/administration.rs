@@ -9,7 +9,7 @@ use kubesso_directory::{
 use crate::connection::{Connection, Record};
 use crate::row::{Row, json, micros, word};
 use crate::statement::Statement;
-use crate::{consents, database};
+use crate::{consents, database, initial_access_tokens};
 
 /// The statements of a change that this file is about; none for another.
 pub fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreError> {
@@ -18,6 +18,8 @@ pub fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, Stor
         Change::RemoveApiToken(id) => {
             vec![Statement::new("DELETE FROM api_tokens WHERE id = ?").bind(id.to_string())]
         }
+        Change::PutInitialAccessToken(token) => vec![initial_access_tokens::put(token)],
+        Change::RemoveInitialAccessToken(id) => vec![initial_access_tokens::remove(id)],
         Change::AssignRole(assignment) => vec![assign_role(assignment)],
         Change::UnassignRole(id) => {
             vec![Statement::new("DELETE FROM role_assignments WHERE id = ?").bind(id.to_string())]

@@ -120,6 +120,8 @@ fn statements(change: &Change, at: Timestamp) -> Result<Vec<Statement>, StoreErr
         | Change::AddRuleMember(..)
         | Change::RemoveRuleMember(..)
         | Change::PutApiToken(_)
+        | Change::PutInitialAccessToken(_)
+        | Change::RemoveInitialAccessToken(_)
         | Change::RemoveApiToken(_)
         | Change::AssignRole(_)
         | Change::UnassignRole(_)

@@ -15,6 +15,7 @@ mod devices;
 mod dialect;
 mod grants;
 mod housekeeping;
+mod initial_access_tokens;
 mod inspection;
 mod logout_deliveries;
 mod people;
@@ -49,10 +50,11 @@ pub mod names {
     pub use kubesso_directory::{
         ApiToken, ApplicationId, Attempt, AuditEvent, AuditQuery, AuthorizationCode, Batch, ConsentGrant,
         DeliveryOutcome, DeviceDecision, DeviceRefusal, EndReason, FamilyQuery, GrantId, Group, GroupId,
-        GroupName, GroupQuery, GroupRule, GroupRuleId, Login, LogoutDelivery, OneTimeToken, Page,
-        PasswordHash, Person, Purged, Redemption, RefreshFamily, RefreshTerms, RefreshToken, Revision,
-        RoleAssignment, RoleHolder, Rotation, Sealed, Session, SessionId, SingleUse, Snapshot, Store,
-        StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId, UserQuery,
+        GroupName, GroupQuery, GroupRule, GroupRuleId, InitialAccessToken, Login, LogoutDelivery,
+        OneTimeToken, Page, PasswordHash, Person, Purged, Redemption, RefreshFamily, RefreshTerms,
+        RefreshToken, Revision, RoleAssignment, RoleHolder, Rotation, Sealed, Session, SessionId, SingleUse,
+        Snapshot, Store, StoreError, ThrottleKey, ThrottleRule, TokenHash, User, UserAssignment, UserId,
+        UserQuery,
     };
 }
 
@@ -67,6 +69,7 @@ pub mod work {
     pub use crate::devices::*;
     pub use crate::grants::*;
     pub use crate::housekeeping::*;
+    pub use crate::initial_access_tokens::{initial_access_tokens, use_initial_access_token};
     pub use crate::logout_deliveries::{finish_delivery, next_due, take_deliveries};
     pub use crate::people::*;
     pub use crate::sessions::*;

@@ -138,6 +138,22 @@ macro_rules! store_by_sql {
                     $crate::read!(self, read, |connection| $crate::work::api_tokens(connection))
                 }
 
+                async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
+                    $crate::work::initial_access_tokens(&mut $crate::Database::read(self).await?).await
+                }
+
+                async fn use_initial_access_token(
+                    &self,
+                    hash: &TokenHash,
+                    now: Timestamp,
+                ) -> Result<Option<InitialAccessToken>, StoreError> {
+                    $crate::written!(self, |transaction| $crate::work::use_initial_access_token(
+                        transaction,
+                        hash,
+                        now
+                    ))
+                }
+
                 async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError> {
                     $crate::read!(self, read, |connection| $crate::work::roles_of(connection, holder))
                 }

@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_grant_type_of_families.sql"),
     include_str!("../migrations/0003_device_decisions.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0011_client_certificates.sql"),
     include_str!("../migrations/0012_logout_deliveries.sql"),
     include_str!("../migrations/0013_keys_of_algorithms.sql"),
+    include_str!("../migrations/0014_registration.sql"),
 ];
 
 /// The version that this program writes.

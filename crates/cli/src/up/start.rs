@@ -228,6 +228,7 @@ async fn build(foundation: Foundation, options: Options) -> Result<Running, Comm
         logout_reach: Reach::Public,
         fetch_reach: Reach::Public,
         mutual_tls: None,
+        registration: None,
     })
     .await?;
     let snapshot = store.snapshot().await.map_err(|e| unreadable(&e))?;

@@ -69,6 +69,13 @@ impl Application {
         self.client_setting("dpop_bound_access_tokens").and_then(Value::as_bool) == Some(true)
     }
 
+    /// Whether its authorization requests count only if they were pushed (`require_pushed_authorization_requests`, RFC 9126
+    /// §6).
+    pub fn requires_pushed_requests(&self) -> bool {
+        let setting = self.client_setting("require_pushed_authorization_requests");
+        setting.and_then(Value::as_bool) == Some(true)
+    }
+
     /// Whether it gets only access tokens that are bound to its certificate (`tls_client_certificate_bound_access_tokens`,
     /// RFC 8705 §3.4).
     pub fn has_certificate_bound_access_tokens(&self) -> bool {
@@ -128,7 +135,8 @@ impl Application {
         matches!(uri.scheme(), "https" | "http").then_some(uri)
     }
 
-    fn client_setting(&self, name: &str) -> Option<&Value> {
+    /// What is kept of its `settings.oauthClient`.
+    pub fn client_setting(&self, name: &str) -> Option<&Value> {
         self.other.get("oauthClient")?.get(name)
     }
 }

@@ -6,7 +6,8 @@ use crate::api_token::ApiToken;
 use crate::application::Status;
 use crate::expression::Expression;
 use crate::group_rule::GroupRule;
-use crate::id::{ApiTokenId, GroupRuleId, RoleAssignmentId};
+use crate::id::{ApiTokenId, GroupRuleId, InitialAccessTokenId, RoleAssignmentId};
+use crate::initial_access_token::InitialAccessToken;
 use crate::name::Label;
 use crate::one_time_token::{OneTimePurpose, OneTimeToken};
 use crate::secret::TokenHash;
@@ -34,6 +35,32 @@ pub async fn an_api_token_is_found_by_its_hash_and_goes_with_its_person(replicas
     let leave = vec![Change::RemoveUser(world.admin.id.clone())];
     replicas.other.commit(Batch::new(world.now, leave)).await?;
     assert_eq!(replicas.one.api_tokens().await?, [machine]);
+    Ok(())
+}
+
+/// Of all who use it at once so many win as it has uses left, and nobody after its end.
+pub async fn an_initial_access_token_registers_so_many_clients(replicas: &Replicas) -> Outcome {
+    let world = World::seeded(&*replicas.one).await?;
+    let token = InitialAccessToken {
+        id: InitialAccessTokenId::generate(&world.entropy),
+        name: Label::parse("ci")?,
+        hash: TokenHash::of(b"ci"),
+        uses_left: 3,
+        created: world.now,
+        expires: world.after(60),
+    };
+    replicas.one.commit(Batch::new(world.now, vec![Change::PutInitialAccessToken(token.clone())])).await?;
+    assert_eq!(replicas.other.initial_access_tokens().await?, std::slice::from_ref(&token));
+    assert_eq!(replicas.other.use_initial_access_token(&TokenHash::of(b"other"), world.now).await?, None);
+    assert_eq!(replicas.other.use_initial_access_token(&token.hash, world.after(60)).await?, None);
+    let used = replicas.one.use_initial_access_token(&token.hash, world.after(59)).await?;
+    assert_eq!(used, Some(InitialAccessToken { uses_left: 2, ..token.clone() }));
+    let takers = [&replicas.one, &replicas.other, &replicas.one, &replicas.other]
+        .map(|store| store.use_initial_access_token(&token.hash, world.now));
+    let used = together(takers.into()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(used.into_iter().flatten().count(), 2);
+    replicas.one.commit(Batch::new(world.now, vec![Change::RemoveInitialAccessToken(token.id)])).await?;
+    assert!(replicas.other.initial_access_tokens().await?.is_empty());
     Ok(())
 }
 

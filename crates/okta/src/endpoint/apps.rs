@@ -8,8 +8,8 @@ use axum::routing::{get, post, put};
 use http::StatusCode;
 use kubesso_directory::{
     Access, Application, ApplicationId, AttributePath, Change, ClientAuthentication, ClientId, ClientSecret,
-    ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Resource, RoleHolder,
-    Snapshot, Status, UserId,
+    ClientSecretId, ClientSecretValue, Comparison, Filter, GroupId, Literal, Person, Registration, Resource,
+    RoleHolder, Snapshot, Status, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -200,8 +200,10 @@ async fn replace(
                 ));
             }
             let mut other = wanted.other.clone();
-            if let Some(id_token) = before.other.get(id_token::KEPT) {
-                other.insert(id_token::KEPT.to_owned(), id_token.clone());
+            for kept in [id_token::KEPT, Registration::KEPT] {
+                if let Some(value) = before.other.get(kept) {
+                    other.insert(kept.to_owned(), value.clone());
+                }
             }
             let after = Application {
                 label: wanted.label.clone(),

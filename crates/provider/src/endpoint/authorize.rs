@@ -77,6 +77,10 @@ async fn authorize(
     };
     let parameters = &parameters;
     let return_to = ReturnAddress::read(parameters, application).map_err(page_for)?;
+    if pushed.is_none() && application.requires_pushed_requests() {
+        let description = "The client must push its authorization requests (RFC 9126), and send the request_uri that it gets.";
+        return Ok(refuse(context, server, &return_to, &OAuthError::invalid_request(description)));
+    }
 
     let mut request = match AuthorizationRequest::read(parameters, server, application, return_to.clone()) {
         Ok(request) => request,

@@ -91,6 +91,9 @@ fn document(context: &Context, server: &Server) -> Value {
         "require_signed_request_object": false,
         "tls_client_certificate_bound_access_tokens": context.mutual_tls.is_some(),
     });
+    if context.registration.is_some() {
+        document["registration_endpoint"] = endpoint("register").into();
+    }
     if let Some(origin) = context.mutual_tls.as_ref().and_then(MutualTls::origin) {
         document["mtls_endpoint_aliases"] = aliases(origin, server);
     }

@@ -1,5 +1,8 @@
 //! What the conformance profiles of the OpenID Foundation ask of a provider ("Basic OP", "Form Post Basic OP",
-//! "Config OP"), as tables of our own.
+//! "Config OP", "Dynamic OP", "FAPI 2.0 Security Profile"), as tables of our own.
+
+mod dynamic_op;
+mod fapi2;
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,8 @@ use kubesso_directory::{
     UserId, UserProfile, testkit,
 };
 use kubesso_provider::{
-    BackChannel, BackChannelError, Fetch, FetchError, Fetched, MutualTls, Provider, ProviderConfig, Settings,
+    BackChannel, BackChannelError, Fetch, FetchError, Fetched, MutualTls, Provider, ProviderConfig,
+    RegistrationPolicy, Settings,
 };
 use kubesso_store_sqlite::SqliteStore;
 use serde_json::{Map, Value};
@@ -113,6 +114,7 @@ pub(crate) struct World {
     pub(crate) hasher: PasswordHasher,
     pub(crate) mutual_tls: Option<MutualTls>,
     pub(crate) settings: Settings,
+    pub(crate) registration: Option<RegistrationPolicy>,
 }
 
 impl Default for World {
@@ -124,6 +126,7 @@ impl Default for World {
             hasher: PasswordHasher::default(),
             mutual_tls: None,
             settings: Settings::default(),
+            registration: None,
         }
     }
 }
@@ -163,6 +166,7 @@ impl House {
             settings: world.settings.clone(),
             fetch: Some(web.clone()),
             mutual_tls: world.mutual_tls,
+            registration: world.registration,
         })
         .await
         .unwrap();
@@ -181,6 +185,7 @@ impl House {
             settings: Settings::default(),
             fetch: Some(self.web.clone()),
             mutual_tls: None,
+            registration: None,
         });
         Self { provider: provider.await.unwrap(), ..self }
     }

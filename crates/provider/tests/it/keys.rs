@@ -173,6 +173,7 @@ async fn another_sealing_key_or_a_base_url_that_is_none_stops_the_start_with_the
         settings: Settings::default(),
         fetch: None,
         mutual_tls: None,
+        registration: None,
     };
     let other_key = SealingKey::generate(&*house.entropy);
     let error = Provider::new(config(ORIGIN, other_key)).await.unwrap_err().to_string();

@@ -56,6 +56,8 @@ mod pushed_request;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]
+mod registration;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod request_object;

@@ -49,6 +49,7 @@ async fn second_replica(house: &House) -> Provider {
         settings: Settings::default(),
         fetch: None,
         mutual_tls: None,
+        registration: None,
     })
     .await
     .unwrap()

@@ -18,7 +18,7 @@ use crate::house::{
 const MTLS: &str = "https://mtls.localhost:9443";
 const TOKEN: &str = "/oauth2/k8s-auth/v1/token";
 
-async fn house() -> House {
+pub(crate) async fn house() -> House {
     let base_url = Some(MTLS.parse().unwrap());
     let mutual_tls = Some(MutualTls { base_url, has_authorities: true });
     House::with(World { mutual_tls, ..World::default() }).await
@@ -33,7 +33,7 @@ fn names(subject: &str) -> CertificateNames {
 }
 
 /// The application of the house with `authentication` and `settings`.
-async fn register(house: &House, authentication: ClientAuthentication, settings: Value) {
+pub(crate) async fn register(house: &House, authentication: ClientAuthentication, settings: Value) {
     let mut application = Application { authentication, ..house.application.clone() };
     application.grant_types.extend([GrantType::ClientCredentials, GrantType::TokenExchange]);
     application.other.insert("oauthClient".to_owned(), settings);
@@ -41,13 +41,13 @@ async fn register(house: &House, authentication: ClientAuthentication, settings:
 }
 
 /// Whoever has the key of `certificate`, at the listener for such clients.
-struct Client {
+pub(crate) struct Client {
     browser: Browser,
     certificate: Option<ClientCertificate>,
 }
 
 impl Client {
-    fn new(house: &House, certificate: Option<&ClientCertificate>) -> Self {
+    pub(crate) fn new(house: &House, certificate: Option<&ClientCertificate>) -> Self {
         let browser = Browser::of(house.provider.mutual_tls_router());
         Self { browser, certificate: certificate.cloned() }
     }
@@ -60,12 +60,12 @@ impl Client {
         self.browser.send(request).await
     }
 
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request, form(fields, &[])).await
     }
 
-    async fn redeem(&mut self, code: &str) -> Answer {
+    pub(crate) async fn redeem(&mut self, code: &str) -> Answer {
         let fields = [
             ("grant_type", "authorization_code"),
             ("client_id", "k8s"),
@@ -81,7 +81,7 @@ impl Client {
             .await
     }
 
-    async fn userinfo(&mut self, token: &str) -> Answer {
+    pub(crate) async fn userinfo(&mut self, token: &str) -> Answer {
         let request = Request::get("/oauth2/k8s-auth/v1/userinfo");
         self.send(request.header(header::AUTHORIZATION, format!("Bearer {token}")), String::new()).await
     }
@@ -92,7 +92,7 @@ async fn code(house: &House) -> String {
     answer.returned("code").unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-fn x5t(der: &[u8]) -> String {
+pub(crate) fn x5t(der: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der))
 }
 

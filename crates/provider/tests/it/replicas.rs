@@ -40,6 +40,7 @@ async fn replicas() -> (House, House) {
         settings: Settings::default(),
         fetch: Some(one.web.clone()),
         mutual_tls: None,
+        registration: None,
     });
     let other = House {
         clock: one.clock.clone(),

@@ -58,7 +58,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let mut connection = raw(&directory).await;
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    insta::assert_snapshot!(refusal(&directory).await, @"the database `<dir>/directory.db` is from a newer version of kubesso (schema 99, this one knows up to 13): use that version or another data directory");
+    insta::assert_snapshot!(refusal(&directory).await, @"the database `<dir>/directory.db` is from a newer version of kubesso (schema 99, this one knows up to 14): use that version or another data directory");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_newer_version_whose_mark_is_still_in_the_log_is_left_alone() {
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
     let before = fs::read(directory.path().join(DATABASE)).unwrap();
     let error = SqliteStore::open(directory.path(), &OsEntropy).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 13, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 14, .. }), "{error}");
     assert_eq!(fs::read(directory.path().join(DATABASE)).unwrap(), before);
     connection.close().await.unwrap();
 }

@@ -26,7 +26,7 @@ where
 async fn a_new_database_is_marked_as_ours_and_writes_ahead() {
     let (_directory, _store, mut connection) = opened().await;
     assert_eq!(one::<i32>(&mut connection, "PRAGMA application_id").await, 0x6b53_534f);
-    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 13);
+    assert_eq!(one::<i32>(&mut connection, "PRAGMA user_version").await, 14);
     assert_eq!(one::<String>(&mut connection, "PRAGMA journal_mode").await, "wal");
 }
 
@@ -169,7 +169,7 @@ async fn a_database_of_the_first_version_keeps_its_refresh_tokens() {
                 ALTER TABLE sessions DROP COLUMN user_agent; ALTER TABLE sessions DROP COLUMN acr; \
                 DROP INDEX refresh_families_by_session; ALTER TABLE refresh_families DROP COLUMN dpop_jkt; \
                 ALTER TABLE refresh_families DROP COLUMN other; \
-                ALTER TABLE applications DROP COLUMN certificate_subject; \
+                ALTER TABLE applications DROP COLUMN certificate_subject; DROP TABLE initial_access_tokens; \
                 DROP INDEX users_by_status; DROP INDEX users_in_order_of_first_name; \
                 DROP INDEX users_in_order_of_last_name; DROP INDEX groups_built_in; \
                 DROP TABLE rule_members; DROP TABLE group_rules; DROP TABLE one_time_tokens; DROP TABLE api_tokens; \

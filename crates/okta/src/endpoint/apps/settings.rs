@@ -124,6 +124,7 @@ impl Wanted {
             |word| word.parse::<Algorithm>().ok(),
         )?;
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
+        let pushed = oauth.boolean("require_pushed_authorization_requests")?.unwrap_or(false);
         let consent_method = oauth.word("consent_method", "TRUSTED or REQUIRED", ConsentMethod::parse)?;
         let backchannel_logout = backchannel_logout(&mut oauth)?;
         let client_id = client.parsed("client_id", client_id)?;
@@ -149,6 +150,9 @@ impl Wanted {
         }
         oauth_rest.insert("consent_method".to_owned(), consent_method.unwrap_or_default().as_str().into());
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
+        if pushed {
+            oauth_rest.insert("require_pushed_authorization_requests".to_owned(), true.into());
+        }
         if certificate_bound {
             oauth_rest.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
         }
