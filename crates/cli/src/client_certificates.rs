@@ -8,11 +8,9 @@ use std::sync::Arc;
 use axum::extract::Request;
 use kubesso_ambient::Clock;
 use kubesso_directory::{CertificateNames, DistinguishedName};
-use kubesso_https::{ClientAuthorities, ClientCertificates, PeerAddress, names_in_certificate};
+use kubesso_https::{ClientAuthorities, ClientCertificates, PeerAddress, Proxies, names_in_certificate};
 use kubesso_provider::ClientCertificate;
 use rustls_pki_types::CertificateDer;
-
-use crate::serve::Proxies;
 
 /// Who vouches for certificates.
 #[derive(Clone, Debug)]
@@ -86,7 +84,6 @@ mod tests {
     use rustls_pki_types::pem::PemObject as _;
 
     use super::*;
-    use crate::serve::Proxies;
 
     #[test]
     fn only_a_trusted_proxy_says_who_it_shook_hands_with() {

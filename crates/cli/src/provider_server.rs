@@ -7,14 +7,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_request;
-use kubesso_https::PeerAddress;
+use kubesso_https::{PeerAddress, Proxies};
 use kubesso_okta::{CallerAddress, ManagementApi};
 use kubesso_provider::{ClientAddress, Provider};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client_certificates::Vouching;
-use crate::serve::Proxies;
 
 /// Everything, at one address. The routers know the address that a request comes from: attempts to sign in are counted
 /// by it, and the audit names it.

@@ -6,7 +6,6 @@ mod endpoint;
 mod health;
 mod metrics;
 mod mutual_tls;
-mod proxies;
 mod registration;
 mod settings;
 mod sign_in;
@@ -20,7 +19,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kubesso_ambient::{Clock as _, OsEntropy, SystemClock};
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, RotationSchedule, SignInRules, Store};
-use kubesso_https::{ClientAuthentication, Limits, ServerTls, serve, serve_dangerously_without_tls};
+use kubesso_https::{
+    ClientAuthentication, Limits, Network, Proxies, ProxyHeader, ServerTls, serve,
+    serve_dangerously_without_tls,
+};
 use kubesso_provider::Settings;
 use serde::Deserialize;
 use serde_json::Map;
@@ -44,8 +46,6 @@ use crate::up::{interrupted, people};
 use certificates::{mind_hangups, show_renewed_certificates};
 use health::Health;
 use metrics::Metrics;
-pub(crate) use proxies::Proxies;
-use proxies::{Network, ProxyHeader};
 use registration::Registration;
 
 /// The configuration file. A name that it does not know is an error.

@@ -3,6 +3,7 @@
 //! - [`pki`]: a certificate authority for an installation without one, and what it issues.
 //! - [`serve`]: an axum router over TLS (HTTP/1.1 and HTTP/2), with time limits on everything that a stranger
 //!   can make slow, and an orderly end.
+//! - [`Proxies`]: whose word is taken for where a request comes from.
 //! - [`client`]: the HTTP client for discovery documents, key sets and token requests; it trusts either the
 //!   system or exactly what it is given.
 //!
@@ -22,6 +23,7 @@ mod client;
 mod client_certificate;
 mod inspect;
 pub mod pki;
+mod proxies;
 mod public;
 mod server;
 mod tls;
@@ -31,6 +33,7 @@ pub use client::{
 };
 pub use client_certificate::{ClientAuthorities, NamesInCertificate, names_in_certificate};
 pub use inspect::{CertificateProblem, certificate_problems};
+pub use proxies::{Network, Proxies, ProxyHeader};
 pub use public::{names_public_host, public_client};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};

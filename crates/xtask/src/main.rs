@@ -6,6 +6,7 @@ mod architecture;
 mod bench;
 mod budget;
 mod environment;
+mod fuzz;
 mod house_rules;
 mod measure;
 mod metadata;
@@ -46,6 +47,14 @@ enum Command {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Fuzz what strangers reach, guided by coverage; needs a nightly toolchain and cargo-fuzz
+    Fuzz {
+        /// Only this target (a name in fuzz/Cargo.toml)
+        target: Option<String>,
+        /// How many seconds each
+        #[arg(long, default_value_t = 120)]
+        seconds: u32,
     },
     /// Kill kubesso, and PostgreSQL, at random under load, and see that whatever was answered is there, once
     Soak {
@@ -100,6 +109,7 @@ fn main() -> ExitCode {
         Command::Bench { what: Bench::Signin { runs } } => bench::signin(runs).map(|()| ExitCode::SUCCESS),
         Command::Bench { what: Bench::Directory { users, rounds } } => bench::directory(users, rounds),
         Command::Bench { what: Bench::Provider { seconds } } => bench::provider(seconds),
+        Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::Soak { database, rounds, seconds } => bench::soak(database, rounds, seconds),
         Command::Peers => peers::print(),
     };

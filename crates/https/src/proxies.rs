@@ -3,28 +3,32 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use http::HeaderMap;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 
 /// The proxies that are believed, and which header they write.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Proxies {
-    pub(crate) trusted: Vec<Network>,
-    pub(crate) header: ProxyHeader,
+pub struct Proxies {
+    /// Where they are.
+    pub trusted: Vec<Network>,
+    /// What they write.
+    pub header: ProxyHeader,
 }
 
 /// The header that the proxies write. Only one is read: the other would be the client's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum ProxyHeader {
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`: addresses between commas.
     #[default]
     XForwardedFor,
+    /// `Forwarded` (RFC 7239).
     Forwarded,
 }
 
 /// Addresses that begin alike: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
@@ -74,7 +78,7 @@ impl Network {
 impl Proxies {
     /// Who sent the request that came from `peer`: the last hop that is not a known proxy. What cannot be read, or was
     /// said by a stranger, counts for nothing.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut known = peer.to_canonical();
         if !self.trusts(known) {
             return peer;
@@ -108,16 +112,27 @@ fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
 /// The `for` of every hop.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all("forwarded").iter();
-    let elements = lines
-        .flat_map(|line| split(line.to_str().unwrap_or("?"), ',').map(str::to_owned).collect::<Vec<_>>());
-    elements
-        .map(|element| {
-            split(&element, ';').find_map(|pair| {
-                let (name, value) = pair.split_once('=')?;
-                name.trim().eq_ignore_ascii_case("for").then(|| hop(value.trim().trim_matches('"')))?
-            })
-        })
-        .collect()
+    let hops = lines.flat_map(|line| elements(line.to_str().unwrap_or("?")).map(node).collect::<Vec<_>>());
+    hops.collect()
+}
+
+/// The elements of a line (RFC 7239 §4). Quotes are counted from the right end, which our proxy wrote: one that a stranger
+/// left open to the left must not swallow what the proxy added.
+fn elements(line: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let from_the_right = line.rsplit(move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    from_the_right.collect::<Vec<_>>().into_iter().rev()
+}
+
+/// The address after `for` in an element.
+fn node(element: &str) -> Option<IpAddr> {
+    split(element, ';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| hop(value.trim().trim_matches('"')))?
+    })
 }
 
 /// The parts of `text` between separators that are not in quotes.
@@ -186,10 +201,16 @@ mod tests {
         ];
         assert_eq!(client(ProxyHeader::Forwarded, &["10.0.0.1"], "10.0.0.1", &lines), "2001:db9::7");
         assert_eq!(client(ProxyHeader::XForwardedFor, &["10.0.0.1"], "10.0.0.1", &lines), "198.51.100.1");
-        for line in ["for=_hidden", "for=unknown", "proto=https", r#"for="1.1.1.1,for=2.2.2.2"#] {
-            let said = client(ProxyHeader::Forwarded, &["10.0.0.1"], "10.0.0.1", &[("forwarded", line)]);
-            assert_eq!(said, "10.0.0.1", "{line}");
+        let said =
+            |line: &str| client(ProxyHeader::Forwarded, &["10.0.0.1"], "10.0.0.1", &[("forwarded", line)]);
+        for line in ["for=_hidden", "for=unknown", "proto=https", r#"for="1.1.1.1,2.2.2.2""#] {
+            assert_eq!(said(line), "10.0.0.1", "{line}");
         }
+        assert_eq!(
+            said(r#"for="1.1.1.1, for=198.51.100.1"#),
+            "198.51.100.1",
+            "a quote that a stranger left open"
+        );
     }
 
     #[test]
