@@ -1,7 +1,9 @@
 //! The real Chromium, by the W3C WebDriver protocol.
 //!
 //! A small client of our own: of the libraries, fantoccini stands on a crate under the MPL, and thirtyfour
-//! turns on `serde_json/preserve_order` for the whole workspace. Five commands are all that is needed.
+//! turns on `serde_json/preserve_order` for the whole workspace. A few commands are all that is needed.
+
+mod looks;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -16,6 +18,8 @@ use tempfile::TempDir;
 use crate::deadline::eventually;
 use crate::environment;
 use crate::process::{Running, tied};
+
+pub use looks::{ENTER, Focused, MOST_STOPS, Screen, TAB};
 
 /// The key under which WebDriver names an element (WebDriver §12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -118,14 +122,22 @@ impl Browser {
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
-    async fn type_into(&self, id: &str, text: &str) -> Result<()> {
+    /// Types into the field with this id, in place of what is there.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn type_into(&self, id: &str, text: &str) -> Result<()> {
         let element = self.element(&format!("[id='{id}']")).await?;
         self.call(Method::POST, &format!("element/{element}/clear"), Some(json!({}))).await?;
         let keys = Some(json!({"text": text}));
         self.call(Method::POST, &format!("element/{element}/value"), keys).await.map(drop)
     }
 
-    async fn click(&self, id: &str) -> Result<()> {
+    /// Presses the button, or follows the link, with this id.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn click(&self, id: &str) -> Result<()> {
         let element = self.element(&format!("[id='{id}']")).await?;
         self.call(Method::POST, &format!("element/{element}/click"), Some(json!({}))).await.map(drop)
     }

@@ -20,6 +20,11 @@ pub fn path() -> OsString {
     variable("PATH").unwrap_or_default()
 }
 
+/// Where a person wants to see how the pages look: `$KUBESSO_SCREENSHOTS_DIR`.
+pub fn screenshots() -> Option<PathBuf> {
+    variable("KUBESSO_SCREENSHOTS_DIR").map(PathBuf::from)
+}
+
 /// The root of the checkout.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))

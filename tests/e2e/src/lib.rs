@@ -5,6 +5,7 @@
 //! | [`kubesso`] | the binary under test, as a child process, on free ports and a data directory of its own |
 //! | [`kubectl`] | the real kubectl, with a home, a kubeconfig and a path of its own |
 //! | [`browser`] | the real Chromium, headless, by WebDriver |
+//! | [`pages`] | what must hold of every page: names and roles, focus, contrast, size |
 //! | [`form`] | signs in through the real pages without a browser: the fast way for tables of cases |
 //! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
@@ -52,6 +53,7 @@ pub mod oauth2_proxy;
 pub mod oidc_client;
 pub mod oidc_login;
 pub mod okta_sdk;
+pub mod pages;
 pub mod plugin;
 pub mod process;
 pub mod provider;

@@ -1,5 +1,5 @@
-//! Libraries of others, each in a small program of ours: Okta's own SDKs, and clients of OpenID Connect. What is in Go is
-//! among the Go programs.
+//! Libraries of others, each in a small program of ours: Okta's own SDKs, and clients of OpenID Connect; and axe-core, which
+//! a browser runs. What is in Go is among the Go programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ enum Language {
 }
 
 /// All of them.
-pub(super) const ALL: [Library; 7] = [
+pub(super) const ALL: [Library; 8] = [
+    Library { name: "axe-core", language: Language::Node, shown_by: "axe-core" },
     Library { name: "oidc-client-java", language: Language::Java, shown_by: "Client" },
     Library { name: "oidc-client-nodejs", language: Language::Node, shown_by: "openid-client" },
     Library { name: "oidc-client-python", language: Language::Python, shown_by: "authlib.jose" },

@@ -13,6 +13,7 @@ mod managed;
 mod moved_clock;
 mod normalise;
 mod other_clients;
+mod pages;
 mod proxied;
 mod rotation;
 mod scenario_table;
