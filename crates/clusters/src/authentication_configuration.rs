@@ -1,5 +1,7 @@
 //! From the neutral description to `AuthenticationConfiguration`, the file of `--authentication-config`.
 
+use std::fmt::Write as _;
+
 use kubesso_k8s_types::authentication_configuration::{
     AnonymousAuthCondition, AnonymousAuthConfig, AuthenticationConfiguration, ClaimMappings,
     ClaimOrExpression, ClaimValidationRule, ExtraMapping, Issuer, JwtAuthenticator, KIND,
@@ -48,8 +50,11 @@ pub fn as_file(configuration: &AuthenticationConfiguration) -> (String, String) 
 /// The label `hash` of `apiserver_authentication_config_controller_last_config_info` for a file of these bytes.
 pub fn loaded_hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hexadecimal}")
+    digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn authenticator(issuer: &TrustedIssuer) -> JwtAuthenticator {

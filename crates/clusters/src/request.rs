@@ -127,13 +127,15 @@ impl<'a> Request<'a> {
             restrictions: vec![Restriction::new(what, source, "leave `anonymous` out")],
         })
     }
+}
 
-    /// An error where flags are wanted that stand there more than once, and the target keeps them by name.
-    pub(crate) fn no_repeated_flag(&self, target: Target, material: &Material) -> Result<(), Impossible> {
+impl Material {
+    /// An error where flags stand there more than once, and the target keeps them by name.
+    pub(crate) fn no_repeated_flag(&self, target: Target) -> Result<(), Impossible> {
         let is_repeated = |(index, (name, _)): (usize, &Argument)| {
-            material.arguments.iter().take(index).any(|(other, _)| other == name)
+            self.arguments.iter().take(index).any(|(other, _)| other == name)
         };
-        if !material.arguments.iter().enumerate().any(is_repeated) {
+        if !self.arguments.iter().enumerate().any(is_repeated) {
             return Ok(());
         }
         let what = "several required claims are one flag several times, which is kept once by its name here";
@@ -146,9 +148,7 @@ impl<'a> Request<'a> {
             )],
         })
     }
-}
 
-impl Material {
     /// `--name=value`, as a process takes it.
     pub(crate) fn words(&self) -> Vec<String> {
         self.arguments.iter().map(|(name, value)| format!("--{name}={value}")).collect()

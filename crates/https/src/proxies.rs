@@ -98,7 +98,7 @@ impl Proxies {
     }
 
     /// Whether it is one of them; `address` in its canonical form.
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 }

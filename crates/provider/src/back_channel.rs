@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use kubesso_directory::{
-    Application, AuditEvent, AuditEventId, DeliveryOutcome, LogoutDelivery, Outcome, Secret, StoreError,
+    AuditEvent, AuditEventId, DeliveryOutcome, LogoutDelivery, Outcome, Secret, StoreError,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;

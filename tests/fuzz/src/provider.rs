@@ -14,7 +14,7 @@ use kubesso_directory::{
     GrantType, Label, Lifetimes, Policy, PolicyClients, PolicyId, RedirectUri, Rule, RuleId, RulePeople,
     RuleScopes, Scope, Status, Store as _,
 };
-use kubesso_provider::{Provider, ProviderConfig};
+use kubesso_provider::{Provider, ProviderConfig, Settings};
 use kubesso_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -131,6 +131,8 @@ impl House {
                 back_channel: None,
                 mutual_tls: None,
                 fetch: None,
+                registration: None,
+                settings: Settings::default(),
             };
             Provider::new(config).await.expect("a provider")
         });

@@ -16,7 +16,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     let material = request.material(target, FOLDER)?;
     let has_list = request.target_version.is_none_or(|version| version >= V1BETA2);
     if !has_list {
-        request.no_repeated_flag(target, &material)?;
+        material.no_repeated_flag(target)?;
     }
     let (version, arguments) = if has_list {
         ("v1beta2", argument_list(&material.arguments))

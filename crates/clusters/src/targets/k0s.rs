@@ -11,7 +11,7 @@ const FOLDER: &str = "/etc/k0s/authn";
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::K0s;
     let material = request.material(target, FOLDER)?;
-    request.no_repeated_flag(target, &material)?;
+    material.no_repeated_flag(target)?;
     let part = map([
         ("apiVersion", "k0s.k0sproject.io/v1beta1".into()),
         ("kind", "ClusterConfig".into()),

@@ -11,7 +11,7 @@ const FOLDER: &str = "/etc/kubernetes/authn";
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Kind;
     let material = request.material(target, FOLDER)?;
-    request.no_repeated_flag(target, &material)?;
+    material.no_repeated_flag(target)?;
     // kind writes v1beta3 for Kubernetes before 1.36 and v1beta4 from then on; a patch with a version is for that one
     // only (https://github.com/kubernetes-sigs/kind/pull/4173).
     let patch = |version: &str, arguments: Yaml| {

@@ -19,7 +19,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     let material = request.material(target, FOLDER)?;
     let has_list = request.kubernetes >= V1BETA4;
     if !has_list {
-        request.no_repeated_flag(target, &material)?;
+        material.no_repeated_flag(target)?;
     }
     let (version, arguments) = if has_list {
         ("v1beta4", argument_list(&material.arguments))

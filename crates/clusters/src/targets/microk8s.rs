@@ -11,7 +11,7 @@ const ARGUMENTS: &str = "/var/snap/microk8s/current/args/kube-apiserver";
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::MicroK8s;
     let material = request.material(target, FOLDER)?;
-    let lines: String = material.words().iter().map(|word| format!("{word}\n")).collect();
+    let lines = material.words().join("\n") + "\n";
     let mut files = material.config_file(FOLDER, " (on each node)");
     files.push(ConfigFile::part(
         "kube-apiserver-arguments",

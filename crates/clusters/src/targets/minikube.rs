@@ -12,7 +12,7 @@ const COPIED: &str = "~/.minikube/files/var/lib/minikube/certs";
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Minikube;
     let material = request.material(target, FOLDER)?;
-    request.no_repeated_flag(target, &material)?;
+    material.no_repeated_flag(target)?;
     let files = material.config_file(COPIED, ", from where minikube copies it into the node at each start");
     let profile = request.cluster.map(|name| format!(" --profile {}", shell_word(name))).unwrap_or_default();
     let options: Vec<_> = material

@@ -84,7 +84,7 @@ fn by_arguments(request: &Request<'_>) -> Result<Instructions, Impossible> {
         request.no_anonymous(target, "Talos up to 1.13 always gives --anonymous-auth=false", source)?;
     }
     let material = request.material(target, FOLDER)?;
-    request.no_repeated_flag(target, &material)?;
+    material.no_repeated_flag(target)?;
     let server = map([
         ("extraArgs", argument_map(&material.arguments)),
         (
