@@ -177,18 +177,15 @@ fn screen(made: &Instructions, out: Option<&Path>) -> String {
     }
     for file in &made.files {
         let what = if file.is_part { "merge into" } else { "put at" };
-        match out {
-            Some(directory) => {
-                let path = directory.join(&file.name);
-                let _ = writeln!(text, "FILE  {}\n      {what}: {}\n", path.display(), file.place);
+        if let Some(directory) = out {
+            let path = directory.join(&file.name);
+            let _ = writeln!(text, "FILE  {}\n      {what}: {}\n", path.display(), file.place);
+        } else {
+            let _ = writeln!(text, "FILE  {}\n      {what}: {}\n", file.name, file.place);
+            for line in file.content.trim_end().lines() {
+                let _ = writeln!(text, "    {line}");
             }
-            None => {
-                let _ = writeln!(text, "FILE  {}\n      {what}: {}\n", file.name, file.place);
-                for line in file.content.trim_end().lines() {
-                    let _ = writeln!(text, "    {line}");
-                }
-                text.push('\n');
-            }
+            text.push('\n');
         }
     }
     for (heading, steps) in [("APPLY", &made.apply), ("VERIFY", &made.verify), ("ROLL BACK", &made.rollback)]

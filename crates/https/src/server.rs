@@ -279,7 +279,7 @@ mod tests {
     async fn a_client_that_trusts_the_authority_is_answered_over_http2() {
         let running = start(Router::new().route("/", get(|| async { "hello" }))).await;
         let answer = trusting(&running).get(&running.url).send().await.unwrap();
-        assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+        assert_eq!(answer.version(), Version::HTTP_2);
         assert_eq!(answer.text().await.unwrap(), "hello");
     }
 
