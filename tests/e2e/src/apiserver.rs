@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -64,22 +65,7 @@ impl ApiServer {
         let (etcd, etcd_url) = start_etcd(folder.path())?;
         let keys = Keys::make(folder.path())?;
         let port = free_port()?;
-        let mut command = tied(&environment::peer("kube-apiserver")?);
-        let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
-        command
-            .args([format!("--etcd-servers={etcd_url}"), format!("--secure-port={port}")])
-            .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-            .args([flag("tls-cert-file", &keys.server_crt), flag("tls-private-key-file", &keys.server_key)])
-            .arg(flag("client-ca-file", &keys.ca_crt))
-            // The certificate is where the public key of its private key is found.
-            .arg(flag("service-account-key-file", &keys.server_crt))
-            .arg(flag("service-account-signing-key-file", &keys.server_key))
-            .args([
-                "--service-account-issuer=https://kubernetes.default.svc",
-                "--service-cluster-ip-range=10.0.0.0/24",
-            ])
-            .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"])
-            .args(arguments);
+        let command = command(&keys, &etcd_url, port, arguments)?;
         let server = Running::start("kube-apiserver", command, folder.path())?;
         let mut this = Self {
             server,
@@ -158,6 +144,42 @@ impl ApiServer {
         })
         .await
     }
+}
+
+/// What kube-apiserver says when it does not start with these flags.
+///
+/// # Errors
+/// It is missing, or it starts.
+pub async fn refused_start(authentication: &[String]) -> Result<String> {
+    let folder = environment::scratch("apiserver")?;
+    let keys = Keys::make(folder.path())?;
+    // No etcd: it judges its settings before it looks for one.
+    let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
+    let command = command(&keys, &etcd_url, free_port()?, authentication)?;
+    let mut server = Running::start("kube-apiserver", command, folder.path())?;
+    let status = server.wait(Duration::from_secs(30)).await?;
+    ensure!(!status.success(), "kube-apiserver ended well with {authentication:?}");
+    Ok(format!("{}{}", server.stdout(), server.stderr()))
+}
+
+fn command(keys: &Keys, etcd_url: &str, port: u16, authentication: &[String]) -> Result<Command> {
+    let mut command = tied(&environment::peer("kube-apiserver")?);
+    let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
+    command
+        .args([format!("--etcd-servers={etcd_url}"), format!("--secure-port={port}")])
+        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+        .args([flag("tls-cert-file", &keys.server_crt), flag("tls-private-key-file", &keys.server_key)])
+        .arg(flag("client-ca-file", &keys.ca_crt))
+        // The certificate is where the public key of its private key is found.
+        .arg(flag("service-account-key-file", &keys.server_crt))
+        .arg(flag("service-account-signing-key-file", &keys.server_key))
+        .args([
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24",
+        ])
+        .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"])
+        .args(authentication);
+    Ok(command)
 }
 
 fn start_etcd(folder: &Path) -> Result<(Running, String)> {

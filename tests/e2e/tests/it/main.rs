@@ -5,6 +5,7 @@ mod api_details;
 mod bad_starts;
 mod clusters;
 mod crashes;
+mod doctor;
 mod forged_tokens;
 mod grants;
 mod kubectl_verbs;
