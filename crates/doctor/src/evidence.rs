@@ -142,6 +142,9 @@ impl Evidence {
             None => {}
         }
         let (token, trusted) = (self.token()?, self.trusted_for_token()?);
+        if token.text("iss") != Some(&trusted.url) {
+            return None;
+        }
         let Mapping::Claim { claim, prefix } = &trusted.username else { return None };
         let username = format!("{prefix}{}", token.text(claim)?);
         let groups = match &trusted.groups {

@@ -102,6 +102,12 @@ fn a_good_token_for_good_settings_is_well() {
 }
 
 #[test]
+fn a_token_of_another_issuer_is_nobody() {
+    let report = examine(&evidence(token(&json!({"iss": "https://another.example"})), flags(FLAGS)), None);
+    assert!(report.identity.is_none(), "{report:#?}");
+}
+
+#[test]
 fn each_fault_of_a_token_is_named_first() {
     let cases = [
         ("KS001 error", json!({"iss": "https://sso.example.com/"})),
