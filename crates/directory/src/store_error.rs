@@ -30,6 +30,10 @@ pub enum StoreError {
         /// Why not.
         cause: String,
     },
+    /// A text has the character U+0000 in it, which not every database can hold, so that none does. Inside of JSON it can
+    /// be.
+    #[error("a text with the character U+0000 in it cannot be stored, nor looked for: leave it out")]
+    UnstorableText,
     /// The database did not answer.
     #[error("the database could not {what}")]
     Database {

@@ -116,6 +116,7 @@ macro_rules! store_tests {
             a_consent_is_given_once_a_scope_and_goes_with_what_it_is_about,
             old_passwords_are_kept_up_to_a_number,
             the_audit_trail_shows_the_latest_first,
+            text_with_the_character_0_is_refused_and_nothing_is_written,
         }
         $crate::store_tests! { #[$test] $open, grants:
             a_session_lives_while_it_is_used,

@@ -5,6 +5,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use crate::error::ApiError;
@@ -64,7 +65,40 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         }
     })?;
     json.end().map_err(|error| ApiError::malformed(error.to_string()))?;
-    Ok(value)
+    match place_of_nul(bytes) {
+        Some(place) => Err(ApiError::invalid(&place, NUL)),
+        None => Ok(value),
+    }
+}
+
+/// What is said of the character that PostgreSQL cannot hold, wherever it is: SDKs and people never mean it.
+pub(crate) const NUL: &str = "the character U+0000 cannot be stored: leave it out";
+
+/// Where U+0000 is in a JSON text, if it is anywhere: it must be written `\u0000`.
+fn place_of_nul(bytes: &[u8]) -> Option<String> {
+    if !bytes.windows(6).any(|window| window == b"\\u0000") {
+        return None;
+    }
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    find_nul(&value, "").map(|path| if path.is_empty() { "body".to_owned() } else { path })
+}
+
+fn find_nul(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+        Value::Array(elements) => elements
+            .iter()
+            .enumerate()
+            .find_map(|(index, element)| find_nul(element, &format!("{path}[{index}]"))),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            if name.contains('\0') {
+                return Some(path.to_owned());
+            }
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            find_nul(member, &path)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// The message without ` at line 1 column 2`: the path says where.
@@ -109,10 +143,19 @@ mod tests {
                 r#"{"profile":{"name":"x"}} x"#,
                 "E0000003 The request body was not well-formed.; trailing characters at line 1 column 26",
             ),
+            (
+                r#"{"profile":{"name":"x"},"more":[{"y":"a\u0000b"}]}"#,
+                "E0000001 Api validation failed: more[0].y; more[0].y: the character U+0000 cannot be stored: leave it out",
+            ),
+            (
+                r#"{"profile":{"name":"x"},"\u0000":1}"#,
+                "E0000001 Api validation failed: body; body: the character U+0000 cannot be stored: leave it out",
+            ),
         ];
         for (body, expected) in cases {
             assert_eq!(parse::<Group>(body.as_bytes()).unwrap_err().to_string(), expected, "{body}");
         }
         parse::<Group>(br#"{"profile":{"name":"x","more":1},"more":{}}"#).unwrap();
+        parse::<Group>(br#"{"profile":{"name":"written \\u0000"}}"#).unwrap();
     }
 }

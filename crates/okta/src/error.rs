@@ -206,6 +206,7 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
             }
             StoreError::Stale => Self::busy(),
+            StoreError::UnstorableText => Self::malformed(error.to_string()),
             StoreError::Corrupt { .. } | StoreError::Database { .. } => Self::internal(&error),
         }
     }

@@ -1,13 +1,12 @@
 //! What an address says: ids in the path, parameters in the query.
 
-use std::convert::Infallible;
-
 use axum::extract::{FromRequestParts, Path};
 use http::Uri;
 use http::request::Parts;
 use kubesso_directory::{AttributePath, Filter, Sort, SortOrder};
 use serde::de::DeserializeOwned;
 
+use crate::body::NUL;
 use crate::error::ApiError;
 
 /// The query's parameters, and the address that they were in.
@@ -80,11 +79,17 @@ impl Parameters {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let pairs: Vec<(String, String)> =
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        if let Some((name, _)) =
+            pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            return Err(ApiError::invalid(&name.replace('\0', "�"), NUL));
+        }
         Ok(Self { pairs, uri: parts.uri.clone() })
     }
 }
@@ -97,9 +102,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Ids<T> 
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Nothing has U+0000 in its name.
+        let has_nul = parts.uri.path().contains("%00");
         match Path::<T>::from_request_parts(parts, state).await {
-            Ok(Path(ids)) => Ok(Self(ids)),
-            Err(_) => Err(ApiError::no_such_path()),
+            Ok(Path(ids)) if !has_nul => Ok(Self(ids)),
+            _ => Err(ApiError::no_such_path()),
         }
     }
 }

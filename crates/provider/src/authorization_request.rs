@@ -130,8 +130,8 @@ impl AuthorizationRequest {
         application: &Application,
         return_to: ReturnAddress,
     ) -> Result<Self, OAuthError> {
-        if let Some(repeated) = parameters.first_repeated() {
-            return Err(repeated.into());
+        if let Some(malformed) = parameters.first_malformed() {
+            return Err(malformed.into());
         }
         let given = |name| parameters.lenient(name);
         if given("registration").is_some() {

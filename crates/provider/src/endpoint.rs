@@ -164,8 +164,8 @@ async fn client<'a>(
         let description = "The request must be a form (application/x-www-form-urlencoded).";
         return Err(Box::new(OAuthError::invalid_request(description).into_response()));
     }
-    if let Some(repeated) = parameters.first_repeated() {
-        return Err(Box::new(OAuthError::from(repeated).into_response()));
+    if let Some(malformed) = parameters.first_malformed() {
+        return Err(Box::new(OAuthError::from(malformed).into_response()));
     }
     authenticated(context, configuration, server, headers, certificate, parameters).await.map_err(|refused| {
         tracing::warn!(server = %server.server.id, reason = %refused, "client refused");
@@ -183,8 +183,8 @@ async fn client_and_token<'a>(
     certificate: Option<&ClientCertificate>,
     parameters: &'a Parameters,
 ) -> Result<(&'a Application, &'a str), Box<Response>> {
-    if let Some(repeated) = parameters.first_repeated() {
-        return Err(Box::new(OAuthError::from(repeated).into_response()));
+    if let Some(malformed) = parameters.first_malformed() {
+        return Err(Box::new(OAuthError::from(malformed).into_response()));
     }
     let application = authenticated(context, configuration, server, headers, certificate, parameters)
         .await

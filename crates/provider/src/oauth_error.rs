@@ -125,7 +125,13 @@ impl OAuthError {
 
 impl From<crate::parameters::Repeated> for OAuthError {
     fn from(repeated: crate::parameters::Repeated) -> Self {
-        Self::invalid_request(format!("{}.", capitalised(&repeated.to_string())))
+        Self::from(crate::parameters::Malformed::from(repeated))
+    }
+}
+
+impl From<crate::parameters::Malformed> for OAuthError {
+    fn from(malformed: crate::parameters::Malformed) -> Self {
+        Self::invalid_request(format!("{}.", capitalised(&malformed.to_string())))
     }
 }
 

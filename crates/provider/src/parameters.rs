@@ -27,6 +27,16 @@ const REPEATABLE: &str = "resource";
 #[error("the parameter {0} is given more than once")]
 pub(crate) struct Repeated(pub(crate) String);
 
+/// A parameter that cannot be taken, whatever it means.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// No store can hold it (a `nonce`, say), and nobody means it.
+    #[error("the parameter {0} has the character U+0000 in it")]
+    Nul(String),
+    #[error("{0}")]
+    Repeated(#[from] Repeated),
+}
+
 impl Parameters {
     /// Reads `encoded`, which may be anything: what is not UTF-8 becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
@@ -54,11 +64,15 @@ impl Parameters {
         self.values.get(name).into_iter().flat_map(Value::each)
     }
 
-    /// The first parameter, in alphabetical order, that came more than once and must not.
-    pub(crate) fn first_repeated(&self) -> Option<Repeated> {
-        let is_wrong = |name: &str, value: &Value| matches!(value, Value::Repeated(_)) && name != REPEATABLE;
-        let (name, _) = self.values.iter().find(|(name, value)| is_wrong(name, value))?;
-        Some(Repeated(name.clone()))
+    /// The first parameter, in alphabetical order, that came more than once and must not, or that has U+0000 in it.
+    pub(crate) fn first_malformed(&self) -> Option<Malformed> {
+        self.values.iter().find_map(|(name, value)| {
+            if name.contains('\0') || value.each().any(|value| value.contains('\0')) {
+                return Some(Malformed::Nul(name.replace('\0', "�")));
+            }
+            let is_repeated = matches!(value, Value::Repeated(_)) && name != REPEATABLE;
+            is_repeated.then(|| Repeated(name.clone()).into())
+        })
     }
 
     /// Names and values, as often as they came.
@@ -122,7 +136,8 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(parameters.optional(name), expected, "{name}");
         }
-        assert_eq!(parameters.first_repeated(), Some(Repeated("d".into())));
+        assert_eq!(parameters.first_malformed(), Some(Repeated("d".into()).into()));
+        assert_eq!(Parameters::parse(b"x=%00").first_malformed(), Some(Malformed::Nul("x".into())));
         assert_eq!(parameters.lenient("d"), None);
     }
 

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Contention,
     /// The server went away: another may have taken its place. What was not made last is not there.
     Lost,
+    /// A text has U+0000 in it. PostgreSQL refuses it, SQLite would not: no store takes it.
+    UnstorableText,
     /// Anything else.
     Other,
 }

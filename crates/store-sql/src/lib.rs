@@ -81,5 +81,8 @@ use kubesso_directory::StoreError;
 
 /// Makes a store error of what the database says.
 pub fn database(what: &'static str) -> impl Fn(SqlError) -> StoreError {
-    move |error| StoreError::Database { what, source: Box::new(error) }
+    move |error| match error.kind() {
+        ErrorKind::UnstorableText => StoreError::UnstorableText,
+        _ => StoreError::Database { what, source: Box::new(error) },
+    }
 }

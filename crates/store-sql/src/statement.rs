@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::connection::{Connection, Record, SqlError};
+use crate::connection::{Connection, ErrorKind, Record, SqlError};
 
 /// What can be bound to a statement: a type, and a value of it or `NULL`.
 #[derive(Clone, PartialEq)]
@@ -137,17 +137,26 @@ impl Statement {
 
     /// Runs it; how many rows it touched.
     pub async fn execute(self, connection: &mut dyn Connection) -> Result<u64, SqlError> {
-        connection.execute(self).await
+        connection.execute(self.storable()?).await
     }
 
     /// Runs it; all rows that it gives.
     pub async fn fetch_all(self, connection: &mut dyn Connection) -> Result<Vec<Record>, SqlError> {
-        connection.fetch(self).await
+        connection.fetch(self.storable()?).await
     }
 
     /// Runs it; the first row that it gives.
     pub async fn fetch_optional(self, connection: &mut dyn Connection) -> Result<Option<Record>, SqlError> {
-        Ok(connection.fetch(self).await?.into_iter().next())
+        Ok(self.fetch_all(connection).await?.into_iter().next())
+    }
+
+    /// Itself, if every database takes what is bound.
+    fn storable(self) -> Result<Self, SqlError> {
+        let is_unstorable = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
+        if self.values.iter().any(is_unstorable) {
+            return Err(SqlError::new(ErrorKind::UnstorableText, "a text has the character U+0000 in it"));
+        }
+        Ok(self)
     }
 
     /// Runs it; the row that it always gives.

@@ -133,3 +133,22 @@ async fn only_a_super_administrator_changes_who_is_in_a_group_with_a_role() {
     }
     org.delete(&path).await.expect(204);
 }
+
+#[tokio::test]
+async fn the_character_0_is_refused_wherever_it_is_and_never_our_fault() {
+    let org = Org::new().await;
+    let profile = json!({ "profile": { "name": "fine", "description": "a\0b" } });
+    org.post("/api/v1/groups", profile).await.refused(
+        400,
+        "E0000001",
+        "profile.description: the character U+0000",
+    );
+    let named = json!({ "profile": { "name": "fine", "a\0b": 1 } });
+    org.post("/api/v1/groups", named).await.refused(400, "E0000001", "profile: the character U+0000");
+    for query in ["q=%00", "search=profile.name%20eq%20%22a%00%22", "after=%00", "%00=1"] {
+        let path = format!("/api/v1/groups?{query}");
+        org.get(&path).await.refused(400, "E0000001", "the character U+0000 cannot be stored");
+    }
+    org.get("/api/v1/groups/a%00b").await.refused(404, "E0000008", "");
+    org.get("/api/v1/groups?q=fine").await.expect(200);
+}

@@ -349,3 +349,17 @@ async fn whoever_changes_the_own_password_goes_back_to_none_of_the_last_five_and
     org.post(&one, with_password(PASSWORD)).await.expect(200);
     change(PASSWORD, other).await.refused(400, "E0000001", "used before");
 }
+
+#[tokio::test]
+async fn a_name_is_no_longer_than_what_people_are_searched_by() {
+    let org = Org::new().await;
+    for (name, longest) in [("firstName", 255), ("displayName", 255), ("nickName", 4096)] {
+        for (length, status) in [(longest, 200), (longest + 1, 400)] {
+            let login = format!("{name}-{length}@example.com");
+            let mut profile = json!({ "login": login, "email": login });
+            profile[name] = "ö".repeat(length).into();
+            let answer = org.post("/api/v1/users?activate=false", json!({ "profile": profile })).await;
+            assert_eq!(answer.status, status, "{name} {length}");
+        }
+    }
+}

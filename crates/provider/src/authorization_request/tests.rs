@@ -102,7 +102,8 @@ fn a_native_client_may_come_from_any_loopback_port() {
 
 #[test]
 fn what_is_wrong_is_said_with_the_code_of_the_specification() {
-    let cases: [(&[&str], &str, &str); 22] = [
+    let cases: [(&[&str], &str, &str); 23] = [
+        (&["nonce=a\0b"], "invalid_request", "The parameter nonce has the character U+0000 in it."),
         (&["response_type"], "invalid_request", "The parameter response_type is missing."),
         (&["response_type=token"], "unsupported_response_type", "Only the response type code is supported."),
         (&["response_type=code id_token"], "unsupported_response_type", "Only the response type code"),

@@ -99,8 +99,8 @@ async fn logout(
 ) -> Result<Response, PageError> {
     let configuration = context.configuration().await;
     let server = configuration.server(server_id).ok_or_else(|| PageError::no_server(server_id))?;
-    if let Some(repeated) = parameters.first_repeated() {
-        return Err(broken(format!("In the request that brought you here {repeated}.")));
+    if let Some(malformed) = parameters.first_malformed() {
+        return Err(broken(format!("In the request that brought you here {malformed}.")));
     }
     let hint = match parameters.lenient("id_token_hint") {
         None => None,

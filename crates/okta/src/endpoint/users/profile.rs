@@ -8,6 +8,8 @@ use crate::fields::Fields;
 
 /// The longest text in a profile, in characters.
 const LONGEST_TEXT: usize = 4096;
+/// How many characters a name may have: people are searched by it, and an index of PostgreSQL holds 2704 bytes of one.
+const LONGEST_NAME: usize = 255;
 /// So many attributes at most beyond those that everybody has.
 const MOST_ATTRIBUTES: usize = 200;
 
@@ -85,12 +87,13 @@ impl WantedProfile {
 
 /// Attributes are texts, numbers, true or false, and lists of these: what claims and rules can work with.
 fn check(profile: &Fields, name: &str, value: &Value) -> Result<(), ApiError> {
+    let is_name = matches!(name, "firstName" | "lastName" | "displayName");
+    let longest = if is_name { LONGEST_NAME } else { LONGEST_TEXT };
     let fits = |value: &Value| match value {
-        Value::String(text) => text.chars().count() <= LONGEST_TEXT,
+        Value::String(text) => text.chars().count() <= longest,
         Value::Number(_) | Value::Bool(_) => true,
         _ => false,
     };
-    let is_name = matches!(name, "firstName" | "lastName" | "displayName");
     let good = match value {
         Value::Null => true,
         Value::String(_) if is_name => fits(value),
@@ -103,6 +106,10 @@ fn check(profile: &Fields, name: &str, value: &Value) -> Result<(), ApiError> {
     }
     Err(profile.refuse(
         name,
-        format!("use a text of at most {LONGEST_TEXT} characters, a number, true, false, or a list of them"),
+        if is_name {
+            format!("use a text of at most {longest} characters")
+        } else {
+            format!("use a text of at most {longest} characters, a number, true, false, or a list of them")
+        },
     ))
 }
