@@ -139,7 +139,7 @@ macro_rules! store_by_sql {
                 }
 
                 async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
-                    $crate::work::initial_access_tokens(&mut $crate::Database::read(self).await?).await
+                    $crate::read!(self, read, |connection| $crate::work::initial_access_tokens(connection))
                 }
 
                 async fn use_initial_access_token(
