@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that wire the others together or test them: they may name all.
-const UNBOUND: &[&str] = &["cli", "e2e"];
+const UNBOUND: &[&str] = &["cli", "e2e", "fuzz"];
 
 /// Rooms that only compute (`kubeconfig` also reads and writes files, `store-sql` the key's) …
 const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "clusters", "directory", "store-sql"];

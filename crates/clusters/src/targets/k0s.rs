@@ -23,7 +23,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     files.push(ConfigFile::part("k0s-part.yaml", place, yaml::to_string(&part)));
     let apply = vec![
         keep_a_way_in(),
-        Step::run("Keep the configuration.", "cp /etc/k0s/k0s.yaml /root/k0s.yaml.before"),
+        Step::run("Keep the configuration.", "cp /etc/k0s/k0s.yaml /var/backups/k0s.yaml.before"),
         Step::run(
             "Put the file there, for the user of the API server.",
             format!("install -d -o kube-apiserver -m 0700 {FOLDER} && chown -R kube-apiserver {FOLDER}"),
@@ -35,7 +35,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     ];
     let rollback = vec![Step::run(
         "On each controller.",
-        "cp /root/k0s.yaml.before /etc/k0s/k0s.yaml && systemctl restart k0scontroller",
+        "cp /var/backups/k0s.yaml.before /etc/k0s/k0s.yaml && systemctl restart k0scontroller",
     )];
     let mut made = material.instructions(target, files, apply, rollback);
     if request.access.anonymous.is_some() {

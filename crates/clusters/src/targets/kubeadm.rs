@@ -45,7 +45,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
         ),
         Step::run(
             "On each control-plane node, one after the other: keep the manifest outside of the folder that kubelet runs.",
-            "cp /etc/kubernetes/manifests/kube-apiserver.yaml /root/kube-apiserver.yaml.before",
+            "cp /etc/kubernetes/manifests/kube-apiserver.yaml /var/backups/kube-apiserver.yaml.before",
         ),
         Step::run(
             "Put the file there, then let kubeadm write the manifest; kubelet restarts the API server.",
@@ -61,7 +61,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     let rollback = vec![
         Step::run(
             "On the node: put the manifest back.",
-            "cp /root/kube-apiserver.yaml.before /etc/kubernetes/manifests/kube-apiserver.yaml",
+            "cp /var/backups/kube-apiserver.yaml.before /etc/kubernetes/manifests/kube-apiserver.yaml",
         ),
         Step::say(
             "Take the part out of the configuration in the cluster again (kubeadm init phase upload-config).",

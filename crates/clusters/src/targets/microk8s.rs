@@ -20,7 +20,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     ));
     let apply = vec![
         keep_a_way_in(),
-        Step::run("Keep the arguments.", format!("cp {ARGUMENTS} /root/kube-apiserver.before")),
+        Step::run("Keep the arguments.", format!("cp {ARGUMENTS} /var/backups/kube-apiserver.before")),
         Step::run(
             "Put the file there and add the lines; one node after the other.",
             format!(
@@ -31,7 +31,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     ];
     let rollback = vec![Step::run(
         "On each node.",
-        format!("cp /root/kube-apiserver.before {ARGUMENTS} && snap restart microk8s.daemon-kubelite"),
+        format!("cp /var/backups/kube-apiserver.before {ARGUMENTS} && snap restart microk8s.daemon-kubelite"),
     )];
     let mut made = material.instructions(target, files, apply, rollback);
     made.warnings.push(

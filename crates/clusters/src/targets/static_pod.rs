@@ -32,7 +32,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
         keep_a_way_in(),
         Step::run(
             "One node after the other: keep the manifest outside of its folder, where kubelet would run the copy too.",
-            "cp /etc/kubernetes/manifests/kube-apiserver.yaml /root/kube-apiserver.yaml.before",
+            "cp /etc/kubernetes/manifests/kube-apiserver.yaml /var/backups/kube-apiserver.yaml.before",
         ),
         Step::say(
             "Put the file there, add the lines to the manifest, and replace it in one step (mv within the same file \
@@ -41,7 +41,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     ];
     let rollback = vec![Step::run(
         "Put the manifest back.",
-        "cp /root/kube-apiserver.yaml.before /etc/kubernetes/manifests/kube-apiserver.yaml",
+        "cp /var/backups/kube-apiserver.yaml.before /etc/kubernetes/manifests/kube-apiserver.yaml",
     )];
     let mut made = material.instructions(target, files, apply, rollback);
     made.warnings.push(

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{TokenRequest, Transport};
 use crate::deadline::eventually;
-use crate::process::{Running, tied};
+use crate::process::{Running, last_lines, tied};
 use crate::{application_key, authority, environment};
 
 /// Who can sign in.
@@ -72,11 +72,13 @@ impl OidcProvider {
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder.path());
         command.arg(program).arg(settings.to_string());
         let mut running = Running::start("oidc-provider", command, folder.path())?;
-        let issuer = eventually("oidc-provider is ready", Duration::from_mins(1), async || {
+        let issuer = eventually("oidc-provider is ready", Duration::from_mins(3), async || {
             running.still_runs()?;
             Ok(running.stdout().strip_suffix('\n').map(str::to_owned))
         });
-        Ok(Self { issuer: issuer.await?, requests, _running: running, _folder: folder })
+        let issuer = issuer.await;
+        let issuer = issuer.with_context(|| format!("it said:\n{}", last_lines(&running.stderr(), 20)))?;
+        Ok(Self { issuer, requests, _running: running, _folder: folder })
     }
 
     /// Every request so far, as the program wrote them down.
