@@ -40,6 +40,22 @@ async fn shown(browser: &Browser, url: &str, what: &str, is_so: impl Fn(&str) ->
     .await
 }
 
+/// What is shown at the proxy once the browser has come there, by however many redirects.
+async fn arrived(
+    browser: &Browser,
+    proxy: &OAuth2Proxy,
+    what: &str,
+    is_so: impl Fn(&str) -> bool,
+) -> Result<String> {
+    eventually(what, Duration::from_secs(30), async || {
+        // Between two pages what was just found is gone.
+        let Ok(text) = browser.page_text().await else { return Ok(None) };
+        let is_there = browser.url().await?.starts_with(&proxy.url);
+        Ok((is_there && is_so(&text)).then_some(text))
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn oauth2_proxy_lets_a_group_in_renews_and_signs_out() -> Result<()> {
     let kubesso = Kubesso::up().await?;
@@ -57,7 +73,8 @@ async fn through(kubesso: &Kubesso, proxy: &OAuth2Proxy, browser: &Browser) -> R
     };
     let issuer = &kubesso.ready.issuer;
     browser.sign_in(&proxy.url, &email("admin"), &kubesso.password("admin")?).await?;
-    let first = browser.page_text().await?;
+    let is_in = |text: &str| told(text, "x-forwarded-email").is_ok();
+    let first = arrived(browser, proxy, "the proxy lets the person in", is_in).await?;
     assert_eq!(told(&first, "x-forwarded-email")?, email("admin"));
     assert_eq!(told(&first, "x-forwarded-groups")?, GROUP);
     let token = told(&first, "authorization")?.to_owned();
@@ -91,7 +108,6 @@ async fn through(kubesso: &Kubesso, proxy: &OAuth2Proxy, browser: &Browser) -> R
 
     // Somebody of another group signs in, and is told by the proxy that this is not for them.
     browser.fill_in(&email("dev"), &kubesso.password("dev")?).await?;
-    let refused = browser.page_text().await?;
-    assert!(browser.url().await?.starts_with(&proxy.url) && refused.contains("Forbidden"), "{refused}");
+    arrived(browser, proxy, "the proxy refuses another group", |text| text.contains("Forbidden")).await?;
     Ok(())
 }
