@@ -15,7 +15,7 @@ use crate::yaml;
 
 /// What keeps an issuer from speaking for Kubernetes' own names (Kubernetes documentation, "Using Authentication
 /// Configuration", recommends the same).
-const NO_SYSTEM_NAMES: [(&str, &str); 2] = [
+pub(crate) const NO_SYSTEM_NAMES: [(&str, &str); 2] = [
     (
         "!user.username.startsWith('system:')",
         "the name begins with system:, which only Kubernetes itself may",
@@ -171,7 +171,7 @@ fn claim_path(claim: &str) -> String {
 }
 
 /// A CEL string literal.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

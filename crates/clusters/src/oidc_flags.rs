@@ -26,8 +26,7 @@ pub(crate) fn oidc_flags(access: &Access, ca_file: &str) -> Result<Vec<Argument>
     }
     if let Mapping::Claim { claim, prefix } = &issuer.username {
         flag("oidc-username-claim", claim);
-        // Left out, every claim but `email` gets the issuer as its prefix.
-        flag("oidc-username-prefix", if prefix.is_empty() { "-" } else { prefix });
+        flag("oidc-username-prefix", username_prefix(prefix));
     }
     if let Some(Mapping::Claim { claim, prefix }) = &issuer.groups {
         flag("oidc-groups-claim", claim);
@@ -42,6 +41,11 @@ pub(crate) fn oidc_flags(access: &Access, ca_file: &str) -> Result<Vec<Argument>
         flag("oidc-signing-algs", &issuer.signing_algorithms.join(","));
     }
     Ok(flags)
+}
+
+/// The value of `--oidc-username-prefix`: left out or empty, every claim but `email` gets the issuer as its prefix.
+pub(crate) fn username_prefix(prefix: &str) -> &str {
+    if prefix.is_empty() { "-" } else { prefix }
 }
 
 /// What of it no flag can say.

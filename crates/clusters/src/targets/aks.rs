@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::access::{SystemNames, TrustedIssuer};
-use crate::authentication_configuration::{as_expression, as_list_expression};
+use crate::authentication_configuration::{NO_SYSTEM_NAMES, as_expression, as_list_expression, quoted};
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 use crate::kubernetes_version::KubernetesVersion;
 use crate::request::{Request, whoami};
@@ -122,10 +122,8 @@ fn authenticator(issuer: &TrustedIssuer) -> Value {
     let mut user_rules: Vec<Value> = Vec::new();
     if issuer.system_names == SystemNames::Refused {
         // The prefix makes them harmless already; said all the same, for whoever reads it.
-        user_rules.push(condition(
-            "!user.username.startsWith('system:')",
-            "the name begins with system:, which only Kubernetes itself may",
-        ));
+        let [(expression, message), _] = NO_SYSTEM_NAMES;
+        user_rules.push(condition(expression, message));
     }
     user_rules.extend(issuer.user_rules.iter().map(|rule| condition(&rule.expression, &rule.message)));
     let mut made = json!({ "issuer": from, "claimMappings": mappings });
@@ -136,8 +134,4 @@ fn authenticator(issuer: &TrustedIssuer) -> Value {
         made["userValidationRules"] = user_rules.into();
     }
     made
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

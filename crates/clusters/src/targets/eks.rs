@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Mapping;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
+use crate::oidc_flags::username_prefix;
 use crate::request::{Request, restrictions_of_flags, whoami};
 use crate::target::Target;
 
@@ -52,7 +53,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     field("clientId", issuer.audiences.first().map(String::as_str).into());
     if let Mapping::Claim { claim, prefix } = &issuer.username {
         field("usernameClaim", claim.as_str().into());
-        field("usernamePrefix", if prefix.is_empty() { "-".into() } else { prefix.as_str().into() });
+        field("usernamePrefix", username_prefix(prefix).into());
     }
     if let Some(Mapping::Claim { claim, prefix }) = &issuer.groups {
         field("groupsClaim", claim.as_str().into());

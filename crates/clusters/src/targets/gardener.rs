@@ -3,6 +3,7 @@
 use super::kamaji::config_map;
 use crate::access::Mapping;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
+use crate::oidc_flags::username_prefix;
 use crate::request::{Material, Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml, map, nested};
@@ -87,7 +88,7 @@ fn oidc_config(request: &Request<'_>) -> Yaml {
         }
         if let Mapping::Claim { claim, prefix } = &issuer.username {
             field("usernameClaim", claim.as_str().into());
-            field("usernamePrefix", if prefix.is_empty() { "-".into() } else { prefix.as_str().into() });
+            field("usernamePrefix", username_prefix(prefix).into());
         }
     }
     Yaml::Map(fields)

@@ -2,6 +2,7 @@
 
 use crate::access::Mapping;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
+use crate::oidc_flags::username_prefix;
 use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml, map};
@@ -63,7 +64,7 @@ fn oidc_fields(request: &Request<'_>) -> Yaml {
         }
         if let Mapping::Claim { claim, prefix } = &issuer.username {
             field("oidcUsernameClaim", claim.as_str().into());
-            field("oidcUsernamePrefix", if prefix.is_empty() { "-".into() } else { prefix.as_str().into() });
+            field("oidcUsernamePrefix", username_prefix(prefix).into());
         }
         if let Some(Mapping::Claim { claim, prefix }) = &issuer.groups {
             field("oidcGroupsClaim", Yaml::List(vec![claim.as_str().into()]));

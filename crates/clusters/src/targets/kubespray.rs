@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::access::Mapping;
 use crate::authentication_configuration::authentication_configuration;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
+use crate::oidc_flags::username_prefix;
 use crate::request::{Material, Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml};
@@ -65,7 +66,7 @@ fn flag_variables(request: &Request<'_>) -> Yaml {
         }
         if let Mapping::Claim { claim, prefix } = &issuer.username {
             variable("username_claim", claim.as_str().into());
-            variable("username_prefix", if prefix.is_empty() { "-".into() } else { prefix.as_str().into() });
+            variable("username_prefix", username_prefix(prefix).into());
         }
         if let Some(Mapping::Claim { claim, prefix }) = &issuer.groups {
             variable("groups_claim", claim.as_str().into());
