@@ -215,6 +215,18 @@ pub(crate) fn keep_a_way_in() -> Step {
     )
 }
 
+/// An error where the target has no field for something that flags could say: left out, it would not be in force.
+pub(crate) fn no_field_for(target: Target, missing: &[(bool, &str)]) -> Result<(), Impossible> {
+    let missing = missing.iter().filter(|(is_wanted, _)| *is_wanted);
+    let restrictions: Vec<_> = missing
+        .map(|(_, what)| {
+            let what = format!("it has no setting for {what}");
+            Restriction::new(what, target.title(), "leave it out, or use a configuration file")
+        })
+        .collect();
+    if restrictions.is_empty() { Ok(()) } else { Err(Impossible { target, restrictions }) }
+}
+
 /// Why flags would not do, for targets that only have them.
 pub(crate) fn restrictions_of_flags(access: &Access, source: &str, instead: &str) -> Vec<Restriction> {
     against(access)

@@ -24,6 +24,13 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
                 "give the issuer a public certificate, or use a gateway in front of the cluster",
             ));
         }
+        if !issuer.signing_algorithms.is_empty() {
+            restrictions.push(Restriction::new(
+                "it has no setting for signing algorithms",
+                SOURCE,
+                "leave signingAlgorithms out",
+            ));
+        }
         if !issuer.url.is_public() {
             restrictions.push(Restriction::new(
                 format!("{} must be reachable from the public internet", issuer.url),

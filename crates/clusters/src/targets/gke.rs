@@ -31,6 +31,18 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
             issuer.certificate_authority.is_some(),
             "no certificate authority of one's own can be given".to_owned(),
         );
+        refuse(
+            !(issuer.required_claims.is_empty()
+                && issuer.claim_rules.is_empty()
+                && issuer.user_rules.is_empty()),
+            "this writes no condition for claims or people".to_owned(),
+        );
+        let has_prefix =
+            |mapping: &Mapping| matches!(mapping, Mapping::Claim { prefix, .. } if !prefix.is_empty());
+        refuse(
+            has_prefix(&issuer.username) || issuer.groups.as_ref().is_some_and(has_prefix),
+            "names and groups have no prefix there: role bindings name the pool".to_owned(),
+        );
         refuse(issuer.audiences.len() > 1, "it takes one client id".to_owned());
         refuse(
             !issuer.extra.is_empty() || issuer.uid.is_some(),

@@ -3,7 +3,7 @@
 use crate::access::Mapping;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
 use crate::oidc_flags::username_prefix;
-use crate::request::{Request, keep_a_way_in};
+use crate::request::{Request, keep_a_way_in, no_field_for};
 use crate::target::Target;
 use crate::yaml::{self, Yaml, map};
 
@@ -12,6 +12,11 @@ const FOLDER: &str = "/srv/kubernetes/kube-apiserver";
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Kops;
     let material = request.material(target, FOLDER)?;
+    if material.form == Form::Flags {
+        let issuers = &request.access.issuers;
+        let algorithms = issuers.iter().any(|issuer| !issuer.signing_algorithms.is_empty());
+        no_field_for(target, &[(algorithms, "signing algorithms")])?;
+    }
     let server = if material.form == Form::Config {
         map([("authenticationConfigFile", format!("{FOLDER}/{}", crate::request::CONFIG_FILE).into())])
     } else {

@@ -7,7 +7,7 @@ use crate::access::Mapping;
 use crate::authentication_configuration::authentication_configuration;
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Step};
 use crate::oidc_flags::username_prefix;
-use crate::request::{Material, Request, keep_a_way_in};
+use crate::request::{Material, Request, keep_a_way_in, no_field_for};
 use crate::target::Target;
 use crate::yaml::{self, Yaml};
 
@@ -18,6 +18,12 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     let target = Target::Kubespray;
     // The playbook writes the file anew, so that its hash is another.
     let material = Material { hash: None, ..request.material(target, FOLDER)? };
+    if material.form == Form::Flags {
+        let issuers = &request.access.issuers;
+        let required = issuers.iter().any(|issuer| !issuer.required_claims.is_empty());
+        let algorithms = issuers.iter().any(|issuer| !issuer.signing_algorithms.is_empty());
+        no_field_for(target, &[(required, "required claims"), (algorithms, "signing algorithms")])?;
+    }
     let variables =
         if material.form == Form::Config { config_variables(request) } else { flag_variables(request) };
     let files = vec![ConfigFile::whole("oidc.yml", PLACE, yaml::to_string(&variables))];

@@ -86,3 +86,18 @@ fn without_a_prefix_flags_warn_of_system_masters_and_a_file_refuses_them() {
     let request = Request { access: &prefixed, ..request };
     assert!(Target::K3s.instructions(&request).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn a_required_claim_is_in_force_or_refused_and_never_left_out_in_silence() {
+    let text = TUTORIAL.trim_end().to_owned() + "\n  requiredClaims: {tenant: only-this-one}\n";
+    let access = access(&text);
+    for target in Target::ALL {
+        for form in [None, Some(Form::Flags)] {
+            let request = Request { form, ..Request::new(&access, KubernetesVersion::new(1, 34)) };
+            if let Ok(made) = target.instructions(&request) {
+                let made = serde_json::to_string(&made).unwrap();
+                assert!(made.contains("only-this-one"), "{target}, {form:?}: {made}");
+            }
+        }
+    }
+}

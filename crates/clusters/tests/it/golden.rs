@@ -29,6 +29,24 @@ fn by_flags() {
 }
 
 #[test]
+fn by_fields_of_their_own_in_place_of_flags() {
+    // Not every one of them has a field for required claims and algorithms.
+    let plain: Vec<_> = FLAGS
+        .lines()
+        .filter(|line| !line.contains("requiredClaims") && !line.contains("Algorithms"))
+        .collect();
+    let access = access(&plain.join("\n"));
+    for target in [Target::Kops, Target::Kubespray] {
+        let request =
+            Request { form: Some(Form::Flags), ..Request::new(&access, KubernetesVersion::new(1, 29)) };
+        insta::assert_snapshot!(
+            format!("plain-flags-{}", target.name()),
+            shown(&target.instructions(&request))
+        );
+    }
+}
+
+#[test]
 fn talos_has_a_document_of_its_own_from_1_14_on() {
     let access = access(TUTORIAL);
     let request = Request {
