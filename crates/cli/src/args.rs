@@ -16,7 +16,10 @@ mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
-pub(crate) use cluster::{Cluster, ClusterConfig, ClusterGrant};
+pub(crate) use cluster::{
+    ApiServerArgs, Cluster, ClusterApply, ClusterCheck, ClusterConfig, ClusterGrant, ClusterRollback, Spot,
+    Whom,
+};
 pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
 pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use registration_token::RegistrationToken;

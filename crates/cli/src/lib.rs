@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod api_server;
 mod api_token;
 mod args;
 mod audit;

@@ -28,11 +28,17 @@
 //! Facts about distributions stand in one file a target (`targets/`), with their sources.
 
 mod access;
+mod arguments;
 mod authentication_configuration;
+mod difference;
+mod found;
 mod grant;
+mod host;
 mod instructions;
 mod kubernetes_version;
+mod loaded;
 mod oidc_flags;
+mod plan;
 mod public_address;
 mod request;
 mod target;
@@ -43,9 +49,15 @@ pub use access::{
     Access, AccessError, Anonymous, CertificateAuthority, Condition, IssuerUrl, Mapping, SystemNames,
     TrustedIssuer, audiences,
 };
+pub use arguments::Arguments;
 pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};
+pub use difference::{Difference, differences};
+pub use found::{Found, FoundFile, LookError, MANIFEST, Unread, config_map_of_pod, detect, look};
 pub use grant::{Grant, GrantError, GrantedRole};
+pub use host::Host;
 pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 pub use kubernetes_version::{KubernetesVersion, VersionError};
+pub use loaded::{Loaded, Verdict};
+pub use plan::{Change, HostCommand, InForce, Plan, PlanError, Word, diff, plan};
 pub use request::Request;
 pub use target::{Target, UnknownTarget};

@@ -68,6 +68,12 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// What an API server shows once it has loaded the file that is written for this; none by flags.
+    pub fn file_hash(&self) -> Option<String> {
+        let file = || as_file(&authentication_configuration(self.access, self.kubernetes));
+        self.wants_config().then(|| file().1)
+    }
+
     /// What goes to an API server that finds its files in `folder`.
     pub(crate) fn material(&self, target: Target, folder: &str) -> Result<Material, Impossible> {
         if self.wants_config() { self.config(target, folder) } else { self.flags(target, folder) }

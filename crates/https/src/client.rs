@@ -1,5 +1,6 @@
 //! The HTTP client for talking to providers.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::redirect;
@@ -98,6 +99,26 @@ pub fn direct_client(
     redirects: redirect::Policy,
 ) -> Result<reqwest::Client, ClientError> {
     build(reqwest::Client::builder().no_proxy(), trust, timeouts, redirects)
+}
+
+/// As [`client`], with a certificate of one's own, for a server that asks for one. `identity` is PEM: certificates and key.
+/// `at` has a name of the server answered at that address, whatever the name resolves to: for one of several servers that
+/// have one name. It is a direct connection then.
+pub fn identified_client(
+    trust: &Trust,
+    timeouts: Timeouts,
+    identity: Option<&[u8]>,
+    at: Option<(&str, SocketAddr)>,
+) -> Result<reqwest::Client, ClientError> {
+    crate::install_crypto_provider();
+    let mut builder = reqwest::Client::builder();
+    if let Some(pem) = identity {
+        builder = builder.identity(reqwest::Identity::from_pem(pem).map_err(ClientError::Setup)?);
+    }
+    if let Some((name, address)) = at {
+        builder = builder.no_proxy().resolve(name, address);
+    }
+    build(builder, trust, timeouts, redirect::Policy::none())
 }
 
 pub(crate) fn build(

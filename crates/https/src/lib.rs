@@ -30,6 +30,7 @@ mod tls;
 
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
+    identified_client,
 };
 pub use client_certificate::{ClientAuthorities, NamesInCertificate, names_in_certificate};
 pub use inspect::{CertificateProblem, certificate_problems};

@@ -59,6 +59,13 @@ impl Place {
         self
     }
 
+    /// The item of that name in the list at this place.
+    #[must_use]
+    pub fn item(mut self, name: impl Into<String>) -> Self {
+        self.steps.push(Step::Named(name.into()));
+        self
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }

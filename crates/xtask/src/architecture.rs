@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("k8s-types", &[]),
     ("authz", &["k8s-types"]),
     ("kubeconfig", &["k8s-types"]),
-    ("clusters", &["k8s-types"]),
+    ("clusters", &["k8s-types", "kubeconfig"]),
     ("https", &["ambient"]),
     ("keyring", &["ambient"]),
     ("authn", &["ambient", "https", "k8s-types", "token"]),

@@ -164,25 +164,12 @@ pub async fn refused_start(authentication: &[String]) -> Result<String> {
 
 fn command(keys: &Keys, etcd_url: &str, port: u16, authentication: &[String]) -> Result<Command> {
     let mut command = tied(&environment::peer("kube-apiserver")?);
-    let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
-    command
-        .args([format!("--etcd-servers={etcd_url}"), format!("--secure-port={port}")])
-        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-        .args([flag("tls-cert-file", &keys.server_crt), flag("tls-private-key-file", &keys.server_key)])
-        .arg(flag("client-ca-file", &keys.ca_crt))
-        // The certificate is where the public key of its private key is found.
-        .arg(flag("service-account-key-file", &keys.server_crt))
-        .arg(flag("service-account-signing-key-file", &keys.server_key))
-        .args([
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-cluster-ip-range=10.0.0.0/24",
-        ])
-        .args(["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"])
-        .args(authentication);
+    command.args(keys.arguments(etcd_url, port)).args(authentication);
     Ok(command)
 }
 
-fn start_etcd(folder: &Path) -> Result<(Running, String)> {
+/// Starts etcd with its data in `folder`; where it listens.
+pub(crate) fn start_etcd(folder: &Path) -> Result<(Running, String)> {
     let url = format!("http://127.0.0.1:{}", free_port()?);
     let peer_url = format!("http://127.0.0.1:{}", free_port()?);
     let mut command = tied(&environment::peer("etcd")?);
@@ -196,16 +183,42 @@ fn start_etcd(folder: &Path) -> Result<(Running, String)> {
 }
 
 /// The key material of one API server.
-struct Keys {
+pub(crate) struct Keys {
     ca_crt: PathBuf,
     server_crt: PathBuf,
     server_key: PathBuf,
-    ca_pem: String,
-    administrator_pem: String,
+    pub(crate) ca_pem: String,
+    pub(crate) administrator_pem: String,
 }
 
 impl Keys {
-    fn make(folder: &Path) -> Result<Self> {
+    /// What the API server is told besides whom to trust.
+    pub(crate) fn arguments(&self, etcd_url: &str, port: u16) -> Vec<String> {
+        let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
+        let fixed = [
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--authorization-mode=RBAC",
+            "--disable-admission-plugins=ServiceAccount",
+        ];
+        let mut all = vec![
+            format!("--etcd-servers={etcd_url}"),
+            format!("--secure-port={port}"),
+            flag("tls-cert-file", &self.server_crt),
+            flag("tls-private-key-file", &self.server_key),
+            flag("client-ca-file", &self.ca_crt),
+            // The certificate is where the public key of its private key is found.
+            flag("service-account-key-file", &self.server_crt),
+            flag("service-account-signing-key-file", &self.server_key),
+        ];
+        all.extend(fixed.map(str::to_owned));
+        all
+    }
+
+    /// Makes them as files in `folder`.
+    pub(crate) fn make(folder: &Path) -> Result<Self> {
         let now = SystemClock.now();
         let authority = CertificateAuthority::generate("a real cluster", now)?;
         let server = authority.issue_server(&ServerNames::loopback(), now)?;

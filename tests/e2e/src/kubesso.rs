@@ -95,6 +95,16 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// Kills it, as the system does it when there is no memory left.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub async fn kill(mut self) -> Result<()> {
+        self.running.still_runs()?;
+        self.running.kill()?;
+        self.running.wait(Duration::from_secs(5)).await.map(drop)
+    }
+
     /// What it has written to standard error so far.
     pub fn said(&self) -> String {
         self.running.stderr()
@@ -275,13 +285,21 @@ pub fn email(who: &str) -> String {
 /// # Errors
 /// It could not be started or does not end.
 pub async fn run<S: AsRef<OsStr>>(arguments: &[S], home: &Path) -> Result<Ended> {
+    run_within(arguments, home, Duration::from_mins(1)).await
+}
+
+/// As [`run`], for what may take that long.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_within<S: AsRef<OsStr>>(arguments: &[S], home: &Path, limit: Duration) -> Result<Ended> {
     fs::create_dir_all(home)?;
     let folder = environment::scratch("run")?;
     let mut command = tied(environment::kubesso()?);
     hermetic(&mut command, home);
     command.args(arguments);
     let mut running = Running::start("kubesso", command, folder.path())?;
-    let status = running.wait(Duration::from_mins(1)).await?;
+    let status = running.wait(limit).await?;
     Ok(Ended { code: status.code(), stdout: running.stdout(), stderr: running.stderr() })
 }
 

@@ -8,6 +8,7 @@
 //! | [`pages`] | what must hold of every page: names and roles, focus, contrast, size |
 //! | [`form`] | signs in through the real pages without a browser: the fast way for tables of cases |
 //! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
+//! | [`static_pod`] | a control-plane node whose manifest is run as kubelet would, with the real kube-apiserver |
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
 //! | [`oidc_login`] | the plugin alone: command lines in; streams, exit codes and files out |
 //! | [`oidc_client`] | clients of OpenID Connect that others wrote |
@@ -59,6 +60,7 @@ pub mod process;
 pub mod provider;
 pub mod reply;
 pub mod soak;
+pub mod static_pod;
 pub mod token_cache;
 pub mod visitor;
 pub mod world;

@@ -88,6 +88,14 @@ impl Running {
         self.wait(Duration::from_secs(20)).await
     }
 
+    /// Ends it at once.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill()?)
+    }
+
     /// Its exit status, when it ends by itself within `limit`.
     ///
     /// # Errors

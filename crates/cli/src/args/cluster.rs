@@ -32,6 +32,30 @@ Examples:
   kubesso cluster grant --group k8s-restricted-users --role pod-reader --namespace default
   kubesso cluster grant --group oidc:developers --role edit --namespace shop";
 
+const CHECK_HELP: &str = "\
+Examples:
+  kubesso cluster check --for k3s -f access.yaml                  the files of this machine, and its API server
+  kubesso cluster check --root /mnt/node -f access.yaml           the files of a machine that is mounted there
+  kubesso cluster check --context prod --application 'k8s OIDC'   a live cluster
+  kubesso cluster check --for kubeadm --endpoint https://10.0.0.1:6443 --endpoint https://10.0.0.2:6443
+
+Exit code: 0 if all is as described and loaded, 1 if something is not, 2 if it was asked wrongly.";
+
+const APPLY_HELP: &str = "\
+Examples:
+  kubesso cluster apply --for k3s --application 'k8s OIDC' --dry-run
+  kubesso cluster apply --for static-pod -f access.yaml --test-token-file token.jwt
+  kubectl oidc-login get-token … | jq -r .status.token | kubesso cluster apply --for kubeadm -f access.yaml --yes --test-token-file -
+
+Exit code: 0 if it is done, or was done before; 1 if it was not done or taken back; 2 if it was asked wrongly.";
+
+const ROLLBACK_HELP: &str = "\
+Examples:
+  kubesso cluster rollback --for k3s
+  kubesso cluster rollback --for static-pod --manifest /etc/kubernetes/manifests/kube-apiserver.yaml --dry-run
+
+Exit code: 0 if the old settings are back and the API server is ready; 1 if not; 2 if it was asked wrongly.";
+
 /// `kubesso cluster`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cluster {
@@ -40,6 +64,17 @@ pub(crate) enum Cluster {
     /// Nothing is changed. A target that cannot do what is described says so, with all reasons, before anything is done.
     #[command(after_help = CONFIG_HELP)]
     Config(Box<ClusterConfig>),
+    /// Say what differs from a description, and whether the API servers have really loaded what is there.
+    ///
+    /// Reads files (--for, --root, --manifest), a live cluster (--kubeconfig, --context, --endpoint), or both.
+    #[command(after_help = CHECK_HELP)]
+    Check(Box<ClusterCheck>),
+    /// Make a cluster trust an issuer: shows what it changes, asks, proves it, and takes it back if the proof fails.
+    #[command(after_help = APPLY_HELP)]
+    Apply(Box<ClusterApply>),
+    /// Take the last change of `kubesso cluster apply` back, also one that was killed half way.
+    #[command(after_help = ROLLBACK_HELP)]
+    Rollback(Box<ClusterRollback>),
     /// Print the RBAC objects that give a group a role.
     #[command(after_help = GRANT_HELP)]
     Grant(ClusterGrant),
@@ -57,6 +92,33 @@ pub(crate) struct ClusterConfig {
     /// The kind of cluster.
     #[arg(long = "for", value_name = "TARGET", value_parser = PossibleValuesParser::new(Target::ALL.iter().map(|target| target.name())))]
     pub target: String,
+    #[command(flatten)]
+    pub whom: Whom,
+    /// The cluster's Kubernetes version.
+    #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::ASSUMED)]
+    pub kubernetes_version: KubernetesVersion,
+    /// The distribution's own version, where what it takes depends on it (Talos, Cluster API).
+    #[arg(long, value_name = "VERSION")]
+    pub target_version: Option<KubernetesVersion>,
+    /// By what the API server is told [default: config, where the version has it].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub form: Option<ConfigForm>,
+    /// The cluster's name, for commands.
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The namespace, resource group, project or organization that it is in, for commands.
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+    /// Write the files into this directory, which is made; a file that is there and says something else is left alone.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Who may sign in.
+#[derive(Args, Debug)]
+pub(crate) struct Whom {
     /// Who may sign in, as a file (- reads standard input).
     #[arg(long, short = 'f', value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -93,26 +155,115 @@ pub(crate) struct ClusterConfig {
     /// What its issuer begins with [default: $KUBESSO_BASE_URL, else where `kubesso up` has its provider].
     #[arg(long, value_name = "URL", requires = "application")]
     pub base_url: Option<Url>,
-    /// The cluster's Kubernetes version.
-    #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::ASSUMED)]
-    pub kubernetes_version: KubernetesVersion,
-    /// The distribution's own version, where what it takes depends on it (Talos, Cluster API).
+    #[command(flatten)]
+    pub data: DataDir,
+}
+
+impl Whom {
+    /// Whether anybody is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.file.is_some() || self.issuer.is_some() || self.application.is_some()
+    }
+}
+
+/// Which API server, and how it is reached.
+#[derive(Args, Debug)]
+pub(crate) struct ApiServerArgs {
+    /// The kubeconfig of an administrator [default: the one that the target keeps on its machine, else kubectl's].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context [default: the current one].
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// An API server to ask, with these credentials; may be given several times [default: all that the cluster names].
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Vec<Url>,
+}
+
+/// `kubesso cluster check`.
+#[derive(Args, Debug)]
+pub(crate) struct ClusterCheck {
+    /// Read the files of this kind of cluster on this machine [default with --root: the one that is found].
+    #[arg(long = "for", value_name = "TARGET", value_parser = PossibleValuesParser::new(Target::ALL.iter().map(|target| target.name())))]
+    pub target: Option<String>,
+    /// The folder in which the machine's files are [default: /].
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Read this static pod's manifest; files that it mounts are below --root.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ApiServerArgs,
+    #[command(flatten)]
+    pub whom: Whom,
+    /// The cluster's Kubernetes version [default: the API server's].
     #[arg(long, value_name = "VERSION")]
-    pub target_version: Option<KubernetesVersion>,
+    pub kubernetes_version: Option<KubernetesVersion>,
     /// By what the API server is told [default: config, where the version has it].
     #[arg(long, value_enum, value_name = "FORM")]
     pub form: Option<ConfigForm>,
-    /// The cluster's name, for commands.
-    #[arg(long, value_name = "NAME")]
-    pub cluster: Option<String>,
-    /// The namespace, resource group, project or organization that it is in, for commands.
-    #[arg(long, value_name = "NAME")]
-    pub scope: Option<String>,
-    /// Write the files into this directory, which is made; a file that is there and says something else is left alone.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub data: DataDir,
+    pub output: Output,
+}
+
+/// `kubesso cluster apply`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("whom").required(true).args(["file", "issuer", "application"])))]
+pub(crate) struct ClusterApply {
+    #[command(flatten)]
+    pub spot: Spot,
+    #[command(flatten)]
+    pub whom: Whom,
+    /// The cluster's Kubernetes version [default: the API server's].
+    #[arg(long, value_name = "VERSION")]
+    pub kubernetes_version: Option<KubernetesVersion>,
+    /// By what the API server is told [default: config, where the version has it].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub form: Option<ConfigForm>,
+    /// Somebody's ID token, in a file (- reads standard input): the change stays only if the API server takes it.
+    #[arg(long, value_name = "FILE")]
+    pub test_token_file: Option<PathBuf>,
+}
+
+/// `kubesso cluster rollback`.
+#[derive(Args, Debug)]
+pub(crate) struct ClusterRollback {
+    #[command(flatten)]
+    pub spot: Spot,
+    /// Put the old files back even if somebody has changed them since: those changes are lost.
+    #[arg(long)]
+    pub danger_discard_later_changes: bool,
+}
+
+/// What is changed, and how.
+#[derive(Args, Debug)]
+pub(crate) struct Spot {
+    /// The kind of cluster.
+    #[arg(long = "for", value_name = "TARGET", value_parser = PossibleValuesParser::new(Target::ALL.iter().map(|target| target.name())))]
+    pub target: String,
+    /// The folder in which the machine's files are.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// The static pod's manifest, on the machine [default: /etc/kubernetes/manifests/kube-apiserver.yaml].
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Where is kept what is needed to go back [default: /var/lib/kubesso/cluster on the machine].
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ApiServerArgs,
+    /// How long the API server may take until it is ready with the new settings; then they are taken back.
+    #[arg(long, value_name = "DURATION", default_value = "3m")]
+    pub timeout: jiff::Span,
+    /// Change it without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Show what would be changed, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not look whether the API server comes back: if it does not, nothing is taken back.
+    #[arg(long)]
+    pub danger_without_proof: bool,
     #[command(flatten)]
     pub output: Output,
 }

@@ -6,7 +6,9 @@ use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, map, nested};
 
-const FOLDER: &str = "/etc/k0s/authn";
+/// Its configuration.
+pub(crate) const CONFIGURATION: &str = "/etc/k0s/k0s.yaml";
+pub(crate) const FOLDER: &str = "/etc/k0s/authn";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::K0s;

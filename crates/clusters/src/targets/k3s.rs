@@ -6,8 +6,10 @@ use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, map};
 
-const FOLDER: &str = "/etc/rancher/k3s/authn";
-const PART: &str = "/etc/rancher/k3s/config.yaml.d/90-oidc.yaml";
+/// The folder of its configuration.
+pub(crate) const CONFIGURATION: &str = "/etc/rancher/k3s";
+pub(crate) const FOLDER: &str = "/etc/rancher/k3s/authn";
+pub(crate) const PART: &str = "/etc/rancher/k3s/config.yaml.d/90-oidc.yaml";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::K3s;

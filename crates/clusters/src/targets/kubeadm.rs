@@ -10,7 +10,7 @@ use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml, map};
 
-pub(super) const FOLDER: &str = "/etc/kubernetes/authn";
+pub(crate) const FOLDER: &str = "/etc/kubernetes/authn";
 /// With the list form of arguments (kubeadm v1beta4, Kubernetes 1.31).
 const V1BETA4: KubernetesVersion = KubernetesVersion::new(1, 31);
 

@@ -5,8 +5,8 @@ use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 
 /// Kept over updates of the snap.
-const FOLDER: &str = "/var/snap/microk8s/common/authn";
-const ARGUMENTS: &str = "/var/snap/microk8s/current/args/kube-apiserver";
+pub(crate) const FOLDER: &str = "/var/snap/microk8s/common/authn";
+pub(crate) const ARGUMENTS: &str = "/var/snap/microk8s/current/args/kube-apiserver";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::MicroK8s;

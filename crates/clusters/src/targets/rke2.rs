@@ -7,8 +7,10 @@ use crate::request::{Request, keep_a_way_in};
 use crate::target::Target;
 use crate::yaml::{self, Yaml};
 
-const FOLDER: &str = "/etc/rancher/rke2/authn";
-const PART: &str = "/etc/rancher/rke2/config.yaml.d/90-oidc.yaml";
+/// The folder of its configuration.
+pub(crate) const CONFIGURATION: &str = "/etc/rancher/rke2";
+pub(crate) const FOLDER: &str = "/etc/rancher/rke2/authn";
+pub(crate) const PART: &str = "/etc/rancher/rke2/config.yaml.d/90-oidc.yaml";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {
     let target = Target::Rke2;

@@ -3,6 +3,7 @@
 mod administration;
 mod api_details;
 mod bad_starts;
+mod cluster_changes;
 mod clusters;
 mod crashes;
 mod doctor;
