@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::document::Document;
 use crate::permissions;
@@ -233,15 +233,31 @@ struct Lock {
     path: PathBuf,
 }
 
+/// Far longer than we hold a lock: reading, changing and writing one file takes milliseconds.
+const LONGEST_HELD: Duration = Duration::from_secs(1);
+
+/// What stands in a lock of ours; kubectl's are empty.
+const OURS: &[u8] = b"kubesso";
+
 impl Lock {
     fn take(locked: &Path, file: &Path, patience: Patience) -> Result<Self, FileError> {
         let path = beside(locked, ".lock");
         let mut tries = patience.tries;
+        let is_long = patience.pause.saturating_mul(patience.tries) >= LONGEST_HELD;
+        let mut left_behind = is_long.then(|| Abandoned::look(&path)).flatten();
         loop {
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(_) => return Ok(Self { path }),
+                Ok(mut lock) => {
+                    // It is held by being there: what stands in it only tells the next one whose it was.
+                    let _ = lock.write_all(OURS);
+                    return Ok(Self { path });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     if tries == 0 {
+                        let unchanged = left_behind.take().filter(|seen| seen.is_still(&path));
+                        if unchanged.is_some_and(|_| fs::remove_file(&path).is_ok()) {
+                            continue;
+                        }
                         return Err(FileError::Locked { file: file.to_owned(), lock: path });
                     }
                     tries -= 1;
@@ -252,6 +268,22 @@ impl Lock {
                 }
             }
         }
+    }
+}
+
+/// A lock of ours that was there before we waited. If it is the same one when our patience has ended, its process was killed.
+struct Abandoned {
+    since: SystemTime,
+}
+
+impl Abandoned {
+    fn look(path: &Path) -> Option<Self> {
+        let since = fs::metadata(path).and_then(|found| found.modified()).ok()?;
+        fs::read(path).is_ok_and(|text| text == OURS).then_some(Self { since })
+    }
+
+    fn is_still(&self, path: &Path) -> bool {
+        Self::look(path).is_some_and(|now| now.since == self.since)
     }
 }
 

@@ -71,6 +71,35 @@ fn the_lock_is_kubectl_s_and_is_given_back() {
 }
 
 #[test]
+fn a_lock_that_a_killed_process_of_ours_left_is_taken_over_and_kubectls_is_not() {
+    let (home, file) = home();
+    let lock = home.path().join("config.lock");
+    let long = Patience { tries: 11, pause: Duration::from_millis(100) };
+    // As it is while somebody holds it.
+    let locked = LockedFile::open(&file, NO_PATIENCE).unwrap();
+    let held = fs::read(&lock).unwrap();
+    drop(locked);
+    fs::write(&lock, &held).unwrap();
+    assert!(LockedFile::open(&file, NO_PATIENCE).is_err(), "who does not wait does not know");
+    LockedFile::open(&file, long).unwrap();
+    assert_eq!(listing(home.path()), [""; 0]);
+
+    fs::write(&lock, "").unwrap();
+    assert!(matches!(LockedFile::open(&file, long).unwrap_err(), FileError::Locked { .. }));
+
+    // Somebody else took it meanwhile, one after the other.
+    fs::write(&lock, &held).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| LockedFile::open(&file, long).map(drop));
+        while !waiting.is_finished() {
+            fs::write(&lock, &held).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(matches!(waiting.join().unwrap(), Err(FileError::Locked { .. })));
+    });
+}
+
+#[test]
 fn whoever_waits_gets_the_lock_in_the_end() {
     let (_home, file) = home();
     let patience = Patience { tries: u32::MAX, pause: Duration::from_millis(1) };
