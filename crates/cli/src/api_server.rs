@@ -123,7 +123,7 @@ impl ApiServer {
         serde_json::from_str(&answer.body).map_err(|error| format!("{path}: {error}"))
     }
 
-    /// Sends JSON.
+    /// Sends JSON. A `PATCH` is server-side apply.
     pub(crate) async fn send(
         &self,
         method: reqwest::Method,
@@ -132,7 +132,11 @@ impl ApiServer {
     ) -> Result<Answer, String> {
         let said = |error: reqwest::Error| crate::error::chain(&error.without_url());
         let url = self.url.join(path).map_err(|error| error.to_string())?;
+        let is_apply = method == reqwest::Method::PATCH;
         let mut request = self.client.request(method, url);
+        if is_apply {
+            request = request.header(http::header::CONTENT_TYPE, "application/apply-patch+yaml");
+        }
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token.expose());
         }

@@ -8,6 +8,7 @@ use kubesso_signin::Plugin;
 
 mod audit;
 mod backup;
+mod chain;
 mod cluster;
 mod doctor;
 mod keys;
@@ -16,6 +17,7 @@ mod token;
 
 pub(crate) use audit::{Audit, ExportFormat, Which};
 pub(crate) use backup::{Backup, PassphraseFrom, Restore};
+pub(crate) use chain::{ChainChange, ChainFile, ChainImport, ChainPlan};
 pub(crate) use cluster::{
     ApiServerArgs, Cluster, ClusterApply, ClusterCheck, ClusterConfig, ClusterGrant, ClusterRollback, Spot,
     Whom,
@@ -75,6 +77,18 @@ pub(crate) enum Command {
     /// Tokens of the management API, for Terraform and scripts: create, list, revoke.
     #[command(subcommand, arg_required_else_help = true)]
     ApiToken(ApiToken),
+    /// Show what would bring provider, clusters and kubeconfig to what one file says.
+    #[command(after_help = chain::PLAN_HELP)]
+    Plan(ChainPlan),
+    /// Bring provider, clusters and kubeconfig to what one file says.
+    #[command(after_help = chain::APPLY_HELP)]
+    Apply(ChainChange),
+    /// Print the file that wants what is there already, and nothing else.
+    #[command(after_help = chain::IMPORT_HELP)]
+    Import(ChainImport),
+    /// Take back what `apply` made.
+    #[command(after_help = chain::DESTROY_HELP)]
+    Destroy(ChainChange),
     /// Clusters: what each needs to trust an issuer, and what groups may do there.
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(Cluster),

@@ -117,6 +117,11 @@ pub(crate) fn default_data_dir() -> Option<PathBuf> {
         .or_else(|| std::env::home_dir().map(|home| home.join(".local/share/kubesso")))
 }
 
+/// Whether somebody can be asked: there is a terminal to read from.
+pub(crate) fn can_be_asked() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Whether standard output may be coloured: it is a terminal, and <https://no-color.org> is not asked for.
 pub(crate) fn colour() -> Colour {
     let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -51,6 +51,12 @@ impl CommandError {
         Self { mend: Some(mend.into()), ..self }
     }
 
+    /// As an error of another kind: it could not be done.
+    #[must_use]
+    pub(crate) fn into_failure(self) -> Self {
+        Self { exit: Exit::Failure, ..self }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -21,6 +21,7 @@ mod args;
 mod audit;
 mod authority;
 mod backup;
+mod chain;
 mod client_certificates;
 mod cluster;
 mod data_directory;
@@ -126,6 +127,11 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Audit(command) => runtime()?.block_on(audit::run(command)),
         Command::Backup(command) => runtime()?.block_on(backup::backup(command)),
         Command::Restore(command) => runtime()?.block_on(backup::restore(command)),
+        // Outside of any runtime, as signing in.
+        Command::Plan(command) => chain::plan(&command),
+        Command::Apply(command) => chain::apply(&command),
+        Command::Import(command) => chain::import(&command),
+        Command::Destroy(command) => chain::destroy(&command),
         Command::Cluster(command) => runtime()?.block_on(cluster::run(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kubesso_directory::{MANAGEMENT_CLIENT, MANAGEMENT_SERVER, Secret};
@@ -62,7 +63,7 @@ impl ManagementClient {
         };
         let client = client(&trust, Timeouts::default())
             .map_err(|e| CommandError::because("the HTTPS client cannot be set up", &e))?;
-        let token = access_token(&origin, place)?;
+        let token = access_token(&origin, place.certificate_authority.as_deref(), place.grant_type)?;
         Ok(Self { runtime: crate::runtime()?, client, origin, token })
     }
 
@@ -87,10 +88,7 @@ impl ManagementClient {
             Ok::<_, CommandError>((status, response.bytes().await.map_err(|e| failed(&e))?))
         })?;
         if !status.is_success() {
-            let said = match serde_json::from_slice::<Refusal>(&bytes) {
-                Ok(refusal) => refusal.text(),
-                Err(_) => format!("it answered {status}"),
-            };
+            let said = refusal_text(&bytes).unwrap_or_else(|| format!("it answered {status}"));
             return Err(CommandError::new(format!("{} refuses: {said}", self.origin)));
         }
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
@@ -105,8 +103,18 @@ impl Refusal {
     }
 }
 
+/// What a refusal says, if the body is one.
+pub(crate) fn refusal_text(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.text())
+}
+
 /// An access token for the management API: the plugin's `get-token`, whose output comes here instead of to kubectl.
-fn access_token(origin: &str, place: &Place) -> Result<Secret, CommandError> {
+/// Not to be called from inside a runtime.
+pub(crate) fn access_token(
+    origin: &str,
+    certificate_authority: Option<&Path>,
+    grant_type: SignInBy,
+) -> Result<Secret, CommandError> {
     let mut words: Vec<OsString> = vec![
         "get-token".into(),
         format!("--oidc-issuer-url={origin}/oauth2/{MANAGEMENT_SERVER}").into(),
@@ -114,12 +122,12 @@ fn access_token(origin: &str, place: &Place) -> Result<Secret, CommandError> {
         "--oidc-extra-scope=profile".into(),
         "--oidc-extra-scope=offline_access".into(),
         "--oidc-use-access-token".into(),
-        match place.grant_type {
+        match grant_type {
             SignInBy::Authcode => "--grant-type=authcode".into(),
             SignInBy::DeviceCode => "--grant-type=device-code".into(),
         },
     ];
-    if let Some(file) = &place.certificate_authority {
+    if let Some(file) = certificate_authority {
         let mut flag = OsString::from("--certificate-authority=");
         flag.push(file);
         words.push(flag);

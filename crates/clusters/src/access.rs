@@ -214,26 +214,33 @@ impl AccessError {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
-    issuers: Vec<FileIssuer>,
+    issuers: Vec<IssuerEntry>,
     #[serde(default)]
-    anonymous: Option<FileAnonymous>,
+    anonymous: Option<AnonymousEntry>,
 }
 
-#[derive(Debug, Deserialize)]
+/// `anonymous:` as people write it.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileAnonymous {
+pub struct AnonymousEntry {
     enabled: bool,
     #[serde(default)]
     paths: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One of `issuers:` as people write it.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileIssuer {
-    url: String,
+pub struct IssuerEntry {
+    #[serde(default)]
+    url: Option<String>,
+    /// `url`, `audiences` and authority are those that the provider of the same file makes.
+    #[serde(default)]
+    from_provider: bool,
     #[serde(default, rename = "discoveryURL")]
     discovery_url: Option<String>,
-    audiences: Vec<String>,
+    #[serde(default)]
+    audiences: Option<Vec<String>>,
     #[serde(default)]
     certificate_authority: Option<String>,
     #[serde(default)]
@@ -258,7 +265,7 @@ struct FileIssuer {
     danger_allow_system_names: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileMapping {
     #[serde(default)]
@@ -295,15 +302,31 @@ impl Access {
         let read: File = serde_saphyr::from_str(text).map_err(|error| {
             AccessError::new("the file", error.to_string().lines().next().unwrap_or_default())
         })?;
-        let issuers: Result<Vec<_>, _> =
-            read.issuers.into_iter().enumerate().map(|(index, issuer)| issuer.read(index, &file)).collect();
-        let anonymous = read.anonymous.map(|said| match said {
-            FileAnonymous { enabled: false, paths } if paths.is_empty() => Ok(Anonymous::Refused),
-            FileAnonymous { enabled: true, paths } if !paths.is_empty() => Ok(Anonymous::For(paths)),
-            FileAnonymous { enabled: false, .. } => {
+        Self::from_entries(read.issuers, read.anonymous, None, file)
+    }
+
+    /// As [`from_yaml`](Self::from_yaml), of a larger file's sections. `provider` is what entries with `fromProvider` get.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_entries(
+        issuers: Vec<IssuerEntry>,
+        anonymous: Option<AnonymousEntry>,
+        provider: Option<&TrustedIssuer>,
+        file: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<Self, AccessError> {
+        let issuers: Result<Vec<_>, _> = issuers
+            .into_iter()
+            .enumerate()
+            .map(|(index, issuer)| issuer.completed(index, provider)?.read(index, &file))
+            .collect();
+        let anonymous = anonymous.map(|said| match said {
+            AnonymousEntry { enabled: false, paths } if paths.is_empty() => Ok(Anonymous::Refused),
+            AnonymousEntry { enabled: true, paths } if !paths.is_empty() => Ok(Anonymous::For(paths)),
+            AnonymousEntry { enabled: false, .. } => {
                 Err(AccessError::new("anonymous.paths", "paths have a meaning only where `enabled` is true"))
             }
-            FileAnonymous { enabled: true, .. } => Err(AccessError::new(
+            AnonymousEntry { enabled: true, .. } => Err(AccessError::new(
                 "anonymous.paths",
                 "say for which paths (/livez, /readyz, /healthz), or leave `anonymous` out to change nothing",
             )),
@@ -353,17 +376,71 @@ impl TrustedIssuer {
     }
 }
 
-impl FileIssuer {
+impl IssuerEntry {
+    /// An entry of which the provider says everything, with the usual mappings.
+    pub fn of_provider() -> Self {
+        Self {
+            url: None,
+            from_provider: true,
+            discovery_url: None,
+            audiences: None,
+            certificate_authority: None,
+            certificate_authority_file: None,
+            username: None,
+            groups: None,
+            uid: None,
+            extra: BTreeMap::new(),
+            required_claims: BTreeMap::new(),
+            claim_rules: Vec::new(),
+            user_rules: Vec::new(),
+            signing_algorithms: Vec::new(),
+            danger_allow_system_names: false,
+        }
+    }
+
+    /// Whether the provider of the same file says its address.
+    pub fn is_of_provider(&self) -> bool {
+        self.from_provider
+    }
+
+    /// With what the provider says filled in.
+    fn completed(self, index: usize, provider: Option<&TrustedIssuer>) -> Result<Self, AccessError> {
+        if !self.from_provider {
+            return Ok(self);
+        }
+        let at = |field: &str| format!("issuers[{index}].{field}");
+        if self.url.is_some() {
+            return Err(AccessError::new(at("url"), "leave it out: `fromProvider` says it"));
+        }
+        let Some(provider) = provider else {
+            let what = "it needs `provider`, `application` and `authorizationServer` in the same file";
+            return Err(AccessError::new(at("fromProvider"), what));
+        };
+        let mut audiences = provider.audiences.clone();
+        audiences.extend(self.audiences.into_iter().flatten());
+        let has_authority = self.certificate_authority.is_some() || self.certificate_authority_file.is_some();
+        let of_provider = provider.certificate_authority.as_ref().filter(|_| !has_authority);
+        Ok(Self {
+            url: Some(provider.url.as_str().to_owned()),
+            audiences: Some(audiences),
+            certificate_authority: of_provider
+                .map_or(self.certificate_authority, |pem| Some(pem.as_pem().to_owned())),
+            ..self
+        })
+    }
+
     fn read(
         self,
         index: usize,
         file: &impl Fn(&str) -> Result<String, String>,
     ) -> Result<TrustedIssuer, AccessError> {
         let at = |field: &str| format!("issuers[{index}].{field}");
-        let url = IssuerUrl::parse(&self.url).map_err(|what| AccessError::new(at("url"), what))?;
+        let url = IssuerUrl::parse(&self.url.unwrap_or_default())
+            .map_err(|what| AccessError::new(at("url"), what))?;
         let discovery_url = self.discovery_url.as_deref().map(IssuerUrl::parse).transpose();
         let discovery_url = discovery_url.map_err(|what| AccessError::new(at("discoveryURL"), what))?;
-        let audiences = audiences(self.audiences).map_err(|what| AccessError::new(at("audiences"), what))?;
+        let audiences = audiences(self.audiences.unwrap_or_default())
+            .map_err(|what| AccessError::new(at("audiences"), what))?;
         let pem = match (self.certificate_authority, self.certificate_authority_file) {
             (Some(_), Some(_)) => {
                 let what = "give certificateAuthority or certificateAuthorityFile, not both";

@@ -46,8 +46,8 @@ mod targets;
 mod yaml;
 
 pub use access::{
-    Access, AccessError, Anonymous, CertificateAuthority, Condition, IssuerUrl, Mapping, SystemNames,
-    TrustedIssuer, audiences,
+    Access, AccessError, Anonymous, AnonymousEntry, CertificateAuthority, Condition, IssuerEntry, IssuerUrl,
+    Mapping, SystemNames, TrustedIssuer, audiences,
 };
 pub use arguments::Arguments;
 pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};

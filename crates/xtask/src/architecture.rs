@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("authz", &["k8s-types"]),
     ("kubeconfig", &["k8s-types"]),
     ("clusters", &["k8s-types", "kubeconfig"]),
+    ("chain", &["clusters", "k8s-types", "kubeconfig"]),
     ("https", &["ambient"]),
     ("keyring", &["ambient"]),
     ("authn", &["ambient", "https", "k8s-types", "token"]),
@@ -34,7 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const UNBOUND: &[&str] = &["cli", "e2e", "fuzz"];
 
 /// Rooms that only compute (`kubeconfig` also reads and writes files, `store-sql` the key's) …
-const PURE: &[&str] = &["token", "k8s-types", "kubeconfig", "authz", "clusters", "directory", "store-sql"];
+const PURE: &[&str] =
+    &["token", "k8s-types", "kubeconfig", "authz", "clusters", "chain", "directory", "store-sql"];
 
 /// … and so link no runtime, no HTTP and no SQL, directly or through others.
 const OUTSIDE_WORLD: &[&str] = &["tokio", "axum", "hyper", "reqwest", "sqlx"];

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use kubesso_ambient::{Clock, SystemClock};
 use kubesso_https::pki::{CertificateAuthority, ServerNames};
 use reqwest::{Certificate, Client, StatusCode};
@@ -88,6 +90,22 @@ impl ApiServer {
         let identity = reqwest::Identity::from_pem(self.administrator_pem.as_bytes())?;
         let authorities = Certificate::from_pem_bundle(self.ca_pem.as_bytes())?;
         Ok(Client::builder().tls_certs_only(authorities).identity(identity).build()?)
+    }
+
+    /// The kubeconfig of that administrator, whose context has this name.
+    pub fn administrator_kubeconfig(&self, context: &str) -> Value {
+        let base64 = |text: &str| BASE64_STANDARD.encode(text);
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": context,
+            "clusters": [{"name": "real", "cluster": {
+                "server": self.url, "certificate-authority-data": base64(&self.ca_pem),
+            }}],
+            "users": [{"name": "administrator", "user": {
+                "client-certificate-data": base64(&self.administrator_pem),
+                "client-key-data": base64(&self.administrator_pem),
+            }}],
+            "contexts": [{"name": context, "context": {"cluster": "real", "user": "administrator"}}],
+        })
     }
 
     /// Creates `object` (with its status, if it has one) unless there is one of that name.

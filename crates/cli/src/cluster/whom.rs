@@ -1,13 +1,13 @@
 //! Who may sign in, as it is given on the command line: a file, flags, or an application of the kubesso on this machine.
 
-use std::io::Read as _;
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use kubesso_clusters::{Access, CertificateAuthority, IssuerUrl, Mapping, TrustedIssuer, audiences};
 
 use crate::args::Whom;
 use crate::authority;
+use crate::chain;
 use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
@@ -38,17 +38,9 @@ pub(super) async fn access(command: &Whom) -> Result<Access, CommandError> {
 }
 
 fn access_of_file(path: &Path) -> Result<Access, CommandError> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        let read = io::stdin().lock().read_to_string(&mut text);
-        read.map(|_| text).map_err(|error| CommandError::because("standard input cannot be read", &error))?
-    } else {
-        read(path)?
-    };
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let file = |name: &str| read(&folder.join(name)).map_err(|error| error.to_string());
-    Access::from_yaml(&text, file)
-        .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))
+    // What the file's provider makes is asked there, by a runtime of its own: not in this thread, which has one.
+    let asked = std::thread::scope(|scope| scope.spawn(|| chain::access_of(path)).join());
+    asked.unwrap_or_else(|_| Err(CommandError::new(format!("{} cannot be read", path.display()))))
 }
 
 fn issuer_of_flags(command: &Whom, url: &str) -> Result<TrustedIssuer, CommandError> {

@@ -1,5 +1,6 @@
 //! The end-to-end suite: a person, a real kubectl, a real browser and a real kube-apiserver around kubesso.
 
+mod access_file;
 mod administration;
 mod api_details;
 mod bad_starts;
