@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, header};
 use kubesso_directory::{Application, ClientAuthentication, ClientId, ClientSecretValue, Secret, SingleUse};
-use kubesso_token::{AssertionExpectations, ClientAssertion};
+use kubesso_token::{AssertionExpectations, Audiences, ClientAssertion};
 use percent_encoding::percent_decode_str;
 
 use axum::response::{IntoResponse, Response};
@@ -61,22 +61,39 @@ impl IntoResponse for ClientRefused {
     }
 }
 
+/// By which names an assertion may mean the server that it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct OurNames {
+    pub(crate) issuer: String,
+    /// The issuer, and the addresses of what clients call.
+    pub(crate) all: Vec<String>,
+}
+
+impl OurNames {
+    /// A client that must push its requests keeps to the FAPI 2.0 Security Profile: its assertions name the issuer alone,
+    /// so that nobody who made it believe in another endpoint can use them here.
+    fn audiences(&self, application: &Application) -> Audiences<'_> {
+        if application.requires_pushed_requests() {
+            return Audiences::Only(&self.issuer);
+        }
+        Audiences::Among(&self.all)
+    }
+}
+
 /// The application that makes the request, once it has proved who it is in the way that it is registered for.
-///
-/// `audiences`: by which names an assertion may mean the server.
 pub(crate) async fn authenticate<'a>(
     context: &Context,
     headers: &HeaderMap,
     certificate: Option<&ClientCertificate>,
     parameters: &Parameters,
-    audiences: &[String],
+    names: &OurNames,
     find: impl FnOnce(&ClientId) -> Option<&'a Application>,
 ) -> Result<&'a Application, ClientRefused> {
     let (application, outstanding) = claimed(headers, parameters, find)?;
     let checked = match outstanding {
         Outstanding::Nothing => Ok(()),
         Outstanding::Assertion(assertion) => {
-            check_assertion(context, application, &assertion, audiences).await
+            check_assertion(context, application, &assertion, names.audiences(application)).await
         }
         Outstanding::Certificate => {
             let checked = check_certificate(context, application, certificate).await;
@@ -144,7 +161,7 @@ async fn check_assertion(
     context: &Context,
     application: &Application,
     assertion: &Secret,
-    audiences: &[String],
+    audiences: Audiences<'_>,
 ) -> Result<(), OAuthError> {
     let invalid = |why: String| OAuthError::new(ErrorCode::InvalidClient, why);
     let (client, now) = (&application.client_id, context.now());

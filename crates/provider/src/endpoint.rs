@@ -30,7 +30,7 @@ use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use kubesso_directory::{Application, OneTimePurpose, Server};
 
-use crate::client_authentication::{ClientRefused, authenticate};
+use crate::client_authentication::{ClientRefused, OurNames, authenticate};
 use crate::client_certificate::ClientCertificate;
 use crate::context::{Configuration, Context};
 use crate::oauth_error::OAuthError;
@@ -209,9 +209,10 @@ async fn authenticated<'a>(
         let prefix = format!("{origin}/oauth2/{}/v1", server.server.id);
         CLIENTS_ENDPOINTS.map(|endpoint| format!("{prefix}/{endpoint}"))
     };
-    let mut audiences: Vec<_> = context.origins().flat_map(endpoints).collect();
-    audiences.push(context.issuer(&server.server.id));
-    authenticate(context, headers, certificate, parameters, &audiences, |id| {
+    let issuer = context.issuer(&server.server.id);
+    let all = context.origins().flat_map(endpoints).chain([issuer.clone()]).collect();
+    let names = OurNames { issuer, all };
+    authenticate(context, headers, certificate, parameters, &names, |id| {
         configuration.snapshot.application(id)
     })
     .await

@@ -23,12 +23,21 @@ const LONGEST_JTI: usize = 512;
 pub struct AssertionExpectations<'a> {
     /// Must equal both `iss` and `sub` (RFC 7523 §3).
     pub client_id: &'a str,
-    /// One of them must be among `aud`, exactly: the token endpoint's address, the issuer.
-    pub audiences: &'a [String],
+    /// What `aud` must say.
+    pub audiences: Audiences<'a>,
     /// The present.
     pub now: Timestamp,
     /// Whether `jti` must be there, so that the assertion can be taken only once.
     pub require_jti: bool,
+}
+
+/// For whom an assertion must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audiences<'a> {
+    /// One of them must be among `aud`, exactly: the token endpoint's address, the issuer (RFC 7523 §3).
+    Among(&'a [String]),
+    /// `aud` must be this issuer, as text and not as a list (FAPI 2.0 Security Profile §5.3.2.1 no. 8).
+    Only(&'a str),
 }
 
 /// An assertion whose signature and claims were checked. Whether it was used before was not: remember `jti` until
@@ -50,6 +59,12 @@ pub enum AssertionError {
         "the client assertion is for another audience: set aud to the address of the token endpoint, or to the issuer"
     )]
     Audience,
+    /// `aud` is not the issuer alone, where it must be.
+    #[error(
+        "the client assertion is not for the issuer alone: set aud to the issuer, as text, because this client pushes its \
+         requests (FAPI 2.0)"
+    )]
+    NotOnlyForIssuer,
     /// A required claim is missing or is not of its type.
     #[error("claim {0:?} of the client assertion is missing or malformed")]
     Claim(&'static str),
@@ -111,8 +126,16 @@ impl ClientAssertion {
         if issuer != expected.client_id || subject != expected.client_id {
             return Err(AssertionError::Issuer);
         }
-        if !is_for(&payload, |audience| expected.audiences.iter().any(|ours| ours == audience))? {
-            return Err(AssertionError::Audience);
+        match expected.audiences {
+            Audiences::Among(ours)
+                if !is_for(&payload, |audience| ours.iter().any(|one| one == audience))? =>
+            {
+                return Err(AssertionError::Audience);
+            }
+            Audiences::Only(issuer) if payload.get("aud").and_then(Value::as_str) != Some(issuer) => {
+                return Err(AssertionError::NotOnlyForIssuer);
+            }
+            Audiences::Among(_) | Audiences::Only(_) => {}
         }
         let now = expected.now;
         let expiry = time(&payload, "exp")?.ok_or(AssertionError::Claim("exp"))?;

@@ -42,7 +42,9 @@ mod strict_json;
 mod verifying_key;
 
 pub use algorithm::{Algorithm, Curve};
-pub use client_assertion::{AssertionError, AssertionExpectations, ClientAssertion, VerifiedAssertion};
+pub use client_assertion::{
+    AssertionError, AssertionExpectations, Audiences, ClientAssertion, VerifiedAssertion,
+};
 pub use client_keys::JwkSetError;
 pub use dpop::{DPOP_MAX_AGE, DpopError, DpopExpectations, DpopProof, ProofError, VerifiedDpop};
 pub use error::TokenError;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kubesso_token::{
-    Algorithm, AssertionExpectations, ClientAssertion, DpopExpectations, DpopProof, Jwk, JwkSet,
+    Algorithm, AssertionExpectations, Audiences, ClientAssertion, DpopExpectations, DpopProof, Jwk, JwkSet,
     RequestObject, RequestObjectExpectations, SigningKey, decode_unverified_payload,
 };
 use serde_json::{Map, Value};
@@ -75,8 +75,12 @@ pub(crate) fn client_assertion(data: &[u8]) -> bool {
     let Some((token, claims)) = signed(data) else { return false };
     let unverified = ClientAssertion::unverified_client_id(&token);
     let audiences = [ISSUER.to_owned(), format!("{ISSUER}/v1/token")];
-    let expected =
-        AssertionExpectations { client_id: CLIENT, audiences: &audiences, now: now(), require_jti: true };
+    let expected = AssertionExpectations {
+        client_id: CLIENT,
+        audiences: Audiences::Among(&audiences),
+        now: now(),
+        require_jti: true,
+    };
     let Ok(taken) = ClientAssertion::verify(&token, keys(), &expected) else { return false };
     let claims = read(claims);
     assert_eq!(unverified.as_deref(), Ok(CLIENT));

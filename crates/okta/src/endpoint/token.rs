@@ -15,7 +15,9 @@ use kubesso_directory::{
     Application, AuditEvent, AuditEventId, Change, ClientAuthentication, ClientId, ClientKeys, Expectation,
     GrantType, Outcome, ScopeName, SingleUse,
 };
-use kubesso_token::{AssertionExpectations, ClientAssertion, JwkSet, VerifiedAssertion, VerifiedDpop};
+use kubesso_token::{
+    AssertionExpectations, Audiences, ClientAssertion, JwkSet, VerifiedAssertion, VerifiedDpop,
+};
 use serde_json::{Map, json};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -194,7 +196,7 @@ async fn authenticate<'a>(
         &keys,
         &AssertionExpectations {
             client_id: client.client_id.as_str(),
-            audiences: &audiences,
+            audiences: Audiences::Among(&audiences),
             now: context.now(),
             require_jti: false,
         },

@@ -35,8 +35,12 @@ fn signed(key: &SigningKey, header: &Value, claims: &Value) -> String {
 
 fn verify(text: &str, keys: &JwkSet, require_jti: bool) -> Result<VerifiedAssertion, AssertionError> {
     let audiences = [ENDPOINT.to_owned(), "https://sso.example".to_owned()];
-    let expected =
-        AssertionExpectations { client_id: CLIENT, audiences: &audiences, now: now(), require_jti };
+    let expected = AssertionExpectations {
+        client_id: CLIENT,
+        audiences: Audiences::Among(&audiences),
+        now: now(),
+        require_jti,
+    };
     ClientAssertion::verify(text, keys, &expected)
 }
 
@@ -138,5 +142,31 @@ fn the_client_is_named_only_by_iss_and_sub_together() {
     for changes in [json!({ "iss": "a" }), json!({ "iss": null }), json!({ "sub": 1 })] {
         let text = key.sign("JWT", &claims(&changes)).unwrap();
         assert!(ClientAssertion::unverified_client_id(&text).is_err(), "{changes}");
+    }
+}
+
+#[test]
+fn for_the_issuer_alone_neither_an_endpoint_nor_a_list_will_do() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let keys = JwkSet::new(vec![key.public_jwk()]);
+    let issuer = "https://sso.example";
+    for (aud, is_taken) in [
+        (json!(issuer), true),
+        (json!("https://sso.example/"), false),
+        (json!(ENDPOINT), false),
+        (json!([issuer]), false),
+        (json!([issuer, ENDPOINT]), false),
+        (Value::Null, false),
+    ] {
+        let text = signed(&key, &json!({ "alg": "ES256" }), &claims(&json!({ "aud": aud })));
+        let expected = AssertionExpectations {
+            client_id: CLIENT,
+            audiences: Audiences::Only(issuer),
+            now: now(),
+            require_jti: true,
+        };
+        let verified = ClientAssertion::verify(&text, &keys, &expected);
+        let expected = if is_taken { None } else { Some(AssertionError::NotOnlyForIssuer) };
+        assert_eq!(verified.err(), expected, "{aud}");
     }
 }

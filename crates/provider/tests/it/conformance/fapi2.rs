@@ -39,9 +39,14 @@ impl Signer {
 
     /// Likewise, by a clock that is so many seconds ahead.
     fn proved_at(&self, fields: &[(&str, &str)], changes: &[&str], ahead: i64) -> String {
+        self.proved_for(&json!(ISSUER), fields, changes, ahead)
+    }
+
+    /// Likewise, for that audience.
+    fn proved_for(&self, aud: &Value, fields: &[(&str, &str)], changes: &[&str], ahead: i64) -> String {
         let now = self.house.clock_now().as_second() + ahead;
         let jti = kubesso_directory::GrantId::generate(&*self.house.entropy).to_string();
-        let claims = json!({ "iss": "k8s", "sub": "k8s", "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 60, "jti": jti });
+        let claims = json!({ "iss": "k8s", "sub": "k8s", "aud": aud, "iat": now, "nbf": now, "exp": now + 60, "jti": jti });
         let assertion = self.key.sign("JWT", &claims).unwrap();
         let proof = [
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
@@ -241,6 +246,22 @@ async fn an_assertion_may_come_from_a_clock_that_is_a_little_ahead() {
         [(0, StatusCode::CREATED), (10, StatusCode::CREATED), (61, StatusCode::UNAUTHORIZED)]
     {
         let body = signer.proved_at(&REQUEST, &[], ahead);
+        signer.house.browser().post(PAR, &body).await.expect(expected);
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_names_the_issuer_alone() {
+    let signer = signer().await;
+    // §5.3.2.1: 8. the issuer as text; not the endpoint, which another server could have told the client.
+    for (aud, expected) in [
+        (json!(ISSUER), StatusCode::CREATED),
+        (json!([ISSUER]), StatusCode::UNAUTHORIZED),
+        (json!(format!("{ISSUER}/v1/token")), StatusCode::UNAUTHORIZED),
+        (json!(format!("{ISSUER}/v1/par")), StatusCode::UNAUTHORIZED),
+        (json!([ISSUER, "https://other.example"]), StatusCode::UNAUTHORIZED),
+    ] {
+        let body = signer.proved_for(&aud, &REQUEST, &[], 0);
         signer.house.browser().post(PAR, &body).await.expect(expected);
     }
 }
