@@ -4,9 +4,8 @@
 
 use std::fmt;
 
-use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, Version};
-use argon2::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::{self, phc};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use kubesso_ambient::{Entropy, draw};
 
 use crate::secret::Secret;
@@ -19,6 +18,11 @@ pub use policy::{PasswordPolicy, PasswordRuleError};
 
 /// The longest password that is looked at, in bytes. Longer ones are refused before any work is done.
 const LONGEST: usize = 1024;
+
+/// Memory of more than 32 MiB goes back to the system when it is freed. Of less, glibc keeps what was freed last for each of
+/// its arenas (mallopt(3), `M_MMAP_THRESHOLD`), and after some sign-ins the process would hold hundreds of MiB that nobody
+/// uses. In blocks of 1 KiB; what is not filled is only addresses.
+const GIVEN_BACK: usize = 33 * 1024;
 
 /// A password in clear, between the form and the hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ pub enum PasswordError {
     TooLong,
     /// Argon2 could not get its memory.
     #[error("the password could not be hashed: {0}")]
-    Argon2(argon2::password_hash::Error),
+    Argon2(password_hash::Error),
 }
 
 /// Hashes and verifies with the parameters in force.
@@ -156,7 +160,7 @@ impl PasswordHasher {
             self.waste(password);
             return Verification::Wrong;
         };
-        if self.argon2().verify_password(password.expose().as_bytes(), &parsed).is_err() {
+        if !is_hash_of(&parsed, password).unwrap_or(false) {
             return Verification::Wrong;
         }
         let same = Params::try_from(&parsed).is_ok_and(|params| {
@@ -172,18 +176,50 @@ impl PasswordHasher {
         let _ = std::hint::black_box(self.hash_with_salt(password, &[0; 16]));
     }
 
-    fn hash_with_salt(
-        &self,
-        password: &Password,
-        salt: &[u8],
-    ) -> Result<PasswordHash, argon2::password_hash::Error> {
-        let hash = self.argon2().hash_password_with_salt(password.expose().as_bytes(), salt)?;
+    fn hash_with_salt(&self, password: &Password, salt: &[u8]) -> Result<PasswordHash, password_hash::Error> {
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        fill(Version::V0x13, Algorithm::Argon2id, &self.params, password, salt, &mut output)?;
+        let hash = phc::PasswordHash {
+            algorithm: argon2::ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: phc::ParamsString::try_from(&self.params)?,
+            salt: Some(phc::Salt::new(salt)?),
+            hash: Some(phc::Output::new(&output)?),
+        };
         Ok(PasswordHash(Secret::new(hash.to_string())))
     }
+}
 
-    fn argon2(&self) -> Argon2<'static> {
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
-    }
+/// Whether `stored` is of `password`, by its own parameters.
+fn is_hash_of(stored: &phc::PasswordHash, password: &Password) -> Result<bool, password_hash::Error> {
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
+    let version = stored.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+    let mut output = [0; phc::Output::MAX_LENGTH];
+    let Some(output) = output.get_mut(..expected.len()) else { return Ok(false) };
+    fill(version, algorithm, &Params::try_from(stored)?, password, salt, output)?;
+    // In a time that does not depend on where they differ.
+    Ok(phc::Output::new(output)? == *expected)
+}
+
+/// Fills `output` with the hash of `password`, in memory that is given back.
+fn fill(
+    version: Version,
+    algorithm: Algorithm,
+    params: &Params,
+    password: &Password,
+    salt: &[u8],
+    output: &mut [u8],
+) -> Result<(), password_hash::Error> {
+    let mut memory = Vec::with_capacity(GIVEN_BACK.max(params.block_count()));
+    memory.resize(params.block_count(), Block::default());
+    Argon2::new(algorithm, version, params.clone()).hash_password_into_with_memory(
+        password.expose().as_bytes(),
+        salt,
+        output,
+        memory,
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

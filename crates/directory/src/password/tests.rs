@@ -43,6 +43,23 @@ fn a_hash_with_other_parameters_verifies_and_asks_to_be_made_anew() {
 }
 
 #[test]
+fn hashes_are_those_of_the_library_by_itself() {
+    use argon2::{PasswordHasher as _, PasswordVerifier as _};
+    let params = || Params::new(32, 2, 2, None).unwrap();
+    for (algorithm, version) in [(Algorithm::Argon2id, Version::V0x13), (Algorithm::Argon2id, Version::V0x10)]
+    {
+        let library = Argon2::new(algorithm, version, params());
+        let theirs = library.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap();
+        let stored = PasswordHash::parse(&theirs.to_string()).unwrap();
+        assert_ne!(quick().verify(&password("correct horse"), Some(&stored)), Verification::Wrong);
+        assert_eq!(quick().verify(&password("correct horses"), Some(&stored)), Verification::Wrong);
+    }
+    let ours = PasswordHasher::with(32, 2, 2).unwrap().hash(&password("x"), &SeededEntropy::new(1)).unwrap();
+    assert!(Argon2::default().verify_password(b"x", ours.expose()).is_ok());
+    assert!(Argon2::default().verify_password(b"y", ours.expose()).is_err());
+}
+
+#[test]
 fn without_a_user_every_password_is_wrong() {
     for typed in ["", "x", "correct horse"] {
         assert_eq!(quick().verify(&password(typed), None), Verification::Wrong);
