@@ -203,7 +203,7 @@ impl Soak {
         self.proven.kills += u32::from(victim != Victim::Database);
         self.proven.database_kills += u32::from(victim != Victim::Kubesso);
         if self.serving.is_none() {
-            let serving = self.installation.serve().await?;
+            let serving = self.start_again().await?;
             self.proven.longest_start = self.proven.longest_start.max(serving.started);
             self.serving = Some(serving);
         }
@@ -219,6 +219,20 @@ impl Soak {
             self.proven.groups += one.check().await.with_context(log)?;
         }
         Ok(())
+    }
+
+    /// As whoever supervises it does: where the database is not there yet, kubesso ends, and is started again.
+    async fn start_again(&self) -> Result<Serving> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.installation.serve().await {
+                Err(_) if self.postgres.is_some() && tries < 5 => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// After the database was away, connections are made anew.
@@ -275,7 +289,8 @@ fn pause(longest: Duration) -> Duration {
 async fn ask(request: RequestBuilder) -> Result<Option<(StatusCode, reqwest::header::HeaderMap, String)>> {
     let Ok(answer) = request.send().await else { return Ok(None) };
     let (status, headers) = (answer.status(), answer.headers().clone());
-    if status.is_server_error() {
+    // On a busy machine a request can take longer than the server gives it.
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Ok(None);
     }
     // Cut off in the middle: not answered.

@@ -1,10 +1,10 @@
-//! A management API over a SQLite store in a folder of its own, as `kubesso serve` puts it together.
+//! A management API over a store of its own, as `kubesso serve` puts it together.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +16,7 @@ use kubesso_directory::{
     Label, SealingKey, SigningKeyRecord, Store, UserId, everyone,
 };
 use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
+use kubesso_store_postgres::{PostgresStore, testkit};
 use kubesso_store_sqlite::SqliteStore;
 use kubesso_token::{Algorithm, SigningKey};
 use serde_json::Value;
@@ -23,11 +24,21 @@ use tower::ServiceExt as _;
 
 /// The API, its store, and a super administrator's token.
 pub(crate) struct House {
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: Arc<ReadyKeys>,
     router: Router,
     token: String,
+    /// The server, for as long as the store is used.
+    _postgres: Option<testkit::Server>,
     folder: tempfile::TempDir,
+}
+
+/// Where the directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    /// A server of its own, on this machine.
+    Postgres,
 }
 
 /// What came back, and how long it took.
@@ -38,16 +49,29 @@ pub(crate) struct Answer {
 }
 
 impl House {
-    pub(crate) async fn new() -> Result<Self> {
+    pub(crate) async fn new(database: Database) -> Result<Self> {
         // On the disk that the build is on: the usual temporary folder may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let (store, sealing_key) = SqliteStore::open(folder.path(), &OsEntropy).await?;
-        everyone(&store, &SystemClock, &OsEntropy).await?;
+        let mut postgres = None;
+        let (store, sealing_key): (Arc<dyn Store>, SealingKey) = match database {
+            Database::Sqlite => {
+                let (store, key) = SqliteStore::open(folder.path(), &OsEntropy).await?;
+                (Arc::new(store), key)
+            }
+            Database::Postgres => {
+                let server = postgres.insert(testkit::Server::alone().map_err(|error| anyhow!(error))?);
+                let url = server.database().map_err(|error| anyhow!(error))?;
+                let (store, key) =
+                    PostgresStore::connect(&url, &folder.path().join("master.key"), &OsEntropy).await?;
+                (Arc::new(store), key)
+            }
+        };
+        everyone(&*store, &SystemClock, &OsEntropy).await?;
         let keys = Arc::new(ReadyKeys { sealing_key: sealing_key.clone(), ready: Mutex::default() });
         let api = ManagementApi::new(ManagementConfig {
             base_url: "https://localhost:8443".parse()?,
             other_origins: Vec::new(),
-            store: Arc::new(store.clone()),
+            store: store.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             sealing_key,
@@ -65,7 +89,14 @@ impl House {
             expires: None,
         };
         store.commit(Batch::new(SystemClock.now(), vec![Change::PutApiToken(token)])).await?;
-        Ok(Self { store, keys, router: api.router(), token: value.expose().to_owned(), folder })
+        Ok(Self {
+            store,
+            keys,
+            router: api.router(),
+            token: value.expose().to_owned(),
+            _postgres: postgres,
+            folder,
+        })
     }
 
     /// Sends a request. The time ends with the last byte of the answer; reading it is not in it.
@@ -91,15 +122,11 @@ impl House {
         Ok(Answer { status, body, time })
     }
 
-    /// The bytes of the database, with what is in its log.
-    pub(crate) fn file_size(&self) -> Result<u64> {
+    /// The bytes of SQLite's file, with what is in its log.
+    pub(crate) fn file_size(&self) -> Option<u64> {
         let file = self.folder.path().join(SqliteStore::FILE);
         let size = |file: PathBuf| std::fs::metadata(file).map(|metadata| metadata.len());
-        Ok(size(file.clone())? + size(file.with_extension("db-wal")).unwrap_or(0))
-    }
-
-    pub(crate) async fn close(&self) {
-        self.store.close().await;
+        Some(size(file.clone()).ok()? + size(file.with_extension("db-wal")).unwrap_or(0))
     }
 }
 

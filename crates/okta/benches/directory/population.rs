@@ -3,9 +3,7 @@
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use kubesso_ambient::{Clock as _, SeededEntropy, SystemClock, draw};
-use kubesso_directory::{
-    Batch, Change, Email, Group, GroupId, GroupName, Store as _, User, UserId, UserProfile,
-};
+use kubesso_directory::{Batch, Change, Email, Group, GroupId, GroupName, User, UserId, UserProfile};
 
 use crate::house::House;
 

@@ -1,29 +1,28 @@
 //! The running kubesso that is loaded.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use kubesso_e2e::form::{FormClient, Tokens};
 use kubesso_e2e::installation::{Installation, Person, Serving};
 
-/// The running server, ended with the last of those who know it.
-#[derive(Clone)]
+use crate::target::Target;
+
+/// The running server, ended with this value.
 pub(crate) struct Served {
-    installation: Arc<Installation>,
-    serving: Arc<Serving>,
+    installation: Installation,
+    serving: Serving,
     person: Person,
-    pub(crate) ca_pem: String,
-    pub(crate) issuer: String,
-    pub(crate) client: String,
+    issuer: String,
+    client: String,
     /// From the start of the process to its first answer.
     pub(crate) started: Duration,
 }
 
 impl Served {
     /// Starts it twice: the first time makes keys and people, the second is what an installation does every day.
-    pub(crate) async fn start() -> Result<Self> {
-        let installation = Installation::new(None)?;
+    /// `database`: the URL of PostgreSQL's; `None`: SQLite.
+    pub(crate) async fn start(database: Option<&str>) -> Result<Self> {
+        let installation = Installation::new(database)?;
         let first = installation.serve().await?;
         let person = installation.create_person()?;
         // Rows of the first start are in the log that is read back now; give its background work time to end.
@@ -34,26 +33,23 @@ impl Served {
         Ok(Self {
             started: serving.started,
             person,
-            ca_pem: installation.ca_pem.clone(),
             issuer: world.issuer,
             client: world.client_id,
-            installation: Arc::new(installation),
-            serving: Arc::new(serving),
+            installation,
+            serving,
         })
     }
 
-    /// The built-in authorization server, which signs with an elliptic curve.
-    pub(crate) fn management_issuer(&self) -> String {
-        self.installation.management_issuer()
+    /// The first authorization server, which signs by RS256, as kube-apiserver's flags want it.
+    pub(crate) async fn target(&self) -> Result<Target> {
+        let (issuer, client) = (self.issuer.clone(), self.client.clone());
+        Target::of(&self.installation.ca_pem, issuer, client, self.person.clone()).await
     }
 
-    pub(crate) async fn tokens(
-        &self,
-        browser: &mut FormClient,
-        issuer: &str,
-        client: &str,
-    ) -> Result<Tokens> {
-        self.installation.tokens(browser, (issuer, client), &self.person).await
+    /// The built-in authorization server, which signs with an elliptic curve.
+    pub(crate) async fn management(&self) -> Result<Target> {
+        let (issuer, client) = (self.installation.management_issuer(), "kubesso-cli".to_owned());
+        Target::of(&self.installation.ca_pem, issuer, client, self.person.clone()).await
     }
 
     /// What the kernel says of the process' memory (`VmRSS`, `VmHWM`), in MiB.

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use reqwest::header::LOCATION;
@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use super::{TokenRequest, Transport};
 use crate::deadline::eventually;
 use crate::process::{Running, free_port, last_lines, tied};
-use crate::{authority, environment, form};
+use crate::{authority, environment, form, installation};
 
 /// It takes 12 s on two idle cores.
 const START: Duration = Duration::from_mins(3);
@@ -28,8 +28,32 @@ pub struct Keycloak {
     plain: String,
     tls: String,
     people: AtomicU32,
-    _running: Running,
+    running: Running,
     _home: TempDir,
+    /// From the start of the process to its first answer.
+    pub started: Duration,
+}
+
+/// How Java runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// For a short life: compile little, collect simply.
+    Tests,
+    /// As `kc.sh` does by itself.
+    Production,
+}
+
+/// What clients know of a Keycloak, and somebody of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Whom they trust.
+    pub ca_pem: String,
+    /// The realm's issuer, over TLS.
+    pub issuer: String,
+    /// A public application.
+    pub client_id: String,
+    /// For signing in.
+    pub person: installation::Person,
 }
 
 /// Somebody of the realm, in the group `developers`.
@@ -51,7 +75,7 @@ impl Keycloak {
     /// It does not start; with the end of its log.
     pub async fn shared() -> Result<&'static Self> {
         static KEYCLOAK: OnceCell<Result<Keycloak, String>> = OnceCell::const_new();
-        let start = async || Self::start().await.map_err(|error| format!("{error:#}"));
+        let start = async || Self::start(Machine::Tests).await.map_err(|error| format!("{error:#}"));
         KEYCLOAK
             .get_or_init(start)
             .await
@@ -59,7 +83,11 @@ impl Keycloak {
             .map_err(|error| anyhow!("Keycloak does not start: {error}"))
     }
 
-    async fn start() -> Result<Self> {
+    /// One of its own.
+    ///
+    /// # Errors
+    /// As [`shared`](Self::shared).
+    pub async fn start(machine: Machine) -> Result<Self> {
         let prepared = environment::peer_folder("keycloak")?.join("server");
         let home = environment::scratch("keycloak")?;
         // A home of its own: what it reads is shared, what it writes is not.
@@ -70,13 +98,16 @@ impl Keycloak {
         fs::create_dir_all(&database)?;
         fs::copy(prepared.join("data/h2/keycloakdb.mv.db"), database.join("keycloakdb.mv.db"))?;
         let (http, https) = (free_port()?, free_port()?);
-        let mut running = Running::start("keycloak", command(home.path(), http, https)?, home.path())?;
+        let begin = Instant::now();
+        let mut running =
+            Running::start("keycloak", command(home.path(), http, https, machine)?, home.path())?;
         let keycloak = |running| Self {
             plain: format!("http://localhost:{http}"),
             tls: format!("https://localhost:{https}"),
             people: AtomicU32::new(0),
-            _running: running,
+            running,
             _home: home,
+            started: begin.elapsed(),
         };
         let client = form::client(&authority::shared()?.certificate_pem)?;
         let document = format!("https://localhost:{https}/realms/kubesso/.well-known/openid-configuration");
@@ -103,6 +134,25 @@ impl Keycloak {
         let client = clients[0]["id"].as_str().context("the application is not there")?;
         let path = format!("clients/{client}/optional-client-scopes/{scope}");
         self.administer(Method::PUT, &path, None).await.map(drop)
+    }
+
+    /// The process' number.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    /// What clients know of it, with a new person.
+    ///
+    /// # Errors
+    /// Keycloak refuses.
+    pub async fn known(&self) -> Result<Known> {
+        let person = self.new_person().await?;
+        Ok(Known {
+            ca_pem: authority::shared()?.certificate_pem.clone(),
+            issuer: self.issuer(Transport::Tls),
+            client_id: "kubernetes".to_owned(),
+            person: installation::Person { login: person.name, password: person.password },
+        })
     }
 
     /// The realm's issuer.
@@ -209,12 +259,14 @@ fn token_request(event: &Value) -> Option<TokenRequest> {
 }
 
 /// As `kc.sh start --optimized` runs it, without the shell that would outlive or hide it.
-fn command(home: &Path, http: u16, https: u16) -> Result<Command> {
+fn command(home: &Path, http: u16, https: u16, machine: Machine) -> Result<Command> {
     let authority = authority::shared()?;
     let mut command = tied(&environment::program("java")?);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home).current_dir(home);
-    // A short life: compile little, collect simply.
-    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m"]);
+    command.args(match machine {
+        Machine::Tests => ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m"],
+        Machine::Production => ["-XX:MaxMetaspaceSize=256m", "-Xms64m", "-Xmx512m"],
+    });
     for package in ["java.util", "java.util.concurrent", "java.security"] {
         command.arg(format!("--add-opens=java.base/{package}=ALL-UNNAMED"));
     }
