@@ -20,6 +20,10 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+/// The target of the spans that `kubesso serve` exports as traces. Their names and fields are of fixed sets: no span says
+/// who it is about, and none holds a secret. (A name that begins with `kubesso` would put them into the log.)
+pub const TRACES: &str = "traces";
+
 /// Tells the time. Shared as `Arc<dyn Clock>`.
 pub trait Clock: Debug + Send + Sync {
     /// The present moment, in UTC.

@@ -56,6 +56,7 @@ use tracing::Level;
 
 use crate::args::{Cli, Command};
 pub use crate::error::CommandError;
+use crate::logging::Logging;
 
 /// Names under which this program is the kubectl plugin: kubectl's `oidc-login`, and the one kubelogin is
 /// installed by.
@@ -114,11 +115,15 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         return Ok(run_plugin(OsString::from(PLUGIN), words));
     }
     let usual_level = if matches!(cli.command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
-    logging::start(cli.log_format, cli.log_level.unwrap_or(usual_level));
+    let logging = Logging { format: cli.log_format, level: cli.log_level.unwrap_or(usual_level) };
+    // The provider starts it by itself, with traces beside the log.
+    if !matches!(cli.command, Command::Serve(_)) {
+        logging.start();
+    }
     kubesso_https::install_crypto_provider();
     match cli.command {
         Command::Up(command) => runtime()?.block_on(up::run(command)),
-        Command::Serve(command) => runtime()?.block_on(serve::run(command)),
+        Command::Serve(command) => runtime()?.block_on(serve::run(command, logging)),
         Command::User(command) => runtime()?.block_on(user::run(command)),
         // Outside of any runtime: signing in has one of its own.
         Command::ApiToken(command) => api_token::run(command),

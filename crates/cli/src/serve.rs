@@ -9,6 +9,7 @@ mod mutual_tls;
 mod registration;
 mod settings;
 mod sign_in;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ use crate::data_directory::DataDirectory;
 use crate::database::{Database, DatabaseUrl};
 use crate::environment;
 use crate::error::CommandError;
+use crate::logging::Logging;
 use crate::management;
 use crate::master_key::{MasterKeySetting, Source};
 use crate::over_https::Reach;
@@ -47,6 +49,7 @@ use certificates::{mind_hangups, show_renewed_certificates};
 use health::Health;
 use metrics::Metrics;
 use registration::Registration;
+use traces::{Collector, Traces};
 
 /// The configuration file. A name that it does not know is an error.
 #[derive(Debug, Deserialize)]
@@ -97,6 +100,10 @@ struct Config {
     key_rotation: KeyRotation,
     /// Where Prometheus reads `/metrics`, without TLS.
     metrics: Option<SocketAddr>,
+    /// Where traces go: the base URL of an OpenTelemetry collector that speaks OTLP over HTTP.
+    otlp_endpoint: Option<Url>,
+    /// The authorities that it is believed by, if not the machine's; PEM.
+    otlp_ca: Option<PathBuf>,
     /// Where every entry of the audit trail goes as a line of JSON: `stderr`, or a file.
     audit_log: Option<Sink>,
     /// Whether clients at addresses of private networks are told of logouts too. Whoever may change an application can
@@ -264,8 +271,16 @@ fn is_origin(url: &Url) -> bool {
 }
 
 /// Runs `kubesso serve …` until it is told to end.
-pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
-    let config = read(&command)?;
+pub(crate) async fn run(command: Serve, logging: Logging) -> Result<ExitCode, CommandError> {
+    let config = read(&command);
+    let traces = match config.as_ref().map(Config::collector) {
+        Ok(Ok(Some(collector))) if !command.check => Some(Traces::start(&collector)?),
+        _ => None,
+    };
+    logging.start_with(traces.as_ref().map(Traces::layer));
+    warn_of_unknown_variables();
+    let config = config?;
+    let collector = config.collector()?;
     if command.check {
         let findings = check::check(&config).await;
         println!("{}", findings.screen(&config));
@@ -296,7 +311,7 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     if config.begin_with == BeginWith::Tutorial {
         create_registration(&*database).await?;
     }
-    for danger in sign_in::dangers(&config.sign_in_rules()) {
+    for danger in config.dangers() {
         eprintln!("DANGER: {danger}");
     }
     let (provider, api) = management::start(management::Parts {
@@ -324,12 +339,13 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     let tasks = TaskTracker::new();
     let proxies = Arc::new(Proxies { trusted: config.trusted_proxies.clone(), header: config.proxy_header });
     let (health, metrics) = (Health::of(provider.clone()), Metrics::of(provider.clone()));
+    let watched = |router| traces::watch(metrics.watch(router));
     let of_proxies = config.client_cert_header.then(|| vouching.clone());
     let router = provider_server::router(&provider, &api, &proxies, of_proxies).merge(health.router());
-    let router = metrics.watch(router);
+    let router = watched(router);
     for listener in mutual_tls_listeners {
         let router = provider_server::mutual_tls_router(&provider, vouching.clone(), &proxies);
-        let (tls, router) = (tls_with_clients.clone(), metrics.watch(router));
+        let (tls, router) = (tls_with_clients.clone(), watched(router));
         tasks.spawn(serve(listener, tls, router, shutdown.clone(), Limits::default()));
     }
     for listener in listeners {
@@ -343,18 +359,8 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
             tasks.spawn(show_renewed_certificates(files, tls, shutdown.clone()));
         }
     }
-    if config.danger_open_registration {
-        eprintln!(
-            "DANGER: everybody who reaches {} may register clients, a hundred at most.",
-            config.base_url
-        );
-    }
     for listener in plain_http {
-        eprintln!(
-            "DANGER: the management API is also answered without TLS: whoever can read this machine's loopback"
-        );
-        eprintln!("traffic gets the API tokens.");
-        let router = provider_server::management_router(&api, &proxies);
+        let router = watched(provider_server::management_router(&api, &proxies));
         tasks.spawn(serve_dangerously_without_tls(listener, router, shutdown.clone(), Limits::default()));
     }
     for listener in metrics_listeners {
@@ -365,6 +371,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
     provider_server::maintain(provider.clone(), &tasks, shutdown.clone());
     tasks.spawn(show_renewed_certificates(config.tls, tls, shutdown.clone()));
     eprintln!("kubesso serves {} on {}", config.base_url, addresses(&config.listen));
+    if let Some(collector) = &collector {
+        eprintln!("  traces go to {collector}");
+    }
     if let Some(url) = config.mtls_base_url.as_ref().filter(|_| !config.mtls_listen.is_empty()) {
         eprintln!("  clients with certificates: {url} on {}", addresses(&config.mtls_listen));
     }
@@ -400,6 +409,9 @@ pub(crate) async fn run(command: Serve) -> Result<ExitCode, CommandError> {
         error!(%error, "the end of the audit log is not written; the next start does");
     }
     database.close().await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -441,9 +453,45 @@ impl Config {
         sign_in::rules(self.password, self.lockout, self.sessions).unwrap_or_default()
     }
 
+    /// What in it makes the installation weaker than it need be.
+    fn dangers(&self) -> Vec<String> {
+        let mut dangers = sign_in::dangers(&self.sign_in_rules());
+        let mut add = |is_so: bool, what: String| dangers.extend(is_so.then_some(what));
+        add(
+            self.danger_open_registration,
+            format!(
+                "everybody who reaches {} may register clients, a hundred at most (danger_open_registration)",
+                self.base_url
+            ),
+        );
+        add(
+            self.danger_plain_http.is_some(),
+            "the management API is also answered without TLS: whoever can read this machine's loopback traffic gets the API \
+             tokens (danger_plain_http)"
+                .to_owned(),
+        );
+        let reach =
+            "whoever may change an application can have this machine call addresses of its private networks";
+        add(
+            self.danger_backchannel_logout_to_private_addresses,
+            format!("{reach}, to tell of logouts (danger_backchannel_logout_to_private_addresses)"),
+        );
+        add(
+            self.danger_fetch_from_private_addresses,
+            format!("{reach}, for keys and requests (danger_fetch_from_private_addresses)"),
+        );
+        dangers
+    }
+
     /// What the provider goes by. The configuration was checked.
     fn provider_settings(&self) -> Settings {
         Settings { rotation: self.key_rotation.schedule().unwrap_or_default(), sign_in: self.sign_in_rules() }
+    }
+
+    /// Where traces go, if anywhere.
+    fn collector(&self) -> Result<Option<Collector>, CommandError> {
+        Collector::find(self.otlp_endpoint.as_ref(), self.otlp_ca.clone(), environment::set)
+            .map_err(CommandError::usage)
     }
 
     /// Where the master key is, if it says so.
@@ -495,18 +543,22 @@ async fn create_registration(database: &dyn Store) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The configuration: flags before variables before the file.
 /// The data directory and the database's server, if there is one, that the configuration in `file` names.
 pub(crate) fn place(file: &Path) -> Result<(PathBuf, Option<DatabaseUrl>), CommandError> {
+    warn_of_unknown_variables();
     let config = read(&Serve { config: Some(file.to_owned()), ..Serve::default() })?;
     let url = config.database_url()?;
     Ok((config.data_dir, url))
 }
 
-fn read(command: &Serve) -> Result<Config, CommandError> {
+fn warn_of_unknown_variables() {
     for name in settings::unknown_variables(environment::variable_names()) {
         warn!("the variable {name} is not one of kubesso's: it does nothing (docs/serve.md lists them)");
     }
+}
+
+/// The configuration: flags before variables before the file.
+fn read(command: &Serve) -> Result<Config, CommandError> {
     let mut overrides = settings::of_environment(environment::set);
     overrides.extend(command.overrides());
     let path = command.config.clone().or_else(|| environment::set("KUBESSO_CONFIG").map(PathBuf::from));

@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::audit;
 use crate::context::Context;
+use crate::tokens::sign;
 
 /// The `typ` of a logout token (§2.4).
 const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
@@ -194,8 +195,7 @@ async fn tell(
     let key = configuration
         .signing_key_for(server, application)
         .ok_or_else(|| failed("there is no signing key".to_owned()))?;
-    let token = key
-        .sign(LOGOUT_TOKEN_TYPE, &logout_token(context, delivery))
+    let token = sign(key, LOGOUT_TOKEN_TYPE, &logout_token(context, delivery))
         .map_err(|error| failed(error.to_string()))?;
     channel.post_logout_token(&logout.uri, &Secret::new(token)).await?;
     tracing::info!(client = %delivery.client, session = %delivery.session, "told of a logout");

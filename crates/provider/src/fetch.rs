@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use kubesso_ambient::TRACES;
 use kubesso_directory::ClientId;
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, info_span};
 use url::Url;
 
 /// So many requests to clients' addresses at once.
@@ -200,7 +202,8 @@ impl Documents {
         let _turn = self.at_once.acquire().await.map_err(|error| failed(&error.to_string()))?;
         let mut uri = uri.clone();
         uri.set_fragment(None);
-        fetch.fetch(&uri, longest).await
+        let span = info_span!(target: TRACES, "fetch", otel.name = "fetch of a client", otel.kind = "client");
+        fetch.fetch(&uri, longest).instrument(span).await
     }
 }
 

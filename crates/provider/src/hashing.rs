@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kubesso_ambient::TRACES;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
+use tracing::{Instrument as _, info_span};
 
 /// How long somebody waits for a turn before being asked to come back.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -31,6 +33,14 @@ impl HashingThreads {
 
     /// The result of `work`, done on a thread for blocking work when its turn comes; `None`: too many wait.
     pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, JoinError> {
+        let span = info_span!(target: TRACES, "hash", otel.name = "hash a password");
+        self.in_turn(work).instrument(span).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Option<T>, JoinError> {

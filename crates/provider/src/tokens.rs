@@ -4,13 +4,15 @@ use aws_lc_rs::digest::{Algorithm as Digest, SHA256, SHA384, SHA512, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use kubesso_ambient::{Entropy, draw};
+use kubesso_ambient::{Entropy, TRACES, draw};
 use kubesso_directory::{
     Application, Audience, Claims, ClaimsFor, ClientId, GrantId, Lifetimes, Person, ScopeName, Server,
     SessionId, claims,
 };
 use kubesso_token::{Algorithm, SigningKey, TokenError};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tracing::info_span;
 
 use crate::client_certificate::CONFIRMED_CERTIFICATE;
 use crate::requested::{Requested, single_claims};
@@ -120,7 +122,7 @@ pub(crate) fn issue(
 ) -> Result<IssuedTokens, TokenError> {
     let [access_id, id_token_id] = ["AT.", "ID."].map(|prefix| token_id(prefix, entropy));
     let access_token =
-        keys.access_token.sign(ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
+        sign(keys.access_token, ACCESS_TOKEN_TYPE, &subject.access_token(requested, &access_id, now))?;
     let id_token = subject
         .person
         .filter(|_| has_id_token(subject.scopes))
@@ -132,7 +134,7 @@ pub(crate) fn issue(
             for (name, value) in single {
                 claims.entry(name).or_insert(value);
             }
-            keys.id_token.sign("JWT", &claims)
+            sign(keys.id_token, "JWT", &claims)
         })
         .transpose()?;
     Ok(IssuedTokens {
@@ -174,7 +176,14 @@ pub(crate) fn issue_one(
         Kind::Access => keys.access_token,
         Kind::Id => keys.id_token,
     };
-    Ok(IssuedToken { token: key.sign(typ, &payload)?, token_type, expires_in, id })
+    Ok(IssuedToken { token: sign(key, typ, &payload)?, token_type, expires_in, id })
+}
+
+/// A signature, as a trace shows it.
+pub(crate) fn sign(key: &SigningKey, typ: &str, claims: &impl Serialize) -> Result<String, TokenError> {
+    let algorithm = key.algorithm().as_str();
+    let span = info_span!(target: TRACES, "sign", otel.name = "sign a token", algorithm);
+    span.in_scope(|| key.sign(typ, claims))
 }
 
 fn token_id(prefix: &str, entropy: &dyn Entropy) -> String {

@@ -42,6 +42,10 @@ pub use transfer::{TransferError, transfer};
 
 #[doc(hidden)]
 pub use async_trait::async_trait;
+#[doc(hidden)]
+pub use kubesso_ambient::TRACES;
+#[doc(hidden)]
+pub use tracing;
 
 /// What [`store_by_sql!`] names.
 #[doc(hidden)]

@@ -10,43 +10,55 @@ macro_rules! store_by_sql {
             #[$crate::async_trait]
             impl Store for $store {
                 async fn revision(&self) -> Result<Revision, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::revision(connection))
+                    $crate::read!("revision", self, read, |connection| $crate::work::revision(connection))
                 }
 
                 async fn key_check(&self) -> Result<Sealed, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::key_check(connection))
+                    $crate::read!("key_check", self, read, |connection| $crate::work::key_check(connection))
                 }
 
                 async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-                    $crate::read!(self, read_at_once, |connection| $crate::work::snapshot(connection))
+                    $crate::read!("snapshot", self, read_at_once, |connection| $crate::work::snapshot(
+                        connection
+                    ))
                 }
 
                 async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::apply(transaction, &batch))
+                    $crate::written!("commit", self, |transaction| $crate::work::apply(transaction, &batch))
                 }
 
                 async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::user_by_id(connection, id))
+                    $crate::read!("user", self, read, |connection| $crate::work::user_by_id(connection, id))
                 }
 
                 async fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::user_by_login(connection, login))
+                    $crate::read!("user_by_login", self, read, |connection| $crate::work::user_by_login(
+                        connection, login
+                    ))
                 }
 
                 async fn person(&self, id: &UserId) -> Result<Option<Person>, StoreError> {
-                    $crate::read!(self, read_at_once, |connection| $crate::work::person(connection, id))
+                    $crate::read!("person", self, read_at_once, |connection| $crate::work::person(
+                        connection, id
+                    ))
                 }
 
                 async fn users(&self, page: Page<'_, UserId>) -> Result<Vec<User>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::list_users(connection, page))
+                    $crate::read!("users", self, read, |connection| $crate::work::list_users(
+                        connection, page
+                    ))
                 }
 
                 async fn find_users(&self, query: &UserQuery<'_>) -> Result<Vec<User>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::search::users(connection, query))
+                    $crate::read!("find_users", self, read, |connection| $crate::search::users(
+                        connection, query
+                    ))
                 }
 
                 async fn password_hash(&self, id: &UserId) -> Result<Option<PasswordHash>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::password_hash(connection, id))
+                    $crate::read!("password_hash", self, read, |connection| $crate::work::password_hash(
+                        connection, id
+                    ))
                 }
 
                 async fn old_passwords(
@@ -54,7 +66,9 @@ macro_rules! store_by_sql {
                     id: &UserId,
                     limit: u32,
                 ) -> Result<Vec<PasswordHash>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::old_passwords(connection, id, limit))
+                    $crate::read!("old_passwords", self, read, |connection| $crate::work::old_passwords(
+                        connection, id, limit
+                    ))
                 }
 
                 async fn consents(
@@ -62,36 +76,49 @@ macro_rules! store_by_sql {
                     user: &UserId,
                     application: Option<&ApplicationId>,
                 ) -> Result<Vec<ConsentGrant>, StoreError> {
-                    $crate::read!(self, read, |connection| {
+                    $crate::read!("consents", self, read, |connection| {
                         $crate::work::consents(connection, user, application)
                     })
                 }
 
                 async fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::group_by_id(connection, id))
+                    $crate::read!("group", self, read, |connection| $crate::work::group_by_id(connection, id))
                 }
 
                 async fn group_by_name(&self, name: &GroupName) -> Result<Option<Group>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::group_by_name(connection, name))
+                    $crate::read!("group_by_name", self, read, |connection| $crate::work::group_by_name(
+                        connection, name
+                    ))
                 }
 
                 async fn groups(&self, page: Page<'_, GroupId>) -> Result<Vec<Group>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::list_groups(connection, page))
+                    $crate::read!("groups", self, read, |connection| $crate::work::list_groups(
+                        connection, page
+                    ))
                 }
 
                 async fn find_groups(&self, query: &GroupQuery<'_>) -> Result<Vec<Group>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::search::groups(connection, query))
+                    $crate::read!("find_groups", self, read, |connection| $crate::search::groups(
+                        connection, query
+                    ))
                 }
 
                 async fn group_rules(&self) -> Result<Vec<GroupRule>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::group_rules(connection))
+                    $crate::read!("group_rules", self, read, |connection| $crate::work::group_rules(
+                        connection
+                    ))
                 }
 
                 async fn rule_memberships(
                     &self,
                     user: &UserId,
                 ) -> Result<Vec<(GroupRuleId, GroupId)>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::rule_memberships(connection, user))
+                    $crate::read!(
+                        "rule_memberships",
+                        self,
+                        read,
+                        |connection| $crate::work::rule_memberships(connection, user)
+                    )
                 }
 
                 async fn rule_members(
@@ -99,7 +126,9 @@ macro_rules! store_by_sql {
                     rule: &GroupRuleId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<(UserId, GroupId)>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::rule_members(connection, rule, page))
+                    $crate::read!("rule_members", self, read, |connection| $crate::work::rule_members(
+                        connection, rule, page
+                    ))
                 }
 
                 async fn members(
@@ -107,7 +136,9 @@ macro_rules! store_by_sql {
                     group: &GroupId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<User>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::members(connection, group, page))
+                    $crate::read!("members", self, read, |connection| $crate::work::members(
+                        connection, group, page
+                    ))
                 }
 
                 async fn assigned_users(
@@ -115,7 +146,7 @@ macro_rules! store_by_sql {
                     application: &ApplicationId,
                     page: Page<'_, UserId>,
                 ) -> Result<Vec<UserAssignment>, StoreError> {
-                    $crate::read!(self, read, |connection| {
+                    $crate::read!("assigned_users", self, read, |connection| {
                         $crate::work::assigned_users(connection, application, page)
                     })
                 }
@@ -125,21 +156,25 @@ macro_rules! store_by_sql {
                     application: &ApplicationId,
                     user: &UserId,
                 ) -> Result<Option<UserAssignment>, StoreError> {
-                    $crate::read!(self, read, |connection| {
+                    $crate::read!("user_assignment", self, read, |connection| {
                         $crate::work::user_assignment(connection, application, user)
                     })
                 }
 
                 async fn api_token(&self, hash: &TokenHash) -> Result<Option<ApiToken>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::api_token(connection, hash))
+                    $crate::read!("api_token", self, read, |connection| $crate::work::api_token(
+                        connection, hash
+                    ))
                 }
 
                 async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::api_tokens(connection))
+                    $crate::read!("api_tokens", self, read, |connection| $crate::work::api_tokens(connection))
                 }
 
                 async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::initial_access_tokens(connection))
+                    $crate::read!("initial_access_tokens", self, read, |connection| {
+                        $crate::work::initial_access_tokens(connection)
+                    })
                 }
 
                 async fn use_initial_access_token(
@@ -147,19 +182,19 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<InitialAccessToken>, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::use_initial_access_token(
-                        transaction,
-                        hash,
-                        now
-                    ))
+                    $crate::written!("use_initial_access_token", self, |transaction| {
+                        $crate::work::use_initial_access_token(transaction, hash, now)
+                    })
                 }
 
                 async fn roles_of(&self, holder: &RoleHolder) -> Result<Vec<RoleAssignment>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::roles_of(connection, holder))
+                    $crate::read!("roles_of", self, read, |connection| $crate::work::roles_of(
+                        connection, holder
+                    ))
                 }
 
                 async fn roles(&self) -> Result<Vec<RoleAssignment>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::roles(connection))
+                    $crate::read!("roles", self, read, |connection| $crate::work::roles(connection))
                 }
 
                 async fn take_one_time_token(
@@ -167,11 +202,9 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<OneTimeToken>, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::take_one_time_token(
-                        transaction,
-                        hash,
-                        now
-                    ))
+                    $crate::written!("take_one_time_token", self, |transaction| {
+                        $crate::work::take_one_time_token(transaction, hash, now)
+                    })
                 }
 
                 async fn one_time_token(
@@ -179,13 +212,16 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<OneTimeToken>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::one_time_token(
+                    $crate::read!("one_time_token", self, read, |connection| $crate::work::one_time_token(
                         connection, hash, now
                     ))
                 }
 
                 async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::begin_session(transaction, session))
+                    $crate::written!("begin_session", self, |transaction| $crate::work::begin_session(
+                        transaction,
+                        session
+                    ))
                 }
 
                 async fn use_session(
@@ -193,27 +229,35 @@ macro_rules! store_by_sql {
                     token: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<Session>, StoreError> {
-                    $crate::written!(self, write_guarded, |transaction| $crate::work::use_session(
-                        transaction,
-                        token,
-                        now
-                    ))
+                    $crate::written!("use_session", self, write_guarded, |transaction| {
+                        $crate::work::use_session(transaction, token, now)
+                    })
                 }
 
                 async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::session_by_id(connection, id))
+                    $crate::read!("session", self, read, |connection| $crate::work::session_by_id(
+                        connection, id
+                    ))
                 }
 
                 async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::sessions_of(connection, user))
+                    $crate::read!("sessions_of", self, read, |connection| $crate::work::sessions_of(
+                        connection, user
+                    ))
                 }
 
                 async fn end_session(&self, token: &TokenHash) -> Result<bool, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::end_session(transaction, token))
+                    $crate::written!("end_session", self, |transaction| $crate::work::end_session(
+                        transaction,
+                        token
+                    ))
                 }
 
                 async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::add_code(transaction, code))
+                    $crate::written!("add_code", self, |transaction| $crate::work::add_code(
+                        transaction,
+                        code
+                    ))
                 }
 
                 async fn code(
@@ -221,7 +265,7 @@ macro_rules! store_by_sql {
                     hash: &TokenHash,
                     now: Timestamp,
                 ) -> Result<Option<AuthorizationCode>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::code(connection, hash, now))
+                    $crate::read!("code", self, read, |connection| $crate::work::code(connection, hash, now))
                 }
 
                 async fn redeem_code(
@@ -230,7 +274,7 @@ macro_rules! store_by_sql {
                     family: Option<&RefreshFamily>,
                     now: Timestamp,
                 ) -> Result<Redemption, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::redeem_code(
+                    $crate::written!("redeem_code", self, |transaction| $crate::work::redeem_code(
                         transaction,
                         hash,
                         family,
@@ -239,14 +283,19 @@ macro_rules! store_by_sql {
                 }
 
                 async fn add_device_decision(&self, decision: &DeviceDecision) -> Result<bool, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::add_decision(transaction, decision))
+                    $crate::written!("add_device_decision", self, |transaction| $crate::work::add_decision(
+                        transaction,
+                        decision
+                    ))
                 }
 
                 async fn device_decision(
                     &self,
                     user_code: &TokenHash,
                 ) -> Result<Option<DeviceDecision>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::decision(connection, user_code))
+                    $crate::read!("device_decision", self, read, |connection| $crate::work::decision(
+                        connection, user_code
+                    ))
                 }
 
                 async fn redeem_device_code(
@@ -255,7 +304,7 @@ macro_rules! store_by_sql {
                     family: &RefreshFamily,
                     now: Timestamp,
                 ) -> Result<Result<(), DeviceRefusal>, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::redeem(
+                    $crate::written!("redeem_device_code", self, |transaction| $crate::work::redeem(
                         transaction,
                         user_code,
                         family,
@@ -264,18 +313,25 @@ macro_rules! store_by_sql {
                 }
 
                 async fn begin_family(&self, family: &RefreshFamily) -> Result<(), StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::insert_family(transaction, family))
+                    $crate::written!("begin_family", self, |transaction| $crate::work::insert_family(
+                        transaction,
+                        family
+                    ))
                 }
 
                 async fn refresh_family(
                     &self,
                     token: &RefreshToken,
                 ) -> Result<Option<RefreshFamily>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::refresh_family(connection, token))
+                    $crate::read!("refresh_family", self, read, |connection| $crate::work::refresh_family(
+                        connection, token
+                    ))
                 }
 
                 async fn families(&self, query: &FamilyQuery<'_>) -> Result<Vec<RefreshFamily>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::families(connection, query))
+                    $crate::read!("families", self, read, |connection| $crate::work::families(
+                        connection, query
+                    ))
                 }
 
                 async fn rotate_refresh_token(
@@ -284,16 +340,13 @@ macro_rules! store_by_sql {
                     terms: &RefreshTerms,
                     now: Timestamp,
                 ) -> Result<Rotation, StoreError> {
-                    $crate::written!(self, write_guarded, |transaction| $crate::work::rotate(
-                        transaction,
-                        token,
-                        terms,
-                        now
-                    ))
+                    $crate::written!("rotate_refresh_token", self, write_guarded, |transaction| {
+                        $crate::work::rotate(transaction, token, terms, now)
+                    })
                 }
 
                 async fn end_family(&self, grant: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::end(
+                    $crate::written!("end_family", self, |transaction| $crate::work::end(
                         transaction,
                         grant.as_str(),
                         EndReason::Revoked,
@@ -302,19 +355,29 @@ macro_rules! store_by_sql {
                 }
 
                 async fn has_grant_ended(&self, grant: &GrantId) -> Result<bool, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::has_ended(connection, grant))
+                    $crate::read!("has_grant_ended", self, read, |connection| $crate::work::has_ended(
+                        connection, grant
+                    ))
                 }
 
                 async fn use_once(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::use_once(transaction, what, now))
+                    $crate::written!("use_once", self, |transaction| $crate::work::use_once(
+                        transaction,
+                        what,
+                        now
+                    ))
                 }
 
                 async fn was_used(&self, what: &SingleUse, now: Timestamp) -> Result<bool, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::was_used(connection, what, now))
+                    $crate::read!("was_used", self, read, |connection| $crate::work::was_used(
+                        connection, what, now
+                    ))
                 }
 
                 async fn next_logout_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::work::next_due(connection))
+                    $crate::read!("next_logout_delivery", self, read, |connection| $crate::work::next_due(
+                        connection
+                    ))
                 }
 
                 async fn take_logout_deliveries(
@@ -323,12 +386,9 @@ macro_rules! store_by_sql {
                     now: Timestamp,
                     until: Timestamp,
                 ) -> Result<Vec<LogoutDelivery>, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::take_deliveries(
-                        transaction,
-                        limit,
-                        now,
-                        until
-                    ))
+                    $crate::written!("take_logout_deliveries", self, |transaction| {
+                        $crate::work::take_deliveries(transaction, limit, now, until)
+                    })
                 }
 
                 async fn finish_logout_delivery(
@@ -336,11 +396,9 @@ macro_rules! store_by_sql {
                     delivery: &LogoutDelivery,
                     outcome: &DeliveryOutcome,
                 ) -> Result<bool, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::finish_delivery(
-                        transaction,
-                        delivery,
-                        outcome
-                    ))
+                    $crate::written!("finish_logout_delivery", self, |transaction| {
+                        $crate::work::finish_delivery(transaction, delivery, outcome)
+                    })
                 }
 
                 async fn attempt(
@@ -349,7 +407,7 @@ macro_rules! store_by_sql {
                     rule: &ThrottleRule,
                     now: Timestamp,
                 ) -> Result<Attempt, StoreError> {
-                    $crate::written!(self, write_guarded, |transaction| $crate::work::attempt(
+                    $crate::written!("attempt", self, write_guarded, |transaction| $crate::work::attempt(
                         transaction,
                         key,
                         rule,
@@ -358,60 +416,66 @@ macro_rules! store_by_sql {
                 }
 
                 async fn forget_attempts(&self, key: &ThrottleKey) -> Result<u32, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::forget_attempts(transaction, key))
+                    $crate::written!("forget_attempts", self, |transaction| $crate::work::forget_attempts(
+                        transaction,
+                        key
+                    ))
                 }
 
                 async fn take_back_attempts(&self, key: &ThrottleKey, number: u32) -> Result<(), StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::take_back_attempts(
-                        transaction,
-                        key,
-                        number
-                    ))
+                    $crate::written!("take_back_attempts", self, |transaction| {
+                        $crate::work::take_back_attempts(transaction, key, number)
+                    })
                 }
 
                 async fn audit_events(&self, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::search::latest_audit_events(
-                        connection, limit
-                    ))
+                    $crate::read!("audit_events", self, read, |connection| {
+                        $crate::search::latest_audit_events(connection, limit)
+                    })
                 }
 
                 async fn find_audit_events(
                     &self,
                     query: &AuditQuery<'_>,
                 ) -> Result<Vec<AuditEvent>, StoreError> {
-                    $crate::read!(self, read, |connection| $crate::search::audit_events(connection, query))
+                    $crate::read!("find_audit_events", self, read, |connection| $crate::search::audit_events(
+                        connection, query
+                    ))
                 }
 
                 async fn purge(&self, now: Timestamp) -> Result<Purged, StoreError> {
-                    $crate::written!(self, |transaction| $crate::work::purge(transaction, now))
+                    $crate::written!("purge", self, |transaction| $crate::work::purge(transaction, now))
                 }
             }
         };
     };
 }
 
-/// Something that only reads, begun again as long as the database says that this helps.
+/// Something that only reads, begun again as long as the database says that this helps. `$name` is the span's.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! read {
-    ($store:ident, $begin:ident, |$connection:ident| $work:expr) => {{
-        let mut failed = 0;
-        loop {
-            let outcome = {
-                let mut begun = $crate::Database::$begin($store).await?;
-                let $connection = &mut begun;
-                $work.await
-            };
-            match outcome {
-                Ok(value) => break Ok(value),
-                Err(error) => {
-                    failed += 1;
-                    if !$crate::Database::again($store, &error, failed).await {
-                        break Err(error);
+    ($name:literal, $store:ident, $begin:ident, |$connection:ident| $work:expr) => {{
+        let asked = async {
+            let mut failed = 0;
+            loop {
+                let outcome = {
+                    let mut begun = $crate::Database::$begin($store).await?;
+                    let $connection = &mut begun;
+                    $work.await
+                };
+                match outcome {
+                    Ok(value) => break Ok(value),
+                    Err(error) => {
+                        failed += 1;
+                        if !$crate::Database::again($store, &error, failed).await {
+                            break Err(error);
+                        }
                     }
                 }
             }
-        }
+        };
+        $crate::tracing::Instrument::instrument(asked, $crate::store_span!($name)).await
     }};
 }
 
@@ -419,33 +483,51 @@ macro_rules! read {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! written {
-    ($store:ident, |$transaction:ident| $work:expr) => {
-        $crate::written!($store, write, |$transaction| $work)
+    ($name:literal, $store:ident, |$transaction:ident| $work:expr) => {
+        $crate::written!($name, $store, write, |$transaction| $work)
     };
-    ($store:ident, $begin:ident, |$transaction:ident| $work:expr) => {{
-        let mut failed = 0;
-        loop {
-            let mut begun = $crate::Database::$begin($store).await?;
-            let worked = {
-                let $transaction = &mut begun;
-                $work.await
-            };
-            let outcome = match worked {
-                Ok(value) => $crate::Database::done($store, begun).await.map(|()| value),
-                Err(error) => {
-                    drop(begun);
-                    Err(error)
-                }
-            };
-            match outcome {
-                Ok(value) => break Ok(value),
-                Err(error) => {
-                    failed += 1;
-                    if !$crate::Database::again($store, &error, failed).await {
-                        break Err(error);
+    ($name:literal, $store:ident, $begin:ident, |$transaction:ident| $work:expr) => {{
+        let asked = async {
+            let mut failed = 0;
+            loop {
+                let mut begun = $crate::Database::$begin($store).await?;
+                let worked = {
+                    let $transaction = &mut begun;
+                    $work.await
+                };
+                let outcome = match worked {
+                    Ok(value) => $crate::Database::done($store, begun).await.map(|()| value),
+                    Err(error) => {
+                        drop(begun);
+                        Err(error)
+                    }
+                };
+                match outcome {
+                    Ok(value) => break Ok(value),
+                    Err(error) => {
+                        failed += 1;
+                        if !$crate::Database::again($store, &error, failed).await {
+                            break Err(error);
+                        }
                     }
                 }
             }
-        }
+        };
+        $crate::tracing::Instrument::instrument(asked, $crate::store_span!($name)).await
     }};
+}
+
+/// What a trace shows of a question to the store: which it was, and never about whom.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_span {
+    ($name:literal) => {
+        $crate::tracing::info_span!(
+            target: $crate::TRACES,
+            "store",
+            otel.name = concat!("store ", $name),
+            otel.kind = "client",
+            db.operation.name = $name,
+        )
+    };
 }

@@ -9,6 +9,7 @@ use kubesso_store_sql::Inspection;
 use kubesso_store_sqlite::SqliteStore;
 use url::Url;
 
+use super::traces::Traces;
 use super::{Config, Tls};
 use crate::audit::follow::Sink;
 use crate::data_directory::DataDirectory;
@@ -41,8 +42,7 @@ pub(super) async fn check(config: &Config) -> Findings {
     if let Err(error) = config.vouching() {
         findings.problems.push(error.to_string());
     }
-    let dangers = super::sign_in::dangers(&config.sign_in_rules());
-    findings.notes.extend(dangers.into_iter().map(|danger| format!("DANGER: {danger}")));
+    findings.notes.extend(config.dangers().into_iter().map(|danger| format!("DANGER: {danger}")));
     let holder = findings.data_directory(config).await;
     if let Some(Sink::File(path)) = &config.audit_log {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -52,6 +52,16 @@ pub(super) async fn check(config: &Config) -> Findings {
                 path.display()
             ));
         }
+    }
+    match config.collector() {
+        Ok(Some(collector)) => match Traces::client(&collector) {
+            Ok(_) => {
+                findings.notes.push(format!("traces go to {collector}; whether it answers was not looked at"));
+            }
+            Err(error) => findings.problems.push(error.to_string()),
+        },
+        Ok(None) => {}
+        Err(error) => findings.problems.push(error.to_string()),
     }
     let addresses = config.addresses();
     match holder {

@@ -74,6 +74,8 @@ const SETTINGS: &[Setting] = &[
     Setting { path: "key_rotation.published_ahead_hours", kind: Kind::Number },
     text("metrics"),
     text("audit_log"),
+    text("otlp_endpoint"),
+    text("otlp_ca"),
 ];
 
 /// Variables of other commands.

@@ -72,3 +72,26 @@ async fn beside_a_running_server_the_addresses_are_left_out_and_flags_come_befor
     let (code, said) = check(&site, &base_url, &["--base-url", "https://localhost:1"]);
     assert!(code == Some(0) && said.contains("it can serve https://localhost:1/"), "{said}");
 }
+
+#[test]
+fn every_weakening_is_named() {
+    let site = Site::new("");
+    for (setting, variable, value) in [
+        ("danger_plain_http", "KUBESSO_DANGER_PLAIN_HTTP", "127.0.0.1:65002"),
+        ("danger_open_registration", "KUBESSO_DANGER_OPEN_REGISTRATION", "true"),
+        (
+            "danger_backchannel_logout_to_private_addresses",
+            "KUBESSO_DANGER_BACKCHANNEL_LOGOUT_TO_PRIVATE_ADDRESSES",
+            "true",
+        ),
+        ("danger_fetch_from_private_addresses", "KUBESSO_DANGER_FETCH_FROM_PRIVATE_ADDRESSES", "true"),
+        ("password.danger_min_length", "KUBESSO_PASSWORD_DANGER_MIN_LENGTH", "6"),
+        ("password.danger_allow_common", "KUBESSO_PASSWORD_DANGER_ALLOW_COMMON", "true"),
+    ] {
+        let (code, said) = check(&site, &[(variable, value)], &[]);
+        let named = said.lines().any(|line| line.contains("DANGER") && line.contains(setting));
+        assert!(code == Some(0) && named, "{setting}: {said}");
+        let (_, said) = check(&site, &[], &[]);
+        assert!(!said.contains("DANGER"), "{said}");
+    }
+}

@@ -15,6 +15,7 @@ mod serve;
 mod served;
 mod token_preview;
 mod tour;
+mod traces;
 
 use std::path::Path;
 use std::process::{Command, Output};
