@@ -7,15 +7,14 @@ use std::thread;
 use kubesso_ambient::SeededEntropy;
 use kubesso_directory::password::{Password, PasswordHasher};
 
-/// What the kernel says that the process holds, in KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn the_memory_of_a_hash_goes_back_to_the_system_whichever_thread_made_it() {
+    // In KiB, as the kernel says it.
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
     let before = resident();
     let (begin, ready) = (std::sync::Barrier::new(9), std::sync::Barrier::new(9));
     thread::scope(|threads| {

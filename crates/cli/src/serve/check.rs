@@ -56,7 +56,9 @@ pub(super) async fn check(config: &Config) -> Findings {
     match config.collector() {
         Ok(Some(collector)) => match Traces::client(&collector) {
             Ok(_) => {
-                findings.notes.push(format!("traces go to {collector}; whether it answers was not looked at"));
+                findings
+                    .notes
+                    .push(format!("traces go to {collector}; whether it answers was not looked at"));
             }
             Err(error) => findings.problems.push(error.to_string()),
         },

@@ -84,7 +84,9 @@ async fn keycloak(time: Duration) -> Result<()> {
             ("JWK sets", during(time, Asking::keys(&target)?, Asking::once).await?),
         ];
         if !warm {
-            measured.iter().for_each(|(what, measured)| show(what, measured));
+            for (what, measured) in &measured {
+                show(what, measured);
+            }
         }
     }
     println!("{:<46} {:>8.1} MiB", "resident memory, at most", memory_of(keycloak.id(), "VmHWM")?);

@@ -117,7 +117,7 @@ impl Asking {
     pub(crate) async fn introspection(target: &Target) -> Result<Vec<Self>> {
         let tokens = target.tokens(&mut FormClient::new(&target.ca_pem)?).await?;
         let form = [("client_id", target.client.clone()), ("token", tokens.access_token)];
-        Self::workers(target, "introspection_endpoint", Some(form))
+        Self::workers(target, "introspection_endpoint", Some(&form))
     }
 
     /// The JWK set.
@@ -128,10 +128,10 @@ impl Asking {
     fn workers(
         target: &Target,
         endpoint: &str,
-        form: Option<[(&'static str, String); 2]>,
+        form: Option<&[(&'static str, String); 2]>,
     ) -> Result<Vec<Self>> {
         let worker =
-            |_| Ok(Self { http: target.http()?, url: target.endpoint(endpoint)?, form: form.clone() });
+            |_| Ok(Self { http: target.http()?, url: target.endpoint(endpoint)?, form: form.cloned() });
         (0..WORKERS).map(worker).collect()
     }
 
