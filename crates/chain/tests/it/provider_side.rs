@@ -179,3 +179,17 @@ async fn what_is_only_named_must_be_there() {
     destroy(&org, &everybody).await.unwrap();
     org.find(GROUPS, "/profile/name", "Everyone").await;
 }
+
+#[tokio::test]
+async fn a_group_behind_many_others_whose_names_begin_alike_is_found() {
+    let org = Org::new().await;
+    for number in 0..201 {
+        let group = json!({ "profile": { "name": format!("k8s-admins-{number:03}") } });
+        org.granted("POST", GROUPS, Some(group)).await;
+    }
+    apply(&org, TUTORIAL).await.unwrap();
+    assert!(look(&org, TUTORIAL).await.plan.is_empty(), "more than one page begins with k8s-admins");
+    destroy(&org, TUTORIAL).await.unwrap();
+    let all = org.granted("GET", GROUPS, None).await;
+    assert_eq!(all.as_array().unwrap().len(), 202, "those, and everybody");
+}

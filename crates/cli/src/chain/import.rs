@@ -54,7 +54,8 @@ pub(crate) fn import(command: &ChainImport) -> Result<ExitCode, CommandError> {
     let made = AccessFile::parse(&text).map_err(|error| {
         CommandError::new(format!("what is there is more than a file can say: {error}\n{text}"))
     })?;
-    let plan = Plan::new(&made.provider_side(None), &state.found).map_err(|error| wrong(&error))?;
+    let plan = Plan::new(&made.provider_side(None), &state.found)
+        .map_err(|error| wrong(&error).mend("for the latter: --name"))?;
     notes.extend(plan.changes.iter().map(|change| {
         format!("the file cannot say all of {}: `kubesso plan` shows what it would change", change.address)
     }));

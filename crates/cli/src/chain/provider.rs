@@ -176,10 +176,12 @@ impl Service {
 
 impl RestApi for Provider {
     async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Answer, ApiError> {
-        let unreachable = |error: &dyn std::error::Error| ApiError::Unreachable {
-            method,
-            path: path.to_owned(),
-            why: format!("{}: {}", self.origin, chain(error)),
+        let unreachable = |error: &dyn std::error::Error| {
+            let mut why = format!("{}: {}", self.origin, chain(error));
+            if why.contains("UnknownIssuer") {
+                why.push_str("; name its certificate authority in provider.certificateAuthorityFile");
+            }
+            ApiError::Unreachable { method, path: path.to_owned(), why }
         };
         let verb = reqwest::Method::from_bytes(method.as_bytes()).map_err(|error| unreachable(&error))?;
         for waited in 0.. {
@@ -194,9 +196,9 @@ impl RestApi for Provider {
                 None if method != "GET" => request.body(""),
                 None => request,
             };
-            let response = request.send().await.map_err(|error| unreachable(&error))?;
+            let response = request.send().await.map_err(|error| unreachable(&error.without_url()))?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let bytes = response.bytes().await.map_err(|error| unreachable(&error))?;
+            let bytes = response.bytes().await.map_err(|error| unreachable(&error.without_url()))?;
             if status == http::StatusCode::TOO_MANY_REQUESTS
                 && waited < MOST_WAITS
                 && let Some(pause) = pause(&headers)
