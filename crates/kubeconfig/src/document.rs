@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::decode::{self, Undecodable};
+use crate::mask;
 use crate::place::Place;
 use crate::yaml::{self, Parsed, Unreadable};
 
@@ -75,6 +76,24 @@ impl Document {
     /// The text as it is now.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        match &self.parsed.value {
+            Value::Null => true,
+            value => value.as_object().is_some_and(serde_json::Map::is_empty),
+        }
+    }
+
+    /// Whether it is the only document of its text: kubectl reads the first one and ignores the others.
+    pub fn is_alone(&self) -> bool {
+        self.parsed.alone
+    }
+
+    /// The text with its secrets masked, line for line.
+    pub fn masked(&self) -> String {
+        mask::masked(&self.text, &self.parsed)
     }
 
     /// What the document says, as kubectl takes it.

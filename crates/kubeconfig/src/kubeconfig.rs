@@ -130,12 +130,13 @@ impl Kubeconfig {
                 Document::parse(text).map_err(|cause| LoadError::Unreadable { file: file.clone(), cause })?;
             let config =
                 document.config().map_err(|cause| LoadError::Undecodable { file: file.clone(), cause })?;
-            all.add(file, config);
+            all.add_file(file, config);
         }
         Ok(all)
     }
 
-    fn add(&mut self, file: &Path, config: Config) {
+    /// Adds what `file` says, as kubectl does with the next file of the list: what is there already wins.
+    pub fn add_file(&mut self, file: &Path, config: Config) {
         fn add<T>(entries: &mut Vec<Entry<T>>, file: &Path, later: impl Iterator<Item = (String, T)>) {
             for (name, value) in later {
                 if !entries.iter().any(|entry| entry.name == name) {

@@ -5,6 +5,9 @@
 //! - [`Document`]: the text of one file. [`Document::set`] and [`Document::remove`] change one [`Place`] and leave
 //!   comments, order, quotes and line ends as they are. A change that would say anything else is refused.
 //! - [`LockedFile`]: a file under kubectl's own lock, replaced whole, with its mode and its symbolic link kept.
+//! - [`Editing`]: all files of a kubeconfig, changed together, each entry in the file that it comes from.
+//! - [`Incoming`]: what of another kubeconfig is new here; [`hand_out`]: what of this one others may have.
+//! - [`difference`]: what a change does, for people, without secrets.
 //!
 //! The invariant: after a change the file says what it said before but for the one thing that was asked for, or it is
 //! the same to the byte. This is proved each time by reading the outcome (see [`Document`]), not only in tests.
@@ -43,18 +46,29 @@
 //! ```
 
 mod decode;
+mod difference;
 mod document;
+mod editing;
+mod hand_out;
 mod kubeconfig;
 mod locations;
 mod locked_file;
+mod mask;
+mod merge;
 mod permissions;
 mod place;
 mod yaml;
 
 pub use decode::Undecodable;
+pub use difference::difference;
 pub use document::{Document, EditError};
+pub use editing::{Editing, EditingError, Purpose};
+pub use hand_out::{NotForOthers, hand_out};
 pub use kubeconfig::{Entry, Kubeconfig, LoadError, SelectError, Selection};
 pub use locations::{Locations, Source};
 pub use locked_file::{FileError, LockedFile, Patience, Saved};
+pub use mask::is_secret_flag;
+pub use merge::{Clash, EntryKind, Incoming, Renames, make_paths_absolute};
+pub use permissions::is_readable_by_others;
 pub use place::Place;
 pub use yaml::Unreadable;

@@ -54,6 +54,11 @@ pub(crate) fn others_may_read(_found: &Metadata) -> bool {
     false
 }
 
+/// Whether others than the owner may read this file, if it is there.
+pub fn is_readable_by_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| others_may_read(&found))
+}
+
 /// Makes a rename survive a power cut. Some file systems cannot; the content is safe without it.
 pub(crate) fn sync_directory(directory: &Path) {
     #[cfg(unix)]

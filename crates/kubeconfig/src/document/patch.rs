@@ -300,7 +300,10 @@ impl Editor<'_> {
                 Ok(vec![Patch::replace(node.start, node.end, text)])
             }
             Slot::Pair { flow: true, .. } | Slot::Item { flow: true, .. } => {
-                let value = self.flow.value(new, &self.flow.indent(node.start));
+                let value = match (&node.kind, new) {
+                    (Kind::Scalar { style: Style::SingleQuoted, .. }, Value::String(_)) => scalar,
+                    _ => self.flow.value(new, &self.flow.indent(node.start)),
+                };
                 Ok(vec![match slot {
                     Slot::Pair { pair: Pair { colon: None, key, .. }, .. } => {
                         Patch::insert(key.end, format!(": {value}"))

@@ -36,6 +36,12 @@ fn values_are_set_where_they_are_and_nothing_else_moves() {
             json!("new"),
             "users:\n- name: a\n  user: {token: new} # c\n",
         ),
+        (
+            "users:\n- name: a\n  user: {token: 'old'}\n",
+            &token,
+            json!("it's"),
+            "users:\n- name: a\n  user: {token: 'it''s'}\n",
+        ),
         ("current-context: 'old'  # mine\n", &context, json!("it's"), "current-context: 'it''s'  # mine\n"),
         ("current-context: \"old\"\n", &context, json!("new"), "current-context: \"new\"\n"),
         ("current-context: old\n", &context, json!("yes"), "current-context: \"yes\"\n"),

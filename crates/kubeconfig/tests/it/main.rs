@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod corpus;
+mod editing;
 mod edits;
 mod files;
 mod generate;
