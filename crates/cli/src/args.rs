@@ -12,6 +12,7 @@ mod chain;
 mod cluster;
 mod doctor;
 mod keys;
+mod kubeconfig;
 mod registration_token;
 mod token;
 
@@ -24,6 +25,10 @@ pub(crate) use cluster::{
 };
 pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
 pub(crate) use keys::{Keys, NewMasterKey};
+pub(crate) use kubeconfig::{
+    ClientSecret, Kubeconfig, KubeconfigAdd, KubeconfigCheck, KubeconfigExport, KubeconfigMerge,
+    KubeconfigMigrate, KubeconfigSet, KubeconfigTarget, SignInFlags,
+};
 pub(crate) use registration_token::RegistrationToken;
 pub(crate) use token::{Preview, Token};
 
@@ -92,6 +97,11 @@ pub(crate) enum Command {
     /// Clusters: what each needs to trust an issuer, and what groups may do there.
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(Cluster),
+    /// kubectl's configuration: add, change, merge, take over old sign-ins, hand out, check.
+    ///
+    /// Comments, order, quotes and the mode of the file stay; it is locked as kubectl locks it, and replaced whole.
+    #[command(subcommand, arg_required_else_help = true)]
+    Kubeconfig(Kubeconfig),
     /// Tokens that let somebody register clients (RFC 7591): create, list, revoke.
     #[command(subcommand, arg_required_else_help = true)]
     RegistrationToken(RegistrationToken),

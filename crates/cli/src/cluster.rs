@@ -8,7 +8,7 @@ mod journal;
 mod live;
 mod proof;
 mod rollback;
-mod whom;
+pub(crate) mod whom;
 
 use std::process::ExitCode;
 

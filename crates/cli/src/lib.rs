@@ -30,6 +30,7 @@ mod doctor;
 mod environment;
 mod error;
 mod keys;
+mod kubeconfig;
 mod logging;
 mod management;
 mod management_client;
@@ -138,6 +139,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Import(command) => chain::import(&command),
         Command::Destroy(command) => chain::destroy(&command),
         Command::Cluster(command) => runtime()?.block_on(cluster::run(command)),
+        Command::Kubeconfig(command) => runtime()?.block_on(kubeconfig::run(command)),
         Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {

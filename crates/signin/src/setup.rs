@@ -3,7 +3,6 @@
 //! All of it goes to standard error, as in kubelogin. The token cache is neither read nor written.
 
 mod command;
-mod invocation;
 mod kubeconfig;
 mod review;
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use kubesso_clusters::{Access, CertificateAuthority, IssuerUrl, Mapping, TrustedIssuer, audiences};
+use url::Url;
 
-use crate::args::Whom;
+use crate::args::{DataDir, Whom};
 use crate::authority;
 use crate::chain;
 use crate::database::Database;
@@ -21,7 +22,9 @@ pub(super) async fn access(command: &Whom) -> Result<Access, CommandError> {
     let mut issuer = if let Some(url) = &command.issuer {
         issuer_of_flags(command, url)?
     } else {
-        issuer_of_provider(command).await?
+        let application = command.application.as_deref().unwrap_or_default();
+        let server = command.server.as_deref();
+        issuer_of_provider(application, server, command.base_url.as_ref(), &command.data).await?
     };
     let claim =
         |claim: &str, prefix: &str| Mapping::Claim { claim: claim.to_owned(), prefix: prefix.to_owned() };
@@ -37,7 +40,8 @@ pub(super) async fn access(command: &Whom) -> Result<Access, CommandError> {
     Access::new(vec![issuer], None).map_err(|error| CommandError::usage(error.to_string()))
 }
 
-fn access_of_file(path: &Path) -> Result<Access, CommandError> {
+/// What `access.yaml` says (`-` is standard input).
+pub(crate) fn access_of_file(path: &Path) -> Result<Access, CommandError> {
     // What the file's provider makes is asked there, by a runtime of its own: not in this thread, which has one.
     let asked = std::thread::scope(|scope| scope.spawn(|| chain::access_of(path)).join());
     asked.unwrap_or_else(|_| Err(CommandError::new(format!("{} cannot be read", path.display()))))
@@ -57,15 +61,20 @@ fn issuer_of_flags(command: &Whom, url: &str) -> Result<TrustedIssuer, CommandEr
 }
 
 /// An application of the directory at hand, at the issuer that people use it by.
-async fn issuer_of_provider(command: &Whom) -> Result<TrustedIssuer, CommandError> {
-    let root = environment::data_dir(&command.data)?;
+pub(crate) async fn issuer_of_provider(
+    application: &str,
+    server: Option<&str>,
+    base: Option<&Url>,
+    data: &DataDir,
+) -> Result<TrustedIssuer, CommandError> {
+    let root = environment::data_dir(data)?;
     let (store, _) = Database::open_existing(&root).await?;
     let snapshot = store.snapshot().await;
     store.close().await;
     let snapshot = snapshot.map_err(|e| CommandError::because("the directory cannot be read", &e))?;
-    let application = find_application(&snapshot, command.application.as_deref().unwrap_or_default())?;
-    let server = find_server(&snapshot, command.server.as_deref())?;
-    let base = base_url(command.base_url.as_ref(), &root)?.ok_or_else(|| {
+    let application = find_application(&snapshot, application)?;
+    let server = find_server(&snapshot, server)?;
+    let base = base_url(base, &root)?.ok_or_else(|| {
         CommandError::usage("it is not known here by which address people reach the provider")
             .mend("say it with --base-url, as `base_url` in the configuration of kubesso serve")
     })?;

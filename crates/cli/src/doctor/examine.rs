@@ -109,11 +109,7 @@ fn kubeconfig(given: &Given) -> Result<Option<KubeconfigEvidence>, CommandError>
     let mut evidence = KubeconfigEvidence::read(&kubeconfig, given.context.as_deref()).map_err(|e| {
         CommandError::because("the kubeconfig says too little", &e).mend("name a context with --context")
     })?;
-    if let Some(plugin) = &mut evidence.plugin {
-        plugin.lacking = Some(
-            plugin.needs.iter().filter(|program| !environment::is_a_program(program)).cloned().collect(),
-        );
-    }
+    evidence.look_for_programs(environment::is_a_program);
     Ok(Some(evidence))
 }
 

@@ -110,6 +110,14 @@ impl KubeconfigEvidence {
         Ok(evidence)
     }
 
+    /// Looks whether the programs are there that kubectl would start.
+    pub fn look_for_programs(&mut self, is_there: impl Fn(&str) -> bool) {
+        if let Some(plugin) = &mut self.plugin {
+            plugin.lacking =
+                Some(plugin.needs.iter().filter(|program| !is_there(program)).cloned().collect());
+        }
+    }
+
     fn new(
         context: &str,
         cluster: Option<&Cluster>,

@@ -3,9 +3,8 @@
 use kubesso_token_cache::{AuthenticationArguments, GrantType, PkceMethod, ProviderArguments};
 use std::path::Path;
 
-use super::invocation::Invocation;
-
 use crate::arguments::SetupArguments;
+use crate::entry::Invocation;
 use crate::environment::Environment;
 use kubesso_token_cache::Options;
 use kubesso_token_cache::options::{ClientProof, Grant, SubjectToken};

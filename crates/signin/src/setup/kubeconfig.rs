@@ -4,15 +4,15 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use kubesso_k8s_types::kubeconfig::{ExecConfig, User};
+use kubesso_k8s_types::kubeconfig::ExecConfig;
 use kubesso_kubeconfig::{Kubeconfig, LoadError, Locations, LockedFile, Patience, Place};
 use kubesso_token_cache::values::expand_home;
 use kubesso_token_cache::{Options, shell};
 use serde_json::json;
 
 use super::command::{PluginArgument, plugin_arguments};
-use super::invocation::Invocation;
 use crate::arguments::SetupArguments;
+use crate::entry::{self, PluginProgram, describe, is_ours, shown};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flow::prompt;
@@ -137,54 +137,13 @@ fn refuse_secret(arguments: &SetupArguments) -> Result<(), Error> {
 }
 
 fn exec(arguments: &SetupArguments, options: &Options, environment: &Environment) -> ExecConfig {
-    let invocation = Invocation::by_path(environment);
-    let mut words: Vec<String> = invocation.arguments.iter().map(|word| (*word).to_owned()).collect();
     let flags = plugin_arguments(&arguments.provider, &arguments.authentication, options, environment);
-    words.extend(flags.into_iter().filter_map(|argument| match argument {
+    let words = flags.into_iter().filter_map(|argument| match argument {
         PluginArgument::Plain(text) => Some(text),
         // Refused before.
         PluginArgument::FromVariable { .. } => None,
-    }));
-    let mut exec = ExecConfig::new(invocation.command, words);
-    HINT.clone_into(&mut exec.install_hint);
-    exec
-}
-
-const HINT: &str = "This user signs in with kubesso's kubectl plugin, which is not there. Get it from \
-                    https://github.com/kubesso/kubesso, or set the path in the kubeconfig.";
-
-/// Whether the entry is of this plugin's or kubelogin's kind: nothing but the call of `get-token`.
-fn is_ours(user: &User) -> bool {
-    let Some(exec) = &user.exec else { return false };
-    let rest = User { exec: None, ..user.clone() };
-    rest == User::default()
-        && exec.args.iter().any(|word| word == "get-token")
-        && exec.args.iter().any(|word| word.starts_with("--oidc-issuer-url"))
-}
-
-/// What the entry is, without its secrets.
-fn describe(user: &User) -> String {
-    let parts = [
-        (user.auth_provider.as_ref().map(|provider| format!("the auth provider {}", provider.name))),
-        user.exec.as_ref().map(shown),
-        (!user.token.is_empty() || !user.token_file.is_empty()).then(|| "a token".to_owned()),
-        (!user.client_certificate.is_empty() || !user.client_certificate_data.is_empty())
-            .then(|| "a client certificate".to_owned()),
-        (!user.username.is_empty()).then(|| "a user name and password".to_owned()),
-    ];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "an empty user".to_owned() } else { parts.join(" and ") }
-}
-
-/// The command line of an entry. What others wrote there may be secret.
-fn shown(exec: &ExecConfig) -> String {
-    const SECRET: [&str; 3] = ["--oidc-client-secret=", "--password=", "--oidc-request-header="];
-    let words = exec.args.iter().map(|word| match SECRET.iter().find(|flag| word.starts_with(**flag)) {
-        Some(flag) => format!("{flag}…"),
-        None => shell::quote(word),
     });
-    let command = shell::quote(&exec.command);
-    std::iter::once(command).chain(words).collect::<Vec<_>>().join(" ")
+    entry::exec(&PluginProgram::Here, words.collect(), environment)
 }
 
 /// Only a person at a terminal can be asked.

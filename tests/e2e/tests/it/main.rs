@@ -10,6 +10,7 @@ mod crashes;
 mod doctor;
 mod forged_tokens;
 mod grants;
+mod kubeconfig;
 mod kubectl_verbs;
 mod late_provider;
 mod managed;
