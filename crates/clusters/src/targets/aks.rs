@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::access::{SystemNames, TrustedIssuer};
+use crate::access::{Mapping, SystemNames, TrustedIssuer};
 use crate::authentication_configuration::{NO_SYSTEM_NAMES, as_expression, as_list_expression, quoted};
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 use crate::kubernetes_version::KubernetesVersion;
@@ -82,6 +82,9 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
     })
 }
 
+/// True too where the issuer does not say.
+const EMAIL_IS_VERIFIED: &str = "claims.?email_verified.orValue(true) == true";
+
 fn preview() -> Step {
     Step::run(
         "It is a preview: register it once for the subscription (Azure CLI 2.77, aks-preview 18.0.0b41 or later).",
@@ -118,6 +121,11 @@ fn authenticator(issuer: &TrustedIssuer) -> Value {
         })
         .collect();
     let condition = |expression: &str, message: &str| json!({ "expression": expression, "message": message });
+    // What the claim `email` does by itself in Kubernetes an expression must say, or it is refused.
+    let is_email = matches!(&issuer.username, Mapping::Claim { claim, .. } if claim == "email");
+    if is_email && !issuer.claim_rules.iter().any(|rule| rule.expression.contains("claims.email_verified")) {
+        rules.push(condition(EMAIL_IS_VERIFIED, "the address must be verified"));
+    }
     rules.extend(issuer.claim_rules.iter().map(|rule| condition(&rule.expression, &rule.message)));
     let mut user_rules: Vec<Value> = Vec::new();
     if issuer.system_names == SystemNames::Refused {

@@ -51,8 +51,13 @@ issuers:
 ";
 
 pub(crate) fn access(text: &str) -> Access {
+    access_with(text, AUTHORITY)
+}
+
+/// With this certificate authority.
+pub(crate) fn access_with(text: &str, authority: &str) -> Access {
     Access::from_yaml(text, |path| match path {
-        "ca.crt" => Ok(AUTHORITY.to_owned()),
+        "ca.crt" => Ok(authority.to_owned()),
         _ => Err("no such file".to_owned()),
     })
     .unwrap()

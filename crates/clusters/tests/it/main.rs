@@ -6,3 +6,5 @@ mod every_target;
 mod golden;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod parsers;

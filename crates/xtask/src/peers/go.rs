@@ -32,8 +32,10 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`, `tests/peers/kubelogin` and
-/// `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's SDK).
+/// kube-apiserver, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`,
+/// `tests/peers/kubelogin` and `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's
+/// SDK); the folders of `tests/peers/cluster-formats`, each a module of its own, because their programs need different
+/// versions of the same modules.
 pub(super) fn all() -> Result<Vec<Program>> {
     let peers = workspace().join("tests/peers");
     let (kubernetes, kubelogin) = (peers.join("kubernetes"), peers.join("kubelogin"));
@@ -59,6 +61,11 @@ pub(super) fn all() -> Result<Vec<Program>> {
                 });
             }
         }
+    }
+    for module in sorted(&peers.join("cluster-formats"))? {
+        let name = module.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let sources = Some(module.clone());
+        programs.push(Program { sources, ..program(&format!("cluster-formats-{name}"), &module, ".") });
     }
     Ok(programs)
 }
@@ -144,5 +151,6 @@ mod tests {
         let names: Vec<_> = all().unwrap().into_iter().map(|program| program.name).collect();
         assert!(names.starts_with(&["etcd".to_owned(), "kube-apiserver".to_owned()]), "{names:?}");
         assert!(names.contains(&"okta-sdk-golang".to_owned()), "{names:?}");
+        assert!(names.contains(&"cluster-formats-kamaji".to_owned()), "{names:?}");
     }
 }
