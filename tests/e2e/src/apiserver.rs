@@ -31,6 +31,27 @@ pub struct ApiServer {
     administrator_pem: String,
 }
 
+/// A minor version of Kubernetes that is built for these tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The oldest that is proven.
+    V1_34,
+    /// The newest.
+    V1_36,
+}
+
+impl Release {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::V1_34, Self::V1_36];
+
+    fn peer(self) -> &'static str {
+        match self {
+            Self::V1_34 => "kube-apiserver-1.34",
+            Self::V1_36 => "kube-apiserver",
+        }
+    }
+}
+
 /// What it is told about the provider.
 #[derive(Clone, Debug)]
 pub struct Oidc<'a> {
@@ -63,11 +84,19 @@ impl ApiServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(arguments: &[String]) -> Result<Self> {
+        Self::start_release(Release::V1_36, arguments).await
+    }
+
+    /// As [`start_with`](Self::start_with), in one of the versions.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_release(release: Release, arguments: &[String]) -> Result<Self> {
         let folder = environment::scratch("apiserver")?;
         let (etcd, etcd_url) = start_etcd(folder.path())?;
         let keys = Keys::make(folder.path())?;
         let port = free_port()?;
-        let command = command(&keys, &etcd_url, port, arguments)?;
+        let command = command(release, &keys, &etcd_url, port, arguments)?;
         let server = Running::start("kube-apiserver", command, folder.path())?;
         let mut this = Self {
             server,
@@ -168,20 +197,26 @@ impl ApiServer {
 ///
 /// # Errors
 /// It is missing, or it starts.
-pub async fn refused_start(authentication: &[String]) -> Result<String> {
+pub async fn refused_start(release: Release, authentication: &[String]) -> Result<String> {
     let folder = environment::scratch("apiserver")?;
     let keys = Keys::make(folder.path())?;
     // No etcd: it judges its settings before it looks for one.
     let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
-    let command = command(&keys, &etcd_url, free_port()?, authentication)?;
+    let command = command(release, &keys, &etcd_url, free_port()?, authentication)?;
     let mut server = Running::start("kube-apiserver", command, folder.path())?;
     let status = server.wait(Duration::from_secs(30)).await?;
     ensure!(!status.success(), "kube-apiserver ended well with {authentication:?}");
     Ok(format!("{}{}", server.stdout(), server.stderr()))
 }
 
-fn command(keys: &Keys, etcd_url: &str, port: u16, authentication: &[String]) -> Result<Command> {
-    let mut command = tied(&environment::peer("kube-apiserver")?);
+fn command(
+    release: Release,
+    keys: &Keys,
+    etcd_url: &str,
+    port: u16,
+    authentication: &[String],
+) -> Result<Command> {
+    let mut command = tied(&environment::peer(release.peer())?);
     command.args(keys.arguments(etcd_url, port)).args(authentication);
     Ok(command)
 }

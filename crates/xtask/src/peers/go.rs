@@ -32,7 +32,7 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`,
+/// kube-apiserver in two versions, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`,
 /// `tests/peers/kubelogin` and `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's
 /// SDK); the folders of `tests/peers/cluster-formats`, each a module of its own, because their programs need different
 /// versions of the same modules.
@@ -48,6 +48,11 @@ pub(super) fn all() -> Result<Vec<Program>> {
     let mut programs = vec![
         program("etcd", &peers.join("etcd"), "go.etcd.io/etcd/server/v3"),
         program("kube-apiserver", &kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
+        program(
+            "kube-apiserver-1.34",
+            &peers.join("kubernetes-1.34"),
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+        ),
         program("kubelogin", &kubelogin, "github.com/int128/kubelogin"),
         program("oauth2-proxy", &peers.join("oauth2-proxy"), "github.com/oauth2-proxy/oauth2-proxy/v7"),
     ];

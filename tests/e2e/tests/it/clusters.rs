@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kubesso_e2e::apiserver::ApiServer;
+use kubesso_e2e::apiserver::{ApiServer, Release};
 use kubesso_e2e::deadline::eventually;
 use kubesso_e2e::environment::scratch;
 use kubesso_e2e::kubesso::Kubesso;
@@ -15,7 +15,11 @@ use crate::rotation::{sign_in, until, who_am_i};
 
 /// What the command says for a static-pod manifest, and its one file.
 async fn configured(kubesso: &Kubesso, more: &[&str]) -> Result<(Value, String)> {
-    let fixed = ["cluster", "config", "--for", "static-pod", "--kubernetes-version", "1.36", "-o", "json"];
+    configured_for("1.36", kubesso, more).await
+}
+
+async fn configured_for(version: &str, kubesso: &Kubesso, more: &[&str]) -> Result<(Value, String)> {
+    let fixed = ["cluster", "config", "--for", "static-pod", "--kubernetes-version", version, "-o", "json"];
     let ended = kubesso.command(&[&fixed[..], &["--application", "k8s OIDC"], more].concat()).await?;
     ensure!(ended.code == Some(0), "{}", ended.stderr);
     let made: Value = serde_json::from_str(&ended.stdout)?;
@@ -78,5 +82,23 @@ async fn the_file_that_is_written_is_loaded_obeyed_and_loaded_again() -> Result<
         groups.as_array().is_some_and(|groups| groups.contains(&"oidc:k8s-restricted-users".into())),
         "{groups}"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_takes_its_file_and_loads_it_again() -> Result<()> {
+    let kubesso = Kubesso::up().await?;
+    let folder = scratch("authentication-config-1.34")?;
+    let path = folder.path().join("authentication-config.yaml");
+    let (_, file) = configured_for("1.34", &kubesso, &[]).await?;
+    fs::write(&path, &file)?;
+    let argument = format!("--authentication-config={}", path.display());
+    let server = ApiServer::start_release(Release::V1_34, &[argument]).await?;
+    let cluster = Cluster::new("real", &server.url, &server.ca_pem)?;
+    let token = sign_in(&kubesso, &kubesso.password("dev")?).await?;
+    until(&cluster, &token, 201).await?;
+    let (_, file) = configured_for("1.34", &kubesso, &["--username-prefix", "system:"]).await?;
+    fs::write(&path, &file)?;
+    until(&cluster, &token, 401).await?;
     Ok(())
 }

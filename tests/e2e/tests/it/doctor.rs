@@ -13,7 +13,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use kubesso_ambient::{Clock, SystemClock};
-use kubesso_e2e::apiserver::{ApiServer, refused_start};
+use kubesso_e2e::apiserver::{ApiServer, Release, refused_start};
 use kubesso_e2e::deadline::eventually;
 use kubesso_e2e::environment::{self, scratch};
 use kubesso_e2e::process::free_port;
@@ -214,13 +214,22 @@ async fn doctor(arguments: &[&str], input: &str) -> Result<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_and_the_token_of_a_refused_request_lead_to_the_row() -> Result<()> {
+    refused_requests(Release::V1_36).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_do_so_in_an_older_version_too() -> Result<()> {
+    refused_requests(Release::V1_34).await
+}
+
+async fn refused_requests(release: Release) -> Result<()> {
     let provider = Provider::start().await?;
     let folder = scratch("doctor")?;
     let other = CertificateAuthority::generate("another", SystemClock.now())?;
     let file = folder.path().join("authentication.yaml");
     std::fs::write(&file, configuration(&provider, other.certificate_pem()))?;
     let settings = file.display().to_string();
-    let real = ApiServer::start_with(&[format!("--authentication-config={settings}")]).await?;
+    let real = ApiServer::start_release(release, &[format!("--authentication-config={settings}")]).await?;
     let cluster = Cluster::new("real", &real.url, &real.ca_pem)?;
     eventually("the reachable issuers are known", Duration::from_mins(1), async || {
         let reply = cluster.call(&who_am_i(&provider.token("audience", &json!({}))?)).await?;
@@ -351,9 +360,11 @@ async fn an_api_server_that_does_not_start_says_a_row_and_the_doctor_says_it_bef
             given.push(format!("--authentication-config={path}"));
             arguments.extend(["--authentication-config".to_owned(), path]);
         }
-        let said = refused_start(&given).await?;
-        let explained = doctor(&["explain", "-"], &said).await?;
-        assert_eq!(explained["findings"][0]["id"], row, "{said}\n{explained:#}");
+        for release in Release::ALL {
+            let said = refused_start(release, &given).await?;
+            let explained = doctor(&["explain", "-"], &said).await?;
+            assert_eq!(explained["findings"][0]["id"], row, "{release:?}: {said}\n{explained:#}");
+        }
         // Whether a file is there is for the machine to say that has it.
         if row == "KS039" {
             continue;
@@ -366,5 +377,15 @@ async fn an_api_server_that_does_not_start_says_a_row_and_the_doctor_says_it_bef
         assert_eq!(examined["checks"][0]["id"], row, "{examined:#}");
     }
     assert!(Path::new(&missing).parent().is_some_and(Path::is_dir));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_only_a_newer_version_knows_is_told() -> Result<()> {
+    // Known from 1.35 on.
+    let gate = "--feature-gates=StructuredAuthenticationConfigurationJWKSMetrics=true".to_owned();
+    let said = refused_start(Release::V1_34, &[gate]).await?;
+    let explained = doctor(&["explain", "-"], &said).await?;
+    assert_eq!(explained["findings"][0]["id"], "KS040", "{said}\n{explained:#}");
     Ok(())
 }
