@@ -130,18 +130,30 @@ impl ApiServer {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
+        let is_apply = method == reqwest::Method::PATCH;
+        let kind = if is_apply { "application/apply-patch+yaml" } else { "application/json" };
+        self.call(method, path, body.map(|body| (kind, body))).await
+    }
+
+    /// Changes fields of an object (RFC 7396).
+    pub(crate) async fn merge(&self, path: &str, fields: &Value) -> Result<Answer, String> {
+        self.call(reqwest::Method::PATCH, path, Some(("application/merge-patch+json", fields))).await
+    }
+
+    async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<Answer, String> {
         let said = |error: reqwest::Error| crate::error::chain(&error.without_url());
         let url = self.url.join(path).map_err(|error| error.to_string())?;
-        let is_apply = method == reqwest::Method::PATCH;
         let mut request = self.client.request(method, url);
-        if is_apply {
-            request = request.header(http::header::CONTENT_TYPE, "application/apply-patch+yaml");
-        }
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token.expose());
         }
-        if let Some(body) = body {
-            request = request.json(body);
+        if let Some((kind, body)) = body {
+            request = request.header(http::header::CONTENT_TYPE, kind).body(body.to_string());
         }
         let answer = request.send().await.map_err(said)?;
         let status = answer.status();

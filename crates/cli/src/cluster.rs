@@ -2,9 +2,12 @@
 
 mod apply;
 mod check;
+mod cloud;
 mod config;
+mod here;
 mod host;
 mod journal;
+mod kubeadm;
 mod live;
 mod proof;
 mod rollback;

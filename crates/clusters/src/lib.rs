@@ -58,6 +58,9 @@ pub use host::Host;
 pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 pub use kubernetes_version::{KubernetesVersion, VersionError};
 pub use loaded::{Loaded, Verdict};
-pub use plan::{Change, HostCommand, InForce, Plan, PlanError, Word, diff, plan};
+pub use plan::{
+    Change, HostCommand, InForce, Plan, PlanError, Word, diff, kubeadm_configuration, minikube_plan,
+    minikube_profile_with_options_of, plan,
+};
 pub use request::Request;
 pub use target::{Target, UnknownTarget};

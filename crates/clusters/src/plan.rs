@@ -1,11 +1,13 @@
 //! What has to be changed on a machine so that its API server trusts whom it should; and how to see what that is.
 
 mod edit;
+mod minikube;
 mod targets;
 
 use serde::Serialize;
 
-pub use targets::plan;
+pub use minikube::{minikube_plan, minikube_profile_with_options_of};
+pub use targets::{kubeadm_configuration, plan};
 
 use crate::found::LookError;
 use crate::instructions::{Form, Impossible};
@@ -21,8 +23,10 @@ pub struct Plan {
     pub form: Form,
     /// In the order in which they are made: what names a file comes after it. Only those that change something.
     pub changes: Vec<Change>,
-    /// Run after the changes, and run again when they are taken back.
+    /// Run after the changes.
     pub commands: Vec<HostCommand>,
+    /// Run after they are taken back.
+    pub undo: Vec<HostCommand>,
     /// How the API server comes to know.
     pub by: InForce,
     /// What its metrics say once it has the file, as [`loaded_hash`](crate::loaded_hash); none by flags.
@@ -105,7 +109,7 @@ pub enum PlanError {
 impl Plan {
     /// Whether all is as it should be.
     pub fn is_done(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.commands.is_empty()
     }
 }
 

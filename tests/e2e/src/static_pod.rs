@@ -134,7 +134,11 @@ impl StaticPod {
         answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
-    fn administrator(&self) -> Result<Client> {
+    /// A client that is `system:masters`.
+    ///
+    /// # Errors
+    /// Its certificates do not load.
+    pub fn administrator(&self) -> Result<Client> {
         kubesso_https::install_crypto_provider();
         let identity = reqwest::Identity::from_pem(self.administrator_pem.as_bytes())?;
         let authorities = Certificate::from_pem_bundle(self.ca_pem.as_bytes())?;

@@ -45,6 +45,7 @@ const APPLY_HELP: &str = "\
 Examples:
   kubesso cluster apply --for k3s --application 'k8s OIDC' --dry-run
   kubesso cluster apply --for static-pod -f access.yaml --test-token-file token.jwt
+  kubesso cluster apply --for eks --cluster prod -f access.yaml
   kubectl oidc-login get-token … | jq -r .status.token | kubesso cluster apply --for kubeadm -f access.yaml --yes --test-token-file -
 
 Exit code: 0 if it is done, or was done before; 1 if it was not done or taken back; 2 if it was asked wrongly.";
@@ -192,6 +193,15 @@ pub(crate) struct ClusterCheck {
     /// Read this static pod's manifest; files that it mounts are below --root.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// The cluster's name (EKS, AKS, kind, k3d).
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The resource group that it is in (AKS).
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+    /// The node, where several are of the control plane (kind, k3d).
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
     #[command(flatten)]
     pub server: ApiServerArgs,
     #[command(flatten)]
@@ -247,14 +257,26 @@ pub(crate) struct Spot {
     /// The static pod's manifest, on the machine [default: /etc/kubernetes/manifests/kube-apiserver.yaml].
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// Where is kept what is needed to go back [default: /var/lib/kubesso/cluster on the machine].
+    /// Where is kept what is needed to go back [default: /var/lib/kubesso/cluster on the machine; for containers and clouds
+    /// in kubesso's data directory].
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,
     #[command(flatten)]
     pub server: ApiServerArgs,
-    /// How long the API server may take until it is ready with the new settings; then they are taken back.
-    #[arg(long, value_name = "DURATION", default_value = "3m")]
-    pub timeout: jiff::Span,
+    /// The cluster's name (EKS, AKS, kind, k3d, minikube's profile) [default of kind, k3d and minikube: the one that they make
+    /// without a name].
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The resource group that it is in (AKS).
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+    /// The node, where several are of the control plane (kind, k3d).
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// How long the API server may take until it is ready with the new settings; then they are taken back [default: 3m, of
+    /// clouds 40m].
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<jiff::Span>,
     /// Change it without asking.
     #[arg(long)]
     pub yes: bool,

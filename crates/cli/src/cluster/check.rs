@@ -9,9 +9,10 @@ use kubesso_clusters::{
 };
 use serde::Serialize;
 
-use super::host::Machine;
+use super::here::{context_of, is_container};
+use super::host::{Machine, find};
 use super::live::{self, Said};
-use super::{config, target_of, whom};
+use super::{cloud, config, target_of, whom};
 use crate::api_server::ApiServer;
 use crate::args::{ApiServerArgs, ClusterCheck};
 use crate::error::CommandError;
@@ -37,6 +38,11 @@ struct Report {
 
 /// Runs it.
 pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError> {
+    if let Some(target) = command.target.as_deref().map(target_of).transpose()?
+        && cloud::is_cloud(target)
+    {
+        return cloud::check(command, target).await;
+    }
     let (target, mut found) = files(command)?;
     let server = server(command, target).await?;
     if found.is_none()
@@ -102,7 +108,14 @@ fn files(command: &ClusterCheck) -> Result<(Option<Target>, Option<Found>), Comm
     if named.is_none() && command.root.is_none() && command.manifest.is_none() {
         return Ok((None, None));
     }
-    let machine = Machine::new(command.root.as_deref().unwrap_or(Path::new("/")));
+    let inside =
+        named.filter(|target| is_container(*target) && command.root.is_none() && command.manifest.is_none());
+    let machine = match inside {
+        Some(target) => {
+            Machine::Container(find(target, command.cluster.as_deref(), command.node.as_deref())?)
+        }
+        None => Machine::new(command.root.as_deref().unwrap_or(Path::new("/"))),
+    };
     let host = Given { machine: &machine, manifest: command.manifest.as_deref() };
     let target = match named {
         Some(target) => target,
@@ -146,6 +159,12 @@ async fn server(command: &ClusterCheck, target: Option<Target>) -> Result<Option
     let is_named = given.kubeconfig.is_some() || given.context.is_some() || !given.endpoint.is_empty();
     let at_hand =
         target.and_then(|target| kubeconfig_of(target, command.root.as_deref().unwrap_or(Path::new("/"))));
+    if !is_named
+        && let Some(context) = target.and_then(|target| context_of(target, command.cluster.as_deref()))
+    {
+        // The node is there, so its cluster is; without its context there is nobody to ask.
+        return Ok(ApiServer::of_kubeconfig(None, Some(&context)).await.ok());
+    }
     if !is_named && target.is_some() && at_hand.is_none() {
         return Ok(None);
     }

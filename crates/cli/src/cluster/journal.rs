@@ -28,6 +28,9 @@ pub(super) struct Entry {
     /// What a cloud must be told to go back, where there are no files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cloud: Option<serde_json::Value>,
+    /// What kubeadm keeps in the cluster, changed when all else was well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) config_map: Option<Saved>,
 }
 
 /// How far it came.
@@ -51,6 +54,9 @@ pub(super) struct Saved {
     pub(super) before: Option<String>,
     pub(super) rights: Option<Rights>,
     pub(super) after: String,
+    /// Written by the distribution's own program, which has more in it: `after` is not known.
+    #[serde(default)]
+    pub(super) rewritten: bool,
 }
 
 /// All changes that are known, held by one process.
@@ -170,8 +176,13 @@ mod tests {
     use super::*;
 
     fn entry(target: &str, place: &str) -> Entry {
-        let files =
-            vec![Saved { path: "/a".to_owned(), before: None, rights: None, after: "text".to_owned() }];
+        let files = vec![Saved {
+            path: "/a".to_owned(),
+            before: None,
+            rights: None,
+            after: "text".to_owned(),
+            rewritten: false,
+        }];
         Entry {
             target: target.to_owned(),
             place: place.to_owned(),
@@ -181,6 +192,7 @@ mod tests {
             commands: vec![("Restart.".to_owned(), vec!["true".to_owned()])],
             restarts: true,
             cloud: None,
+            config_map: None,
         }
     }
 

@@ -68,6 +68,11 @@ impl Proof {
         Self { seen: before.started, server, before, token: None, limit }
     }
 
+    /// Whom it looks at.
+    pub(super) fn server(&self) -> &ApiServer {
+        &self.server
+    }
+
     /// Waits until the change is in force.
     ///
     /// # Errors
@@ -164,6 +169,20 @@ impl Proof {
             },
         }
         Ok(Ok(proven))
+    }
+}
+
+/// Waits until an API server takes a token; for whom it takes it.
+pub(super) async fn until_taken(bearer: &ApiServer, limit: Duration) -> Result<String, String> {
+    let started = Instant::now();
+    loop {
+        match who(bearer).await {
+            Ok(name) => return Ok(name),
+            Err(last) if started.elapsed() > limit => {
+                return Err(format!("after {} seconds {last}", limit.as_secs()));
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use kubesso_clusters::{Host as _, diff};
 use serde_json::json;
 
-use super::apply::{Here, Say, confirmed, limit};
+use super::apply::{Say, confirmed, limit};
+use super::here::Here;
 use super::journal::{Entry, Journal, State};
 use super::proof::Proof;
+use super::{cloud, target_of};
 use crate::args::ClusterRollback;
 use crate::error::CommandError;
 use crate::output;
@@ -16,6 +18,9 @@ use crate::output;
 /// Runs it.
 pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandError> {
     let spot = &command.spot;
+    if cloud::is_cloud(target_of(&spot.target)?) {
+        return cloud::rollback(command).await;
+    }
     let here = Here::new(spot)?;
     let say = Say { format: spot.output.format };
     let journal = Journal::open(&here.backups)?;
@@ -45,7 +50,7 @@ pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandEr
     if !confirmed(spot, "Take it back?")? {
         return Ok(ExitCode::FAILURE);
     }
-    let limit = limit(spot)?;
+    let limit = limit(spot, here.target)?;
     let proof = if spot.danger_without_proof {
         None
     } else {
@@ -66,7 +71,7 @@ pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandEr
 fn differences(here: &Here, entry: &Entry) -> Result<(String, Vec<String>), CommandError> {
     let mut text = String::new();
     let mut later = Vec::new();
-    for file in entry.files.iter().rev() {
+    for file in entry.files.iter().rev().filter(|file| !file.rewritten) {
         let now = here
             .machine
             .read(&file.path)
@@ -78,6 +83,10 @@ fn differences(here: &Here, entry: &Entry) -> Result<(String, Vec<String>), Comm
                 later.push(file.path.clone());
             }
         }
+    }
+    if let Some(map) = &entry.config_map {
+        text.push_str(&diff(&map.path, Some(&map.after), map.before.as_deref()));
+        text.push('\n');
     }
     for (what, words) in &entry.commands {
         // Writing to a String cannot fail.

@@ -5,6 +5,7 @@
 mod audit;
 mod backup;
 mod check;
+mod cluster;
 mod command_line;
 mod doctor;
 mod failover;

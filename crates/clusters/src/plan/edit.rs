@@ -109,6 +109,43 @@ pub(super) fn k0s(text: &str, arguments: &[Argument]) -> Result<String, String> 
     Ok(document.text().to_owned())
 }
 
+/// `apiServer` of a ClusterConfiguration of kubeadm: arguments are a list from v1beta4 on, and a map before.
+pub(super) fn kubeadm(text: &str, arguments: &[Argument], folder: Option<&str>) -> Result<String, String> {
+    let read: Value = serde_saphyr::from_str(text)
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let mut document = Document::parse(text).map_err(|error| error.to_string())?;
+    let server = Place::top("apiServer");
+    let place = server.clone().key("extraArgs");
+    let version = read["apiVersion"].as_str().unwrap_or_default();
+    let (is_list, names) = match &read["apiServer"]["extraArgs"] {
+        Value::Object(map) => (false, map.keys().cloned().collect::<Vec<_>>()),
+        Value::Array(list) => {
+            (true, list.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect())
+        }
+        _ => (!version.ends_with("v1beta3") && !version.ends_with("v1beta2"), Vec::new()),
+    };
+    let at = |name: &str| if is_list { place.clone().item(name) } else { place.clone().key(name) };
+    for name in names.iter().filter(|name| is_about_issuers(name)) {
+        if !arguments.iter().any(|(wanted, _)| wanted == name) {
+            document.remove(&at(name)).map_err(said)?;
+        }
+    }
+    for (name, value) in arguments {
+        let value = if is_list { json!({ "name": name, "value": value }) } else { json!(value) };
+        set(&mut document, &at(name), value)?;
+    }
+    let volumes = read["apiServer"]["extraVolumes"].as_array();
+    let is_mounted =
+        |folder: &str| volumes.is_some_and(|all| all.iter().any(|one| one["mountPath"] == folder));
+    if let Some(folder) = folder.filter(|folder| !is_mounted(folder)) {
+        let volume = json!({
+            "name": "authn", "hostPath": folder, "mountPath": folder, "readOnly": true, "pathType": "DirectoryOrCreate",
+        });
+        set(&mut document, &server.key("extraVolumes").item("authn"), volume)?;
+    }
+    Ok(document.text().to_owned())
+}
+
 /// MicroK8s' file of arguments, one a line, with these.
 pub(super) fn lines(text: &str, arguments: &[Argument]) -> String {
     let mut left: Vec<&Argument> = arguments.iter().collect();

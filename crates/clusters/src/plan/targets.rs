@@ -49,6 +49,18 @@ pub fn plan(
     }
 }
 
+/// What kubeadm keeps in the cluster (`ClusterConfiguration`) with what is asked for.
+///
+/// # Errors
+/// It cannot be said there, or the text cannot be changed.
+pub fn kubeadm_configuration(request: &Request<'_>, text: &str) -> Result<String, PlanError> {
+    let material = request.material(Target::Kubeadm, kubeadm::FOLDER)?;
+    material.no_repeated_flag(Target::Kubeadm)?;
+    let folder = material.file.as_ref().map(|_| kubeadm::FOLDER);
+    edit::kubeadm(text, &material.arguments, folder)
+        .map_err(|why| PlanError::Edit { path: "ClusterConfiguration".to_owned(), why })
+}
+
 /// Where k3s or RKE2 has its files.
 struct Rancher {
     folder: &'static str,
@@ -110,6 +122,7 @@ impl<'a> Draft<'a> {
             target,
             form: material.form,
             by,
+            undo: commands.clone(),
             commands,
             hash: hash.map(|(_, text)| loaded_hash(text.as_bytes())),
             changes: self.changes,
@@ -210,6 +223,7 @@ fn on_k0s(request: &Request<'_>, host: &dyn Host) -> Result<Plan, PlanError> {
     let mut plan = draft.plan(Target::K0s, material, commands, made.warnings);
     if plan.by == InForce::Reload {
         plan.commands.extend(reload);
+        plan.undo = plan.commands.clone();
     }
     Ok(plan)
 }

@@ -5,7 +5,7 @@ use crate::request::Request;
 use crate::target::Target;
 
 /// Mounted into the pod.
-const FOLDER: &str = "/var/lib/minikube/certs";
+pub(crate) const FOLDER: &str = "/var/lib/minikube/certs";
 /// Copied into the node at each start, by its absolute path below.
 const COPIED: &str = "~/.minikube/files/var/lib/minikube/certs";
 

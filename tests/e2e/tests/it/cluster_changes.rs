@@ -9,7 +9,7 @@ use kubesso_e2e::deadline::eventually;
 use kubesso_e2e::environment::scratch;
 use kubesso_e2e::kubesso::{Begun, Ended, Kubesso, run_within};
 use kubesso_e2e::static_pod::StaticPod;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::rotation::sign_in;
@@ -22,6 +22,7 @@ struct Set {
     node: StaticPod,
     folder: TempDir,
     original: String,
+    target: &'static str,
 }
 
 impl Set {
@@ -31,7 +32,7 @@ impl Set {
         let folder = scratch("cluster-changes")?;
         fs::write(folder.path().join("token"), sign_in(&kubesso, &kubesso.password("dev")?).await?)?;
         let original = fs::read_to_string(node.manifest())?;
-        Ok(Self { kubesso, node, folder, original })
+        Ok(Self { kubesso, node, folder, original, target: "static-pod" })
     }
 
     fn file(&self, name: &str) -> String {
@@ -53,7 +54,7 @@ impl Set {
 
     fn words(&self, command: &str, more: &[&str]) -> Vec<String> {
         let root = self.node.root().display().to_string();
-        let fixed = ["cluster", command, "--for", "static-pod", "--root", &root, "-o", "json"];
+        let fixed = ["cluster", command, "--for", self.target, "--root", &root, "-o", "json"];
         fixed.iter().chain(more).map(|word| (*word).to_owned()).collect()
     }
 
@@ -216,6 +217,39 @@ async fn an_api_server_that_does_not_come_back_gets_its_old_settings_back() -> R
     let ended = set.run("rollback", &["--yes"]).await?;
     assert!(ended.code == Some(1) && ended.stderr.contains("no change"), "{}", ended.stderr);
     mounted_alone(&set, &access).await
+}
+
+/// kubeadm writes the manifest anew from what it keeps in the cluster, at the next upgrade.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kubeadm_keeps_in_the_cluster_changes_with_the_manifest() -> Result<()> {
+    let set = Set { target: "kubeadm", ..Set::up().await? };
+    let access = set.access("access.yaml", "")?;
+    let administrator = set.node.administrator()?;
+    let maps = format!("{}/api/v1/namespaces/kube-system/configmaps", set.node.url);
+    let kept = "apiServer: {}\napiVersion: kubeadm.k8s.io/v1beta4 # as kubeadm wrote it\nkind: ClusterConfiguration\n";
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubeadm-config"}, "data": {"ClusterConfiguration": kept},
+    });
+    eventually("the namespace is there", Duration::from_secs(20), async || {
+        let answer = administrator.post(&maps).json(&map).send().await?;
+        Ok(answer.status().is_success().then_some(()))
+    })
+    .await?;
+    let now = async || -> Result<String> {
+        let map: Value = administrator.get(format!("{maps}/kubeadm-config")).send().await?.json().await?;
+        Ok(map["data"]["ClusterConfiguration"].as_str().context("a configuration")?.to_owned())
+    };
+
+    set.said(0, "apply", &["-f", &access, "--yes"]).await?;
+    let changed = now().await?;
+    assert!(
+        changed.contains("authentication-config") && changed.contains("# as kubeadm wrote it"),
+        "{changed}"
+    );
+    assert_eq!(set.said(0, "apply", &["-f", &access, "--yes"]).await?["result"], "nothing-to-do");
+    set.said(0, "rollback", &["--yes"]).await?;
+    assert_eq!(now().await?, kept);
+    set.is_original()
 }
 
 /// A single file that is mounted does not change for the API server when it is replaced (KS044).

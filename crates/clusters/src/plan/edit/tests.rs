@@ -95,6 +95,35 @@ fn other_files_change_likewise() {
 }
 
 #[test]
+fn what_kubeadm_keeps_changes_in_the_form_of_its_version() {
+    let file = arguments(&[("authentication-config", "/etc/kubernetes/authn/a.yaml")]);
+    let list = "apiServer:\n  extraArgs:\n  - name: v # loud\n    value: \"2\"\n  - name: oidc-client-id\n    value: old\napiVersion: \
+                kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+    let map = "apiServer:\n  extraArgs:\n    v: \"2\" # loud\n    oidc-client-id: old\napiVersion: kubeadm.k8s.io/v1beta3\n";
+    let empty = "apiServer: {}\napiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+    for (text, is_list) in [(list, true), (map, false), (empty, true)] {
+        let changed = kubeadm(text, &file, Some("/etc/kubernetes/authn")).unwrap();
+        let read: Value = serde_saphyr::from_str(&changed).unwrap();
+        let given = &read["apiServer"]["extraArgs"];
+        let found = if is_list {
+            given
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["name"] == "authentication-config")
+                .map(|one| &one["value"])
+        } else {
+            given.get("authentication-config")
+        };
+        assert_eq!(found, Some(&"/etc/kubernetes/authn/a.yaml".into()), "{changed}");
+        assert!(!changed.contains("oidc-client-id"), "{changed}");
+        assert_eq!(changed.contains("# loud"), text.contains("# loud"), "{changed}");
+        assert_eq!(read["apiServer"]["extraVolumes"][0]["mountPath"], "/etc/kubernetes/authn");
+        assert_eq!(kubeadm(&changed, &file, Some("/etc/kubernetes/authn")).unwrap(), changed);
+    }
+}
+
+#[test]
 fn what_cannot_be_changed_well_is_refused() {
     for (text, says) in [
         ("a: b\n", "runs kube-apiserver"),
