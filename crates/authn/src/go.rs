@@ -3,4 +3,3 @@
 pub(crate) mod base64;
 pub(crate) mod json;
 pub(crate) mod time;
-pub(crate) mod url;

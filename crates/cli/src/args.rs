@@ -23,7 +23,7 @@ pub(crate) use cluster::{
     ApiServerArgs, Cluster, ClusterApply, ClusterCheck, ClusterConfig, ClusterGrant, ClusterRollback, Spot,
     Whom,
 };
-pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given};
+pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given, target as doctor_target};
 pub(crate) use keys::{Keys, NewMasterKey};
 pub(crate) use kubeconfig::{
     ClientSecret, Kubeconfig, KubeconfigAdd, KubeconfigCheck, KubeconfigExport, KubeconfigMerge,

@@ -8,6 +8,7 @@ use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use url::Url;
 
+use crate::pem;
 use crate::public_address::is_public_host;
 
 /// Who may sign in.
@@ -149,20 +150,26 @@ impl fmt::Debug for IssuerUrl {
 pub struct CertificateAuthority(String);
 
 impl CertificateAuthority {
-    /// Keeps the certificates of `pem`, without what stands around them.
+    /// Keeps the certificates of a text, without what stands around them.
     ///
     /// # Errors
-    /// There is none in it.
-    pub fn parse(pem: &str) -> Result<Self, String> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    /// There is none in it, or one that cannot be read.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
         match certificates {
-            Ok(certificates) if certificates.is_empty() => Err(if pem.contains("-----BEGIN") {
+            Ok(certificates) if certificates.is_empty() => Err(if text.contains("-----BEGIN") {
                 "there is no certificate in it: give the issuer's certificate authority, not a key".to_owned()
             } else {
                 "it is not PEM: give the certificates themselves (-----BEGIN CERTIFICATE-----), not a path"
                     .to_owned()
             }),
-            Ok(_) => Ok(Self(certificate_blocks(pem))),
+            Ok(_) => {
+                let kept = certificate_blocks(text);
+                match pem::check_certificates(&kept) {
+                    Ok(()) => Ok(Self(kept)),
+                    Err(why) => Err(format!("no API server takes it: {why}")),
+                }
+            }
             Err(error) => Err(format!("it cannot be read as PEM: {error}")),
         }
     }

@@ -25,19 +25,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What an API server would refuse is found before it is asked: [`lint`].
+//!
 //! Facts about distributions stand in one file a target (`targets/`), with their sources.
 
 mod access;
 mod arguments;
 mod authentication_configuration;
 mod difference;
+mod flag_line;
 mod found;
 mod grant;
 mod host;
 mod instructions;
 mod kubernetes_version;
+pub mod lint;
 mod loaded;
 mod oidc_flags;
+mod pem;
 mod plan;
 mod public_address;
 mod request;
@@ -52,6 +57,7 @@ pub use access::{
 pub use arguments::Arguments;
 pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};
 pub use difference::{Difference, differences};
+pub use flag_line::flag_line;
 pub use found::{Found, FoundFile, LookError, MANIFEST, Unread, config_map_of_pod, detect, look};
 pub use grant::{Grant, GrantError, GrantedRole};
 pub use host::Host;

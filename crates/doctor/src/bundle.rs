@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::evidence::{Answer, Evidence, KubeconfigEvidence, Settings, Shape, TokenEvidence};
+use crate::evidence::{
+    Answer, AuthenticationFile, Evidence, KubeconfigEvidence, Settings, Shape, TokenEvidence,
+};
 use crate::examination::Report;
 use crate::redact::Redactor;
 
@@ -83,10 +85,10 @@ fn settings(settings: &Settings) -> Value {
     ];
     let flags = settings.flags.iter().filter(|(name, _)| known.iter().any(|prefix| name.starts_with(prefix)));
     json!({
-        "target": settings.target.map(crate::Target::name),
+        "target": settings.target.map(kubesso_clusters::Target::name),
         "flags": flags.map(|(name, value)| format!("--{name}={value}")).collect::<Vec<_>>(),
         "mounts": settings.pod.as_ref().map(|pod| pod.mounts.clone()),
-        "authentication": settings.authentication.as_ref().map(|file| file.value.clone().unwrap_or_else(Value::String)),
+        "authentication": settings.authentication.as_ref().map(AuthenticationFile::value),
     })
 }
 

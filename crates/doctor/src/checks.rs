@@ -9,6 +9,7 @@ mod token;
 use crate::evidence::Evidence;
 use crate::verdict::Verdict;
 
+pub(crate) use startup::{ALSO as ALSO_OF_SETTINGS, of_settings};
 pub(crate) use token::{next_sign_in, readable};
 
 /// A row's number and its check.

@@ -8,6 +8,7 @@ mod settings;
 mod token;
 
 use jiff::Timestamp;
+use kubesso_clusters::Target;
 use kubesso_k8s_types::UserInfo;
 
 pub use flags_file::FlagsError;
@@ -45,6 +46,8 @@ pub struct Evidence {
     /// What the API server would say of the token, by its own rules: the user, or its sentence. None if the settings, the
     /// token or the issuer's answers are not there.
     pub decision: Option<Result<UserInfo, String>>,
+    /// The kind of cluster that somebody named.
+    pub target: Option<Target>,
 }
 
 impl Evidence {
@@ -62,6 +65,7 @@ impl Evidence {
             rbac: None,
             issuer: None,
             decision: None,
+            target: None,
         }
     }
 

@@ -8,11 +8,11 @@ use crate::checks;
 use crate::evidence::Evidence;
 use crate::explain::{Pair, Side};
 use crate::facts::{Facts, FilledMend};
-use crate::place::Target;
 use crate::redact::Redactor;
 use crate::row::{Row, Strength};
 use crate::signs;
 use crate::verdict::{Found, Severity, Verdict};
+use kubesso_clusters::Target;
 
 /// Where several are errors, the one that the API server would stumble over first: its own order of checks.
 const ORDER: [u8; 40] = [
@@ -91,6 +91,9 @@ pub struct Diagnosis {
     /// What was expected and what came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pair: Option<Pair>,
+    /// The API server's own words, if it says any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// How it comes about.
     pub cause: &'static str,
     /// Why it matters.
@@ -101,19 +104,26 @@ pub struct Diagnosis {
     pub retest: String,
 }
 
-/// Runs every check. Lines to change are those of `target`, or of the kind of cluster that the settings are of.
-pub fn examine(evidence: &Evidence, target: Option<Target>) -> Report {
+/// Runs every check. Lines to change are those of the evidence's target, or of the kind of cluster that the settings are of.
+pub fn examine(evidence: &Evidence) -> Report {
     let detected = evidence.settings.as_ref().and_then(|settings| settings.target);
-    let target = target.or(detected).unwrap_or(Target::Flags);
+    let target = evidence.target.or(detected).unwrap_or(Target::StaticPod);
     let mut verdicts: Vec<_> =
         checks::all().into_iter().map(|(number, check)| (CheckId::new(number), check(evidence))).collect();
+    for number in checks::ALSO_OF_SETTINGS {
+        if let Some(found) = checks::of_settings(evidence, number) {
+            let id = CheckId::new(number);
+            verdicts.retain(|(other, _)| *other != id);
+            verdicts.push((id, found.into()));
+        }
+    }
     if let Some((id, found)) = &decision(evidence) {
         let known = verdicts.iter_mut().find(|(known, _)| known == id);
         match known {
             // What the check compared says more than the API server's sentence.
             Some((_, Verdict::Finding(known))) => known.severity = Severity::Error,
-            Some((_, verdict)) => *verdict = Verdict::Finding(found.clone()),
-            None => verdicts.push((*id, Verdict::Finding(found.clone()))),
+            Some((_, verdict)) => *verdict = found.clone().into(),
+            None => verdicts.push((*id, found.clone().into())),
         }
     }
     verdicts.sort_by_key(|(id, verdict)| (rank(verdict), place(*id), *id));
@@ -215,7 +225,9 @@ impl Diagnosis {
             });
         // Where the catalogue has no words for the two sides, they are part of the sentence.
         let said = match (&pair, &found.expected, &found.got) {
-            (None, Some(expected), Some(got)) => format!("{} (expected {expected}, got {got})", found.said),
+            (None, Some(expected), Some(got)) if found.mends.is_empty() => {
+                format!("{} (expected {expected}, got {got})", found.said)
+            }
             _ => found.said.clone(),
         };
         Self {
@@ -224,7 +236,8 @@ impl Diagnosis {
             pair,
             cause: row.cause,
             why: row.why,
-            mend: facts.mends(row, target),
+            upstream: found.upstream.as_deref().map(redacted),
+            mend: if found.mends.is_empty() { facts.mends(row, target) } else { found.mends.clone() },
             retest: facts.fill(row.retest, row.compares),
         }
     }

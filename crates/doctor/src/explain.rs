@@ -7,10 +7,10 @@ use crate::check_id::CheckId;
 use crate::checks::readable;
 use crate::facts::{Facts, FilledMend};
 use crate::log_time;
-use crate::place::Target;
 use crate::redact::Redactor;
 use crate::row::{Row, Strength};
 use crate::signs::{self, Recognised};
+use kubesso_clusters::Target;
 
 /// The row of a token that has expired.
 const EXPIRED: CheckId = CheckId::new(11);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::place::Target;
+use kubesso_clusters::{Target, flag_line};
+
+use crate::place::heading;
 use crate::row::{Compared, Mend, Row};
 
 /// What a text, or the evidence, gives: a name (`expected`, `claim`, `host` …) with its values.
@@ -81,12 +83,12 @@ impl Facts {
             .iter()
             .map(|mend| match *mend {
                 Mend::Flag { name, value } => {
-                    FilledMend { at: target.name(), line: target.flag_line(name, &fill(value)) }
+                    FilledMend { at: heading(target).to_owned(), line: flag_line(target, name, &fill(value)) }
                 }
                 Mend::Authentication { yaml } => {
-                    FilledMend { at: "AuthenticationConfiguration", line: fill(yaml) }
+                    FilledMend { at: "AuthenticationConfiguration".to_owned(), line: fill(yaml) }
                 }
-                Mend::At { place, line } => FilledMend { at: place.name(), line: fill(line) },
+                Mend::At { place, line } => FilledMend { at: place.name().to_owned(), line: fill(line) },
             })
             .collect()
     }
@@ -97,7 +99,7 @@ impl Facts {
 pub struct FilledMend {
     /// Where.
     #[serde(rename = "where")]
-    pub at: &'static str,
+    pub at: String,
     /// What.
     pub line: String,
 }

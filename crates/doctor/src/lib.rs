@@ -39,10 +39,11 @@ pub use crate::explain::{
 };
 pub use crate::facts::{Facts, FilledMend};
 pub use crate::handbook::handbook;
-pub use crate::place::{Place, Target};
+pub use crate::place::Place;
 pub use crate::probe::probe;
 pub use crate::row::{Compared, Mend, Row, Sign, Source, Strength};
 pub use crate::verdict::{Found, Severity, Verdict};
+pub use kubesso_clusters::Target;
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use crate::explain::{Explanation, Finding, Pair, Side, Undecided};
 use crate::facts::Facts;
-use crate::place::Target;
 use crate::row::{Row, Strength};
+use kubesso_clusters::Target;
 
 pub use report::report;
 

@@ -10,7 +10,7 @@ use crate::{CheckId, Explanation, Strength, Target, explain, row, rows};
 mod texts;
 
 fn explained(text: &str) -> Explanation {
-    explain(text, Target::Flags)
+    explain(text, Target::StaticPod)
 }
 
 fn screen(text: &str) -> String {
@@ -119,7 +119,7 @@ fn what_people_read_of_an_unknown_text() {
 #[test]
 fn what_people_read_of_a_row() {
     let row = row(CheckId::new(13)).unwrap();
-    insta::assert_snapshot!(print::row(row, Target::Flags, Paint::Plain));
+    insta::assert_snapshot!(print::row(row, Target::StaticPod, Paint::Plain));
 }
 
 #[test]

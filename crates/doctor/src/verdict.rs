@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
+use crate::facts::FilledMend;
+
 /// What a check says of the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All is well; what was compared.
     Pass(String),
     /// Something is wrong.
-    Finding(Found),
+    Finding(Box<Found>),
     /// It cannot say; what is missing.
     NotLookedAt(&'static str),
 }
@@ -49,12 +51,24 @@ pub struct Found {
     pub got: Option<String>,
     /// Names for the lines to change (`claim`, `host` …).
     pub facts: Vec<(&'static str, String)>,
+    /// The API server's own words, if it says any.
+    pub upstream: Option<String>,
+    /// What exactly to change, where it is known better than by the row.
+    pub mends: Vec<FilledMend>,
 }
 
 impl Found {
     /// With a sentence that says what exactly is wrong.
     pub(crate) fn new(severity: Severity, said: impl Into<String>) -> Self {
-        Self { severity, said: said.into(), expected: None, got: None, facts: Vec::new() }
+        Self {
+            severity,
+            said: said.into(),
+            expected: None,
+            got: None,
+            facts: Vec::new(),
+            upstream: None,
+            mends: Vec::new(),
+        }
     }
 
     pub(crate) fn pair(self, expected: impl Into<String>, got: impl Into<String>) -> Self {
@@ -69,7 +83,7 @@ impl Found {
 
 impl From<Found> for Verdict {
     fn from(found: Found) -> Self {
-        Self::Finding(found)
+        Self::Finding(Box::new(found))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Texts as Go prints them, for messages that users and tests compare byte by byte with upstream's.
 
+pub mod url;
+
 use std::fmt::Write as _;
 
 use serde::Serialize;

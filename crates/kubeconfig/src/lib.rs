@@ -4,6 +4,7 @@
 //! - [`Kubeconfig`]: what they say together, which file each entry comes from, and which user is asked for.
 //! - [`Document`]: the text of one file. [`Document::set`] and [`Document::remove`] change one [`Place`] and leave
 //!   comments, order, quotes and line ends as they are. A change that would say anything else is refused.
+//! - [`Reading`]: any other file, as Kubernetes' own YAML parser takes it, with the lines on which things stand.
 //! - [`LockedFile`]: a file under kubectl's own lock, replaced whole, with its mode and its symbolic link kept.
 //! - [`Editing`]: all files of a kubeconfig, changed together, each entry in the file that it comes from.
 //! - [`Incoming`]: what of another kubeconfig is new here; [`hand_out`]: what of this one others may have.
@@ -57,6 +58,7 @@ mod mask;
 mod merge;
 mod permissions;
 mod place;
+mod reading;
 mod yaml;
 
 pub use decode::Undecodable;
@@ -71,4 +73,5 @@ pub use mask::is_secret_flag;
 pub use merge::{Clash, EntryKind, Incoming, Renames, make_paths_absolute};
 pub use permissions::is_readable_by_others;
 pub use place::Place;
+pub use reading::{Reading, Twice};
 pub use yaml::Unreadable;

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token-cache", &["ambient"]),
     ("kubectl-oidc_login", &["ambient", "token-cache"]),
     ("signin", &["ambient", "https", "k8s-types", "keyring", "kubeconfig", "token", "token-cache"]),
-    ("doctor", &["ambient", "authn", "authz", "https", "k8s-types", "kubeconfig"]),
+    ("doctor", &["ambient", "authn", "authz", "clusters", "https", "k8s-types", "kubeconfig"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];
 

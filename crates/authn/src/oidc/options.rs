@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use kubesso_k8s_types::go::{aggregate, quote};
+use kubesso_k8s_types::go::{aggregate, quote, url};
 use kubesso_token::Algorithm;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::verify::Expectations;
-use crate::go::url;
 
 /// The flags as given. [`Default`] has kube-apiserver's defaults; issuer and client id must be set.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Subcommand};
 use kubesso_doctor::Target;
 
 use super::{DataDir, Output};
@@ -76,8 +77,8 @@ pub(crate) struct Given {
     #[arg(long)]
     pub offline: bool,
     /// The kind of cluster: lines to change are given as it has them [default: what the flags' file is of].
-    #[arg(long, value_name = "KIND", value_enum)]
-    pub target: Option<ClusterKind>,
+    #[arg(long, value_name = "KIND", value_parser = target_names())]
+    pub target: Option<String>,
     /// Show what passed and what was not looked at too.
     #[arg(long)]
     pub all: bool,
@@ -115,62 +116,23 @@ pub(crate) enum DoctorCommand {
 pub(crate) struct Explain {
     /// A text, a check (KS001 …), or - for standard input [default: standard input, if it is no terminal].
     pub text: Vec<String>,
-    /// The kind of cluster: lines to change are given as it has them.
-    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
-    pub target: ClusterKind,
+    /// The kind of cluster: lines to change are given as it has them [default: kube-apiserver's flags as they are].
+    #[arg(long, value_name = "KIND", value_parser = target_names())]
+    pub target: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }
 
-/// `--target`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ClusterKind {
-    /// kube-apiserver's flags as they are.
-    #[default]
-    Flags,
-    /// kubeadm.
-    Kubeadm,
-    /// kind.
-    Kind,
-    /// minikube.
-    Minikube,
-    /// k3s.
-    K3s,
-    /// k3d.
-    K3d,
-    /// RKE2.
-    Rke2,
-    /// k0s.
-    K0s,
-    /// MicroK8s.
-    #[value(name = "microk8s")]
-    MicroK8s,
-    /// Talos.
-    Talos,
-    /// kOps.
-    Kops,
-    /// Kubespray.
-    Kubespray,
-    /// Amazon EKS.
-    Eks,
+/// The names for `--target`: those of `kubesso cluster`, and `flags` for kube-apiserver's flags as they are.
+fn target_names() -> PossibleValuesParser {
+    let names = Target::ALL.iter().map(|target| match target {
+        Target::StaticPod => PossibleValue::new(target.name()).alias("flags"),
+        _ => PossibleValue::new(target.name()),
+    });
+    PossibleValuesParser::new(names)
 }
 
-impl From<ClusterKind> for Target {
-    fn from(kind: ClusterKind) -> Self {
-        match kind {
-            ClusterKind::Flags => Self::Flags,
-            ClusterKind::Kubeadm => Self::Kubeadm,
-            ClusterKind::Kind => Self::Kind,
-            ClusterKind::Minikube => Self::Minikube,
-            ClusterKind::K3s => Self::K3s,
-            ClusterKind::K3d => Self::K3d,
-            ClusterKind::Rke2 => Self::Rke2,
-            ClusterKind::K0s => Self::K0s,
-            ClusterKind::MicroK8s => Self::MicroK8s,
-            ClusterKind::Talos => Self::Talos,
-            ClusterKind::Kops => Self::Kops,
-            ClusterKind::Kubespray => Self::Kubespray,
-            ClusterKind::Eks => Self::Eks,
-        }
-    }
+/// The target of a name that clap has let through.
+pub(crate) fn target(name: Option<&str>) -> Option<Target> {
+    name.map(|name| name.parse().unwrap_or(Target::StaticPod))
 }

@@ -10,12 +10,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_doctor::evidence::{Evidence, KubeconfigEvidence, RbacEvidence, Settings, TokenEvidence};
-use kubesso_doctor::{Target, bundle, examine, print, probe};
+use kubesso_doctor::{bundle, examine, print, probe};
 use kubesso_kubeconfig::Kubeconfig;
 use zeroize::Zeroizing;
 
 use super::explain::paint;
-use crate::args::{Doctor, Given};
+use crate::args::{Doctor, Given, doctor_target};
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
@@ -31,7 +31,7 @@ pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
         let unusable = |e| CommandError::because("the issuer cannot be asked", &e).mend("correct --ca");
         probe(&mut evidence, Arc::new(SystemClock)).await.map_err(unusable)?;
     }
-    let report = examine(&evidence, given.target.map(Target::from));
+    let report = examine(&evidence);
     if let Some(file) = &given.bundle {
         write_bundle(file, &bundle(&evidence, &report))?;
     }
@@ -41,6 +41,7 @@ pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
 
 fn gather(given: &Given) -> Result<Evidence, CommandError> {
     let mut evidence = Evidence::new(SystemClock.now());
+    evidence.target = doctor_target(given.target.as_deref());
     evidence.named_issuer.clone_from(&given.issuer);
     evidence.named_audience.clone_from(&given.audience);
     evidence.ca_pem = given.ca.as_deref().map(read).transpose()?;

@@ -7,7 +7,7 @@ use kubesso_doctor::print::{self, Paint};
 use kubesso_doctor::{CheckId, Explainer, Facts, FilledMend, Row, Source, Target};
 use serde::Serialize;
 
-use crate::args::{Explain, Output};
+use crate::args::{Explain, Output, doctor_target};
 use crate::environment;
 use crate::error::CommandError;
 use crate::output;
@@ -50,7 +50,7 @@ impl Shown {
 /// `kubesso doctor list`.
 pub(super) fn list(output: Output) -> Result<ExitCode, CommandError> {
     let rows = kubesso_doctor::rows();
-    let shown: Vec<_> = rows.iter().map(|row| Shown::new(row, Target::Flags)).collect();
+    let shown: Vec<_> = rows.iter().map(|row| Shown::new(row, Target::StaticPod)).collect();
     output::print(output.format, &shown, || {
         let lines = rows.iter().map(|row| vec![row.id.to_string(), row.title.to_owned()]);
         output::table(&["ID", "WHAT IS WRONG"], lines)
@@ -60,7 +60,7 @@ pub(super) fn list(output: Output) -> Result<ExitCode, CommandError> {
 
 /// `kubesso doctor explain …`.
 pub(super) fn run(command: &Explain) -> Result<ExitCode, CommandError> {
-    let target = Target::from(command.target);
+    let target = doctor_target(command.target.as_deref()).unwrap_or(Target::StaticPod);
     let words = command.text.join(" ");
     if let Some(id) = CheckId::recognise(&words).map_err(|e| CommandError::usage(e.to_string()))? {
         return one(id, target, command.output);

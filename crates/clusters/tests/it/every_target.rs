@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use kubesso_clusters::lint::{Lint, Subject};
 use kubesso_clusters::{Form, KubernetesVersion, Request, Target, as_file, authentication_configuration};
 use kubesso_k8s_types::authentication_configuration::AuthenticationConfiguration;
 
@@ -97,6 +98,44 @@ fn a_required_claim_is_in_force_or_refused_and_never_left_out_in_silence() {
             if let Ok(made) = target.instructions(&request) {
                 let made = serde_json::to_string(&made).unwrap();
                 assert!(made.contains("only-this-one"), "{target}, {form:?}: {made}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_api_server_refuses_what_is_written_for_it() {
+    for text in [TUTORIAL, EVERYTHING, FLAGS] {
+        let access = access(text);
+        for minor in [30, 31, 33, 34, 36, 37] {
+            let kubernetes = KubernetesVersion::new(1, minor);
+            let (file, _) = as_file(&authentication_configuration(&access, kubernetes));
+            // What a version has not is refused before a file is written for it (`Request`).
+            let has_it = access.anonymous.is_none() || minor >= 32;
+            let lint =
+                Lint::of(&Subject { file: Some(&file), kubernetes: Some(kubernetes), ..Subject::default() });
+            assert!(!has_it || lint.findings.is_empty(), "1.{minor}: {:?}\n{file}", lint.findings);
+        }
+        for target in Target::ALL {
+            for form in [None, Some(Form::Flags), Some(Form::Config)] {
+                let request = Request { form, ..Request::new(&access, KubernetesVersion::new(1, 34)) };
+                let Ok(made) = target.instructions(&request) else { continue };
+                for file in made
+                    .files
+                    .iter()
+                    .filter(|file| file.content.contains("kind: AuthenticationConfiguration\n"))
+                {
+                    let subject =
+                        Subject { file: Some(&file.content), target: Some(*target), ..Subject::default() };
+                    let lint = Lint::of(&subject);
+                    let is_whole = file.content.starts_with("apiVersion: apiserver.config.k8s.io/");
+                    assert!(
+                        !is_whole || lint.is_accepted(),
+                        "{target}: {:?}\n{}",
+                        lint.findings,
+                        file.content
+                    );
+                }
             }
         }
     }

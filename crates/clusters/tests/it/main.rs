@@ -8,3 +8,5 @@ mod golden;
 mod house;
 #[cfg(test)]
 mod parsers;
+#[cfg(test)]
+mod same_verdict_as_upstream;

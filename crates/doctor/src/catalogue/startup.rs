@@ -131,7 +131,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         id: CheckId::new(38),
-        title: "The configuration file has a field that does not exist, or one of another shape",
+        title: "The configuration file has a field that does not exist, or says what the API server does not take",
         symptom: "The connection to the server … was refused",
         log: &["strict decoding error: unknown field \"jwt[0].claimMappings.extra[0].expression\""],
         looks_at: &[Source::Flags],

@@ -1,10 +1,11 @@
 //! Where people keep kube-apiserver's flags: a static pod, a configuration file of k3s or RKE2, MicroK8s' file of
 //! arguments, kubeadm's ClusterConfiguration, or a list.
 
+use kubesso_clusters::lint::Mount;
 use serde_json::Value;
 
 use super::settings::{AuthenticationFile, Pod, Settings};
-use crate::place::Target;
+use kubesso_clusters::Target;
 
 /// Why a file gives no flags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,20 +47,13 @@ impl Settings {
     /// Adds the AuthenticationConfiguration.
     #[must_use]
     pub fn with_authentication(mut self, text: &str) -> Self {
-        let value = documents_or_error(text)
-            .and_then(|documents| documents.into_iter().next().ok_or_else(|| "empty config data".to_owned()));
-        self.authentication = Some(AuthenticationFile { text: text.to_owned(), value });
+        self.authentication = Some(AuthenticationFile { text: text.to_owned() });
         self
     }
 }
 
-fn documents_or_error(text: &str) -> Result<Vec<Value>, String> {
-    serde_saphyr::from_multiple::<Value>(text)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
-}
-
 fn documents(text: &str) -> Vec<Value> {
-    documents_or_error(text).unwrap_or_default()
+    serde_saphyr::from_multiple::<Value>(text).unwrap_or_default()
 }
 
 fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
@@ -111,22 +105,31 @@ fn from_pod(pod: &Value) -> Settings {
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut settings = Settings { has_flags: true, target: Some(Target::Kubeadm), ..Settings::default() };
     let mut found = Pod::default();
+    let volumes =
+        pod.pointer("/spec/volumes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_file = |it: &&Value| {
+        it.pointer("/hostPath/type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("File"))
+    };
+    let single_files: Vec<_> = volumes.iter().filter(is_file).filter_map(|it| it.get("name")).collect();
     for container in &containers {
         let words = ["command", "args"].into_iter().filter_map(|name| container.get(name));
         settings.flags.extend(words.flat_map(super::token::texts).filter_map(|word| flag(&word)));
         let list = |name: &str| container.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-        found.mounts.extend(
-            list("volumeMounts").iter().filter_map(|it| Some(it.get("mountPath")?.as_str()?.to_owned())),
-        );
+        found.mounts.extend(list("volumeMounts").iter().filter_map(|it| {
+            let path = it.get("mountPath")?.as_str()?.to_owned();
+            let is_part = it.get("subPath").and_then(Value::as_str).is_some_and(|part| !part.is_empty());
+            let is_file = is_part || single_files.iter().any(|name| it.get("name") == Some(name));
+            Some(Mount { path, is_file })
+        }));
         found.proxies.extend(list("env").iter().filter_map(|it| {
             let name = it.get("name")?.as_str()?.to_owned();
             let value = it.get("value").and_then(Value::as_str).unwrap_or_default().to_owned();
             name.to_ascii_lowercase().ends_with("_proxy").then_some((name, value))
         }));
     }
-    if found.mounts.iter().any(|path| path.contains("/minikube/")) {
+    if found.mounts.iter().any(|mount| mount.path.contains("/minikube/")) {
         settings.target = Some(Target::Minikube);
-    } else if found.mounts.iter().any(|path| path.contains("/rke2")) {
+    } else if found.mounts.iter().any(|mount| mount.path.contains("/rke2")) {
         settings.target = Some(Target::Rke2);
     }
     settings.pod = Some(found);
@@ -200,7 +203,7 @@ mod tests {
             assert_eq!(settings.flag("oidc-client-id"), Some("k8s"), "{text}");
         }
         let pod = read(pod).pod.unwrap();
-        assert_eq!((pod.mounts.as_slice(), pod.proxies.len()), (&["/etc/kubernetes/pki".to_owned()][..], 1));
+        assert_eq!((pod.mounts[0].path.as_str(), pod.proxies.len()), ("/etc/kubernetes/pki", 1));
     }
 
     #[test]

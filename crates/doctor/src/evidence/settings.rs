@@ -1,9 +1,12 @@
 //! What an API server is told: its flags, its AuthenticationConfiguration, and the issuers that they come to.
 
+use kubesso_clusters::lint::{Lint, Mount, Subject};
+use kubesso_k8s_types::authentication_configuration::{
+    AuthenticationConfiguration, JwtAuthenticator, PrefixedClaimOrExpression,
+};
 use serde_json::Value;
 
-use super::token::texts;
-use crate::place::Target;
+use kubesso_clusters::{KubernetesVersion, Target};
 
 /// The settings of an API server, as far as they are known.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +23,15 @@ pub struct Settings {
     pub authentication: Option<AuthenticationFile>,
     /// The content of `--oidc-ca-file`, given beside it.
     pub ca_pem: Option<String>,
+    /// The version of Kubernetes.
+    pub kubernetes: Option<KubernetesVersion>,
 }
 
 /// What of a static pod decides whether a file is there.
 #[derive(Clone, Debug, Default)]
 pub struct Pod {
-    /// Paths in the container that are mounted.
-    pub mounts: Vec<String>,
+    /// What is mounted into the container.
+    pub mounts: Vec<Mount>,
     /// Names and values of proxy variables.
     pub proxies: Vec<(String, String)>,
 }
@@ -36,8 +41,19 @@ pub struct Pod {
 pub struct AuthenticationFile {
     /// Its text.
     pub text: String,
-    /// Its content; or why it is no YAML.
-    pub value: Result<Value, String>,
+}
+
+impl AuthenticationFile {
+    /// What an API server reads in it; none if it would not take the file's form.
+    pub fn configuration(&self) -> Option<AuthenticationConfiguration> {
+        Lint::of(&Subject { file: Some(&self.text), ..Subject::default() }).configuration
+    }
+
+    /// What it says, whatever that is; the text itself if it is no YAML.
+    pub(crate) fn value(&self) -> Value {
+        kubesso_kubeconfig::Reading::of(&self.text)
+            .map_or_else(|_| Value::String(self.text.clone()), |it| it.value)
+    }
 }
 
 /// An issuer that the API server trusts.
@@ -101,9 +117,22 @@ impl Settings {
         self.flags.iter().map(|(flag, _)| flag.as_str()).filter(|flag| flag.starts_with("oidc-")).collect()
     }
 
+    /// What an API server, or the distribution, would refuse of them.
+    pub fn lint(&self, target: Option<Target>) -> Lint {
+        Lint::of(&Subject {
+            flags: self.has_flags.then_some(&self.flags),
+            file: self.authentication.as_ref().map(|file| file.text.as_str()),
+            ca_file: self.ca_pem.as_deref().filter(|_| self.flag("oidc-ca-file").is_some()),
+            mounts: self.pod.as_ref().map(|pod| pod.mounts.as_slice()),
+            target: target.or(self.target),
+            kubernetes: self.kubernetes,
+            ..Subject::default()
+        })
+    }
+
     /// The issuers that these settings come to.
     pub fn trusted(&self) -> Vec<Trusted> {
-        let by_file = self.authentication.as_ref().and_then(|file| file.value.as_ref().ok());
+        let by_file = self.authentication.as_ref().and_then(AuthenticationFile::configuration);
         let mut trusted: Vec<_> = by_file.map(from_file).unwrap_or_default();
         trusted.extend(self.by_flags());
         trusted
@@ -143,38 +172,31 @@ impl Settings {
     }
 }
 
-/// The elements of `jwt`, as far as they can be read; what is wrong with them is for the lints to say.
-fn from_file(value: &Value) -> Vec<Trusted> {
-    let authenticators = value.get("jwt").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &Value, path: &str| {
-        value.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+/// The issuers of a file.
+fn from_file(configuration: AuthenticationConfiguration) -> Vec<Trusted> {
+    let mapping = |mapping: PrefixedClaimOrExpression| match (mapping.claim, mapping.expression) {
+        (claim, _) if !claim.is_empty() => {
+            Mapping::Claim { claim, prefix: mapping.prefix.unwrap_or_default() }
+        }
+        (_, expression) if !expression.is_empty() => Mapping::Expression,
+        _ => Mapping::Nothing,
     };
-    let mapping = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => Mapping::Nothing,
-        Some(value) => match (text(value, "/claim"), text(value, "/expression")) {
-            (Some(claim), _) => Mapping::Claim { claim, prefix: text(value, "/prefix").unwrap_or_default() },
-            (None, Some(_)) => Mapping::Expression,
-            (None, None) => Mapping::Nothing,
-        },
-    };
-    let one = |jwt: &Value| {
-        let rules = |name: &str| jwt.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-        let claim_rules = rules("claimValidationRules");
-        let required = claim_rules.iter().filter_map(|rule| {
-            Some((text(rule, "/claim")?, text(rule, "/requiredValue").unwrap_or_default()))
-        });
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let one = |jwt: JwtAuthenticator| {
+        let has_rules = jwt.claim_validation_rules.iter().any(|rule| !rule.expression.is_empty())
+            || !jwt.user_validation_rules.is_empty();
+        let rules = jwt.claim_validation_rules.into_iter().filter(|rule| !rule.claim.is_empty());
         Some(Trusted {
-            url: text(jwt, "/issuer/url")?,
-            discovery_url: text(jwt, "/issuer/discoveryURL"),
-            audiences: jwt.pointer("/issuer/audiences").map(texts).unwrap_or_default(),
-            ca_pem: text(jwt, "/issuer/certificateAuthority"),
+            url: filled(jwt.issuer.url)?,
+            discovery_url: jwt.issuer.discovery_url.and_then(filled),
+            audiences: jwt.issuer.audiences,
+            ca_pem: filled(jwt.issuer.certificate_authority),
             algorithms: Some(ALL_ALGORITHMS.map(str::to_owned).to_vec()),
-            username: mapping(jwt.pointer("/claimMappings/username")),
-            groups: mapping(jwt.pointer("/claimMappings/groups")),
-            has_rules: claim_rules.iter().any(|rule| rule.get("expression").is_some())
-                || !rules("userValidationRules").is_empty(),
-            required: required.collect(),
+            username: mapping(jwt.claim_mappings.username),
+            groups: mapping(jwt.claim_mappings.groups),
+            has_rules,
+            required: rules.map(|rule| (rule.claim, rule.required_value)).collect(),
         })
     };
-    authenticators.iter().filter_map(one).collect()
+    configuration.jwt.into_iter().filter_map(one).collect()
 }

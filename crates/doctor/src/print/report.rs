@@ -44,6 +44,9 @@ fn write_diagnosis(page: &mut String, checked: &Checked, diagnosis: &Diagnosis, 
     heading(page, &checked.id.to_string(), checked.title, paint);
     field(page, diagnosis.severity.name(), &diagnosis.said, paint);
     write_pair(page, diagnosis.pair.as_ref(), paint);
+    if let Some(words) = &diagnosis.upstream {
+        field(page, "log", words, paint);
+    }
     if diagnosis.severity == Severity::Note {
         return;
     }

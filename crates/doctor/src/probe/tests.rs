@@ -107,7 +107,7 @@ impl Provider {
             ..Evidence::new(SystemClock.now())
         };
         probe(&mut evidence, Arc::new(SystemClock)).await.unwrap();
-        examine(&evidence, None)
+        examine(&evidence)
     }
 }
 
@@ -162,7 +162,7 @@ async fn an_authority_that_was_not_given_a_closed_port_and_a_wrong_name_are_told
             ..Evidence::new(SystemClock.now())
         };
         probe(&mut evidence, Arc::new(SystemClock)).await.unwrap();
-        let report = examine(&evidence, None);
+        let report = examine(&evidence);
         // 127.0.0.2 does not reach a socket on 127.0.0.1 everywhere; refused is right then.
         let found = first_error(&report);
         assert!(found == expected || (expected == "KS004" && found == "KS006"), "{issuer}: {report:#?}");
@@ -177,7 +177,7 @@ async fn authorities_that_nobody_gave_are_asked_for_and_the_plugins_may_stand_in
         let settings = Some(Settings::from_flags(&flags).unwrap());
         let mut evidence = Evidence { plugin_ca_pem, settings, ..Evidence::new(SystemClock.now()) };
         probe(&mut evidence, Arc::new(SystemClock)).await.unwrap();
-        let report = examine(&evidence, None);
+        let report = examine(&evidence);
         let third = report.checks.iter().find(|it| it.id.number() == 3).unwrap();
         assert_eq!(matches!(third.outcome, Outcome::Pass { .. }), passes, "{third:?}");
         assert!(third.severity().is_none(), "{third:?}");

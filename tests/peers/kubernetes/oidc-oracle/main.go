@@ -35,6 +35,10 @@ type question struct {
 	// Instead of flags and tokens: the content of --client-ca-file, and a chain in DER.
 	ClientCA string   `json:"clientCA"`
 	Chain    [][]byte `json:"chain"`
+	// Instead of tokens: only whether it would start, with Args and this content of --authentication-config.
+	Judge             bool     `json:"judge"`
+	Configuration     *string  `json:"configuration"`
+	DisallowedIssuers []string `json:"disallowedIssuers"`
 }
 
 type response struct {
@@ -79,7 +83,13 @@ func main() {
 		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
 			fail(err)
 		}
-		if err := out.Encode(decide(&q)); err != nil {
+		var a any = nil
+		if q.Judge {
+			a = judge(&q)
+		} else {
+			a = decide(&q)
+		}
+		if err := out.Encode(a); err != nil {
 			fail(err)
 		}
 	}

@@ -2,21 +2,26 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use kubesso_k8s_types::go::quote;
+use super::quote;
 
 /// The parts of a URL that are asked about.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct GoUrl {
+pub struct GoUrl {
     /// In lower case; empty if there is none.
-    pub(crate) scheme: String,
-    pub(crate) has_user: bool,
+    pub scheme: String,
+    /// Whether something stands before an `@`.
+    pub has_user: bool,
     /// A question mark with nothing after it is no query.
-    pub(crate) has_query: bool,
-    pub(crate) has_fragment: bool,
+    pub has_query: bool,
+    /// A hash with nothing after it is no fragment.
+    pub has_fragment: bool,
 }
 
-/// `url.Parse`; the error is Go's.
-pub(crate) fn parse(text: &str) -> Result<GoUrl, String> {
+/// `url.Parse`.
+///
+/// # Errors
+/// Go's own words.
+pub fn parse(text: &str) -> Result<GoUrl, String> {
     let (without_fragment, fragment) = text.split_once('#').unwrap_or((text, ""));
     let failed = |shown: &str, why: String| format!("parse {}: {why}", quote(shown));
     let mut url = parse_without_fragment(without_fragment).map_err(|why| failed(without_fragment, why))?;
