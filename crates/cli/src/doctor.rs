@@ -1,8 +1,10 @@
 //! `kubesso doctor`: what is wrong, why, and the line that mends it.
 
+mod cluster;
 mod examine;
 mod explain;
 mod installation;
+mod refresh;
 
 use std::process::ExitCode;
 

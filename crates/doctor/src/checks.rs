@@ -2,7 +2,10 @@
 
 mod access;
 mod client;
+mod gateway;
 mod issuer;
+mod live;
+mod refresh;
 mod startup;
 mod token;
 
@@ -17,11 +20,23 @@ pub(crate) type Check = (u8, fn(&Evidence) -> Verdict);
 
 /// All checks, by number.
 pub(crate) fn all() -> Vec<Check> {
-    let parts = [issuer::CHECKS, token::CHECKS, access::CHECKS, startup::CHECKS, client::CHECKS];
+    let parts = [
+        issuer::CHECKS,
+        token::CHECKS,
+        access::CHECKS,
+        startup::CHECKS,
+        client::CHECKS,
+        gateway::CHECKS,
+        live::CHECKS,
+        refresh::CHECKS,
+    ];
     let mut checks: Vec<_> = parts.into_iter().flatten().copied().collect();
     checks.sort_by_key(|(number, _)| *number);
     checks
 }
+
+/// The rows that only a running cluster, or a refresh, can show.
+pub(crate) const LIVE: [u8; 8] = [26, 43, 44, 45, 57, 59, 60, 64];
 
 /// What is missing where a check needs the token.
 const TOKEN: &str = "a token (--token -)";
@@ -33,5 +48,10 @@ const TRUSTED: &str = "the issuer that the API server trusts (--flags, --authent
 const ISSUER: &str = "the issuer's answers (--issuer, and no --offline)";
 /// … a kubeconfig.
 const KUBECONFIG: &str = "a kubeconfig (--kubeconfig)";
+/// … a live cluster.
+const CLUSTER: &str = "a live cluster (--context, and no --offline)";
 /// … roles and bindings.
 const RBAC: &str = "roles and bindings (--rbac)";
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 mod flags_file;
 mod issuer;
 mod kubeconfig;
+mod live;
 mod rbac;
+mod refresh;
 mod settings;
 mod token;
 
@@ -12,9 +14,11 @@ use kubesso_clusters::Target;
 use kubesso_k8s_types::UserInfo;
 
 pub use flags_file::FlagsError;
-pub use issuer::{Answer, IssuerEvidence};
+pub use issuer::{Answer, Authorization, IssuerEvidence};
 pub use kubeconfig::{Credential, KubeconfigEvidence, PluginCall};
+pub use live::{Hop, HopKind, LiveEvidence, LoadedConfig, Looked, Said, Upgrade};
 pub use rbac::{RbacEvidence, RbacFileError};
+pub use refresh::RefreshEvidence;
 pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted};
 pub use token::{Shape, TokenEvidence};
 
@@ -46,6 +50,12 @@ pub struct Evidence {
     /// What the API server would say of the token, by its own rules: the user, or its sentence. None if the settings, the
     /// token or the issuer's answers are not there.
     pub decision: Option<Result<UserInfo, String>>,
+    /// How the provider took an authorization request on trial.
+    pub authorization: Option<Authorization>,
+    /// What the cluster answered.
+    pub live: Option<LiveEvidence>,
+    /// What became of a refresh.
+    pub refresh: Option<RefreshEvidence>,
     /// The kind of cluster that somebody named.
     pub target: Option<Target>,
 }
@@ -65,6 +75,9 @@ impl Evidence {
             rbac: None,
             issuer: None,
             decision: None,
+            authorization: None,
+            live: None,
+            refresh: None,
             target: None,
         }
     }

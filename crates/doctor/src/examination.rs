@@ -15,9 +15,9 @@ use crate::verdict::{Found, Severity, Verdict};
 use kubesso_clusters::Target;
 
 /// Where several are errors, the one that the API server would stumble over first: its own order of checks.
-const ORDER: [u8; 40] = [
-    38, 34, 35, 36, 37, 41, 61, 33, 39, 40, 62, 58, 47, 48, 49, 32, 63, 10, 1, 2, 3, 4, 5, 6, 7, 8, 14, 16,
-    15, 13, 9, 11, 12, 23, 17, 18, 19, 22, 20, 21,
+const ORDER: [u8; 45] = [
+    59, 43, 44, 45, 60, 38, 34, 35, 36, 37, 41, 61, 33, 39, 40, 62, 58, 47, 48, 49, 32, 63, 10, 1, 2, 3, 4,
+    5, 6, 7, 8, 14, 16, 15, 13, 9, 11, 12, 23, 17, 18, 19, 22, 20, 21,
 ];
 
 /// What all checks said.
@@ -36,8 +36,29 @@ pub struct Report {
     /// When the person will sign in again, and what decides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_sign_in: Option<String>,
+    /// What was asked of the cluster, hop by hop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<ShownHop>,
+    /// Where the API server's settings were looked for, and what came of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub looked: Vec<String>,
+    /// What the person may do, where bindings could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<String>,
+    /// Expressions of the AuthenticationConfiguration, which nothing here evaluates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expressions: Vec<String>,
     /// Findings, the worst first; then what passed; then what could not be looked at.
     pub checks: Vec<Checked>,
+}
+
+/// A hop, for readers.
+#[derive(Debug, Serialize)]
+pub struct ShownHop {
+    /// Its address.
+    pub url: String,
+    /// What it says of itself and of the person.
+    pub said: String,
 }
 
 /// Who somebody is to the cluster.
@@ -143,8 +164,44 @@ pub fn examine(evidence: &Evidence) -> Report {
             .and_then(|decision| decision.as_ref().err())
             .map(|sentence| redacted(sentence)),
         next_sign_in: checks::next_sign_in(evidence).map(|sentence| redacted(&sentence)),
+        hops: hops(evidence),
+        looked: looked(evidence),
+        may: evidence.live.iter().flat_map(|live| live.rules.iter()).map(|rule| redacted(rule)).collect(),
+        expressions: evidence
+            .settings
+            .as_ref()
+            .map(|it| it.lint(evidence.target).expressions)
+            .unwrap_or_default(),
         checks,
     }
+}
+
+fn hops(evidence: &Evidence) -> Vec<ShownHop> {
+    let hops = evidence.live.iter().flat_map(|live| live.hops.iter());
+    hops.map(|hop| {
+        let mut said = Vec::new();
+        match &hop.reached {
+            Ok(()) => said.extend(hop.version.clone()),
+            Err(why) => said.push(why.clone()),
+        }
+        if let Some(hash) = hop.config.as_ref().and_then(|config| config.hash.as_ref()) {
+            said.push(format!("file {}", hash.chars().take(19).collect::<String>()));
+        }
+        said.extend(hop.person.first().map(|person| format!("the person is {}", person.shown())));
+        ShownHop { url: hop.url.clone(), said: redacted(&said.join("; ")) }
+    })
+    .collect()
+}
+
+fn looked(evidence: &Evidence) -> Vec<String> {
+    let looked = evidence.live.iter().flat_map(|live| live.looked.iter());
+    let mut lines: Vec<_> = looked.map(|it| format!("{}: {}", it.place, it.outcome)).collect();
+    if !lines.is_empty() && evidence.settings.is_none() {
+        lines.push(
+            "give them: --flags (the manifest, config.yaml, args) and --authentication-config".to_owned(),
+        );
+    }
+    lines
 }
 
 /// The row that the API server's own sentence speaks of.

@@ -38,20 +38,41 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--audience TEXT` | the audience that the API server accepts, where its settings are not given |
 | `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, k0s.yaml, Talos' patch, or a list |
 | `--authentication-config FILE` | the AuthenticationConfiguration |
-| `--kubeconfig FILE`, `--context NAME` | what kubectl sends, and how the plugin is called |
+| `--kubeconfig FILE` | what kubectl sends, and how the plugin is called |
+| `--context NAME` | the cluster itself too, each hop: its certificate, its version, who the token is there, and, with the rights to read them, its settings, metrics and bindings |
+| `--admin-context NAME` | read settings, metrics and bindings as this context's user |
+| `--endpoint URL` | an API server's own address, where the service `kubernetes` may not be read |
+| `--refresh` | have the plugin refresh its token once, and compare the claims |
 | `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
 | `--offline` | ask nobody |
 | `--all` | what passed, and what was not looked at |
 | `--bundle FILE` | a redacted file for a support ticket: report, settings, claims without signature |
 
-The issuer is asked for its discovery document and its keys, nothing else, and no token is sent anywhere. A token alone makes
-the doctor ask nobody: the address in it is its own claim. With settings and the issuer's answers the token is decided by the
+The issuer is asked for its discovery document, its keys and, where a kubeconfig names the client, an authorization request with
+`prompt=none`, of which nothing comes. No token is sent to it. The token goes to the
+kubeconfig's server, to the API servers behind it and to what `--endpoint` names, over connections that the kubeconfig trusts, as
+kubectl would send it; a plugin is started by `--refresh` only. A token alone makes the doctor ask nobody: the address in it is its
+own claim.
+
+The API server's settings are looked for where nobody gives them: in the ConfigMaps of kube-system, in the pods of
+`component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes. A cloud's own interface is not asked; the doctor says which
+command's answer it reads. Expressions of an AuthenticationConfiguration are not evaluated yet, and the report names them. With settings and the issuer's answers the token is decided by the
 same rules as kube-apiserver's (CEL rules aside). Exit code: 0 if nothing is wrong (notes aside), 1 if something is, 2 if it was
 asked wrongly.
 
 ## The catalogue
 
 In a line to change, `<…>` is what to put in.
+";
+
+const FROM_WHAT: &str = "
+## From what each is found
+
+A text is an error or a log, for `explain`. A check looks at what is given (files, a token, the issuer's answers), or at a running
+cluster (`--context`) or session (`--refresh`). The last column says where the evidence lies, for looking oneself.
+
+| id | by a text | by a check on | evidence |
+|---|---|---|---|
 ";
 
 /// The whole document.
@@ -66,6 +87,27 @@ pub fn handbook() -> String {
             anchor(row),
             cell(row.title),
             cell(row.symptom)
+        );
+    }
+    document.push_str(FROM_WHAT);
+    let checked: Vec<_> = crate::checks::all().into_iter().map(|(number, _)| number).collect();
+    for row in catalogue::rows() {
+        let number = row.id.number();
+        let mark = |is_so: bool| if is_so { "yes" } else { "" };
+        let sources: Vec<_> = row.looks_at.iter().map(|source| source.name()).collect();
+        let is_live = crate::checks::LIVE.contains(&number);
+        let check = match (checked.contains(&number), is_live) {
+            (true, true) => "a running cluster or session",
+            (true, false) => "what is given",
+            (false, _) => "",
+        };
+        let text = mark(!row.signs.is_empty());
+        let _ = writeln!(
+            document,
+            "| [{}](#{}) | {text} | {check} | {} |",
+            row.id,
+            anchor(row),
+            sources.join(", ")
         );
     }
     for row in catalogue::rows() {

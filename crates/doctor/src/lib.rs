@@ -6,7 +6,7 @@
 //! - [`explain`] takes a text (an error, a screenshot's worth of it, a log of the API server) and names the rows that it
 //!   speaks of; where the text says too little, it says what to look at next.
 //! - [`examine`] takes [`Evidence`](evidence::Evidence) (a token, an API server's settings, a kubeconfig, bindings, an
-//!   issuer's answers) and runs a check for each row that evidence can decide. [`probe()`] asks the issuer before.
+//!   issuer's answers, a cluster's) and runs a check for each row that evidence can decide. [`probe()`] asks the issuer before, [`ask_cluster`] the cluster.
 //!
 //! Every text is redacted before anything looks at it, and every value before it is shown; a token is never printed.
 
@@ -20,10 +20,12 @@ mod examination;
 mod explain;
 mod facts;
 mod handbook;
+mod live;
 mod log_time;
 mod place;
 pub mod print;
 mod probe;
+mod probe_authorization;
 mod redact;
 mod row;
 mod signs;
@@ -39,6 +41,7 @@ pub use crate::explain::{
 };
 pub use crate::facts::{Facts, FilledMend};
 pub use crate::handbook::handbook;
+pub use crate::live::{Cluster, Credentials, ask_cluster};
 pub use crate::place::Place;
 pub use crate::probe::probe;
 pub use crate::row::{Compared, Mend, Row, Sign, Source, Strength};

@@ -13,6 +13,7 @@ use kubesso_https::{ClientError, Timeouts, Trust};
 use kubesso_k8s_types::UserInfo;
 
 use crate::evidence::{Answer, Evidence, IssuerEvidence, Mapping};
+use crate::probe_authorization::try_authorization;
 
 /// Somebody waits for the doctor.
 const TIMEOUTS: Timeouts =
@@ -60,6 +61,7 @@ pub async fn probe(evidence: &mut Evidence, clock: Arc<dyn Clock>) -> Result<(),
     }
     let is_itself = found.text("issuer") == Some(&found.url) && found.jwks_uri.is_some();
     evidence.issuer = Some(found);
+    evidence.authorization = try_authorization(evidence, &trust, TIMEOUTS).await?;
     if is_itself {
         evidence.decision = decide(evidence, recorded, clock).await;
     }

@@ -89,7 +89,7 @@ fn is_for(leaf: &CertificateDer<'_>, host: &str) -> bool {
 }
 
 /// The names that it is for, as far as they can be written.
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+pub(crate) fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     use std::net::IpAddr;
     use x509_parser::extensions::GeneralName;
     let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };

@@ -4,6 +4,7 @@
 //! - [`serve`]: an axum router over TLS (HTTP/1.1 and HTTP/2), with time limits on everything that a stranger
 //!   can make slow, and an orderly end.
 //! - [`Proxies`]: whose word is taken for where a request comes from.
+//! - [`client_as`] and [`shown_certificate`]: looking at a server that may be anything.
 //! - [`client`]: the HTTP client for discovery documents, key sets and token requests; it trusts either the
 //!   system or exactly what it is given.
 //!
@@ -21,6 +22,7 @@
 
 mod client;
 mod client_certificate;
+mod hop;
 mod inspect;
 pub mod pki;
 mod proxies;
@@ -33,6 +35,7 @@ pub use client::{
     identified_client,
 };
 pub use client_certificate::{ClientAuthorities, NamesInCertificate, names_in_certificate};
+pub use hop::{Shown, client_as, shown_certificate, subjects};
 pub use inspect::{CertificateProblem, certificate_problems};
 pub use proxies::{Network, Proxies, ProxyHeader};
 pub use public::{names_public_host, public_client};

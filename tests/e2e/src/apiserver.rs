@@ -22,7 +22,8 @@ use crate::process::{Running, free_port, tied};
 #[derive(Debug)]
 pub struct ApiServer {
     server: Running,
-    _etcd: Running,
+    _etcd: Option<Running>,
+    etcd_url: String,
     folder: TempDir,
     /// `https://127.0.0.1:PORT`
     pub url: String,
@@ -100,7 +101,8 @@ impl ApiServer {
         let server = Running::start("kube-apiserver", command, folder.path())?;
         let mut this = Self {
             server,
-            _etcd: etcd,
+            _etcd: Some(etcd),
+            etcd_url,
             folder,
             url: format!("https://127.0.0.1:{port}"),
             ca_pem: keys.ca_pem,
@@ -108,6 +110,37 @@ impl ApiServer {
         };
         this.wait_until_ready().await?;
         Ok(this)
+    }
+
+    /// Another one over the same etcd, with the same keys, told whom to trust by `arguments`. It ends with the first one's etcd.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn beside(&self, arguments: &[String]) -> Result<Self> {
+        let folder = environment::scratch("apiserver")?;
+        let keys = Keys::of(self.folder.path(), &self.ca_pem, &self.administrator_pem);
+        let port = free_port()?;
+        let command = command(Release::V1_36, &keys, &self.etcd_url, port, arguments)?;
+        let server = Running::start("kube-apiserver", command, folder.path())?;
+        let mut this = Self {
+            server,
+            _etcd: None,
+            etcd_url: self.etcd_url.clone(),
+            folder,
+            url: format!("https://127.0.0.1:{port}"),
+            ca_pem: keys.ca_pem,
+            administrator_pem: keys.administrator_pem,
+        };
+        this.wait_until_ready().await?;
+        Ok(this)
+    }
+
+    /// The administrator's certificate and key, PEM.
+    pub fn administrator_identity(&self) -> (String, String) {
+        let at =
+            self.administrator_pem.find("-----BEGIN PRIVATE KEY").unwrap_or(self.administrator_pem.len());
+        let (chain, key) = self.administrator_pem.split_at(at);
+        (chain.to_owned(), key.to_owned())
     }
 
     /// A client that is `system:masters`.
@@ -268,6 +301,17 @@ impl Keys {
         ];
         all.extend(fixed.map(str::to_owned));
         all
+    }
+
+    /// Those that [`Self::make`] put into a folder.
+    fn of(folder: &Path, ca_pem: &str, administrator_pem: &str) -> Self {
+        Self {
+            ca_crt: folder.join("ca.crt"),
+            server_crt: folder.join("server.crt"),
+            server_key: folder.join("server.key"),
+            ca_pem: ca_pem.to_owned(),
+            administrator_pem: administrator_pem.to_owned(),
+        }
     }
 
     /// Makes them as files in `folder`.

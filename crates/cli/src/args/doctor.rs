@@ -16,6 +16,8 @@ Examples:
   kubesso doctor explain KS017
   kubectl oidc-login get-token --oidc-issuer-url=… --oidc-client-id=… | kubesso doctor --token - --flags kube-apiserver.yaml
   kubesso doctor --issuer https://sso.example.com --ca ca.crt --kubeconfig ~/.kube/config
+  kubectl oidc-login get-token … | kubesso doctor --token - --context prod --admin-context prod-admin
+  kubesso doctor --context prod --refresh
   kubesso doctor --data-dir /var/lib/kubesso
 
 Exit code: 0 if nothing is wrong, 1 if something is, 2 if it was asked wrongly.";
@@ -70,6 +72,17 @@ pub(crate) struct Given {
     /// The context in it [default: the current one].
     #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
     pub context: Option<String>,
+    /// A context of the same kubeconfig whose user reads settings, metrics and bindings [default: the context's own user].
+    #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
+    pub admin_context: Option<String>,
+    /// The address of an API server itself, behind the kubeconfig's one; may be given several times [default: those of the
+    /// service `kubernetes`, if they may be read].
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    pub endpoint: Vec<String>,
+    /// Have the context's plugin refresh its token once, and compare the claims before and after. It spends a refresh token; the
+    /// plugin keeps the next one.
+    #[arg(long, conflicts_with_all = ["data_dir", "offline"])]
+    pub refresh: bool,
     /// Roles and bindings (YAML); may be given several times.
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub rbac: Vec<PathBuf>,
@@ -91,8 +104,12 @@ impl Given {
     /// Whether there is anything to look at but this installation.
     pub(crate) fn is_something(&self) -> bool {
         let files = [&self.ca, &self.flags, &self.authentication_config, &self.kubeconfig, &self.bundle];
-        let texts = [&self.token, &self.issuer, &self.audience, &self.context];
-        files.iter().any(|it| it.is_some()) || texts.iter().any(|it| it.is_some()) || !self.rbac.is_empty()
+        let texts = [&self.token, &self.issuer, &self.audience, &self.context, &self.admin_context];
+        files.iter().any(|it| it.is_some())
+            || texts.iter().any(|it| it.is_some())
+            || !self.rbac.is_empty()
+            || !self.endpoint.is_empty()
+            || self.refresh
     }
 }
 

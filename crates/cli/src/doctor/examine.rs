@@ -10,11 +10,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_doctor::evidence::{Evidence, KubeconfigEvidence, RbacEvidence, Settings, TokenEvidence};
-use kubesso_doctor::{bundle, examine, print, probe};
+use kubesso_doctor::{ask_cluster, bundle, examine, print, probe};
 use kubesso_kubeconfig::Kubeconfig;
 use zeroize::Zeroizing;
 
+use super::cluster::cluster;
 use super::explain::paint;
+use super::refresh::refresh;
 use crate::args::{Doctor, Given, doctor_target};
 use crate::environment;
 use crate::error::CommandError;
@@ -26,8 +28,12 @@ const LONGEST_TOKEN: u64 = 1 << 20;
 /// Runs the checks.
 pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     let given = &command.given;
-    let mut evidence = gather(given)?;
+    let kubeconfig = kubeconfig(given)?;
+    let mut evidence = gather(given, kubeconfig.as_ref())?;
     if !given.offline {
+        if let Some(kubeconfig) = &kubeconfig {
+            ask(given, kubeconfig, &mut evidence).await?;
+        }
         let unusable = |e| CommandError::because("the issuer cannot be asked", &e).mend("correct --ca");
         probe(&mut evidence, Arc::new(SystemClock)).await.map_err(unusable)?;
     }
@@ -39,7 +45,23 @@ pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     Ok(if report.well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn gather(given: &Given) -> Result<Evidence, CommandError> {
+/// Asks the plugin for a refresh, if that is wanted, and the cluster.
+async fn ask(given: &Given, kubeconfig: &Kubeconfig, evidence: &mut Evidence) -> Result<(), CommandError> {
+    if given.refresh {
+        let refreshed = refresh(kubeconfig, given.context.as_deref()).await?;
+        if evidence.token.is_none() {
+            evidence.token = Some(refreshed.after.clone().unwrap_or_else(|_| refreshed.before.clone()));
+        }
+        evidence.refresh = Some(refreshed);
+    }
+    if let Some(cluster) = cluster(given, kubeconfig)? {
+        let unusable = |e| CommandError::because("the kubeconfig cannot be used", &e);
+        ask_cluster(evidence, &cluster, Arc::new(SystemClock)).await.map_err(unusable)?;
+    }
+    Ok(())
+}
+
+fn gather(given: &Given, kubeconfig: Option<&Kubeconfig>) -> Result<Evidence, CommandError> {
     let mut evidence = Evidence::new(SystemClock.now());
     evidence.target = doctor_target(given.target.as_deref());
     evidence.named_issuer.clone_from(&given.issuer);
@@ -47,7 +69,7 @@ fn gather(given: &Given) -> Result<Evidence, CommandError> {
     evidence.ca_pem = given.ca.as_deref().map(read).transpose()?;
     evidence.token = given.token.as_deref().map(token).transpose()?;
     evidence.settings = settings(given, evidence.ca_pem.clone())?;
-    evidence.kubeconfig = kubeconfig(given)?;
+    evidence.kubeconfig = kubeconfig.map(|it| context_of(given, it)).transpose()?;
     evidence.plugin_ca_pem = plugin_ca(&evidence)?;
     if !given.rbac.is_empty() {
         let mut rbac = RbacEvidence::default();
@@ -100,18 +122,33 @@ fn settings(given: &Given, ca_pem: Option<String>) -> Result<Option<Settings>, C
     Ok(settings)
 }
 
-fn kubeconfig(given: &Given) -> Result<Option<KubeconfigEvidence>, CommandError> {
-    if given.kubeconfig.is_none() && given.context.is_none() {
+fn kubeconfig(given: &Given) -> Result<Option<Kubeconfig>, CommandError> {
+    let is_wanted = given.kubeconfig.is_some()
+        || given.context.is_some()
+        || given.admin_context.is_some()
+        || given.refresh
+        || !given.endpoint.is_empty();
+    if !is_wanted {
         return Ok(None);
     }
     let locations = environment::kubeconfig_locations(given.kubeconfig.as_deref());
-    let kubeconfig = Kubeconfig::load(&locations)
-        .map_err(|e| CommandError::because("the kubeconfig cannot be read", &e))?;
-    let mut evidence = KubeconfigEvidence::read(&kubeconfig, given.context.as_deref()).map_err(|e| {
+    let read = Kubeconfig::load(&locations);
+    read.map(Some).map_err(|e| CommandError::because("the kubeconfig cannot be read", &e))
+}
+
+fn context_of(given: &Given, kubeconfig: &Kubeconfig) -> Result<KubeconfigEvidence, CommandError> {
+    let mut evidence = KubeconfigEvidence::read(kubeconfig, given.context.as_deref()).map_err(|e| {
         CommandError::because("the kubeconfig says too little", &e).mend("name a context with --context")
     })?;
     evidence.look_for_programs(environment::is_a_program);
-    Ok(Some(evidence))
+    if let Some(plugin) = &mut evidence.plugin {
+        let is_taken = |address: &&String| {
+            std::net::TcpListener::bind(address.as_str())
+                .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        };
+        plugin.taken = Some(plugin.listens_at.iter().filter(is_taken).cloned().collect());
+    }
+    Ok(evidence)
 }
 
 /// The authorities that the plugin is told to believe.

@@ -66,7 +66,7 @@ fn check_context(kubeconfig: &Kubeconfig, name: &str, findings: &mut Vec<Finding
     evidence.look_for_programs(environment::is_a_program);
     let mut all = Evidence::new(SystemClock.now());
     all.kubeconfig = Some(evidence);
-    for checked in examine(&all, None).checks {
+    for checked in examine(&all).checks {
         let Outcome::Finding(diagnosis) = checked.outcome else { continue };
         let mend = diagnosis
             .mend

@@ -371,7 +371,8 @@ fn mutated() -> Vec<Question> {
         for change in changes().new_tree(&mut runner).unwrap().current() {
             change.apply(&mut file, &pieces);
         }
-        let file = if number % 2 == 0 { file.to_string() } else { serde_saphyr::to_string(&file).unwrap() };
+        let file =
+            if number.is_multiple_of(2) { file.to_string() } else { serde_saphyr::to_string(&file).unwrap() };
         Question { file: Some(file), ..Question::default() }
     };
     (0..FILES).map(&mut made).collect()
@@ -382,10 +383,10 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
     found.push(path.to_owned());
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(name, inner)| places(inner, &format!("{path}/{name}"), found))
+            map.iter().for_each(|(name, inner)| places(inner, &format!("{path}/{name}"), found));
         }
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, inner)| places(inner, &format!("{path}/{at}"), found))
+            list.iter().enumerate().for_each(|(at, inner)| places(inner, &format!("{path}/{at}"), found));
         }
         _ => {}
     }
@@ -405,7 +406,7 @@ impl Change {
         };
         match self {
             Self::Replace(at, piece) => {
-                *file.pointer_mut(at.get(all.as_slice()).as_str()).unwrap() = piece.get(pieces).clone()
+                *file.pointer_mut(at.get(all.as_slice()).as_str()).unwrap() = piece.get(pieces).clone();
             }
             Self::Remove(at) => {
                 let (before, name) = parent(at.get(all.as_slice()).as_str());

@@ -9,6 +9,8 @@ pub(super) const CHECKS: &[Check] = &[
     (47, interactive_mode),
     (48, exec_version),
     (49, program_is_found),
+    (50, a_port_is_free),
+    (51, client_is_known),
     (58, has_a_user),
 ];
 
@@ -85,6 +87,42 @@ fn program_is_found(evidence: &Evidence) -> Verdict {
         Some([first, ..]) => error(format!("{first} is not there")).fact("command", first.clone()).into(),
         None => missing("a look into PATH for the plugin's program"),
     })
+}
+
+fn a_port_is_free(evidence: &Evidence) -> Verdict {
+    with_plugin(evidence, |_, plugin| match &plugin.taken {
+        None => missing("a look at the plugin's ports on this machine"),
+        Some(taken) if !taken.is_empty() && taken.len() == plugin.listens_at.len() => {
+            warning(format!("something listens at {} already", taken.join(" and ")))
+                .pair("a free port", taken.join(", "))
+                .fact("host", taken.join(", "))
+                .into()
+        }
+        Some(_) => pass("the plugin has a free port to listen at"),
+    })
+}
+
+fn client_is_known(evidence: &Evidence) -> Verdict {
+    let Some(tried) = &evidence.authorization else {
+        return missing(
+            "a context whose plugin's settings are known, and its issuer (--context, and no --offline)",
+        );
+    };
+    match (tried.status, tried.error.as_deref()) {
+        (_, Some(error @ ("unauthorized_client" | "invalid_client" | "access_denied"))) => {
+            warning(format!("the provider answers {error} to the client {}", tried.client_id))
+                .pair("login_required", error)
+                .into()
+        }
+        (400..=499, None) => {
+            error(format!("the provider refuses the client {} with this redirect URI", tried.client_id))
+                .pair("one that is registered", &tried.redirect_uri)
+                .into()
+        }
+        (_, Some(_)) => pass(format!("the provider sends the client back to {}", tried.redirect_uri)),
+        (200..=399, None) => pass(format!("the provider takes the client {}", tried.client_id)),
+        _ => missing("a provider that answers authorization requests"),
+    }
 }
 
 fn has_a_user(evidence: &Evidence) -> Verdict {

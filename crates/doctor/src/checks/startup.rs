@@ -53,9 +53,7 @@ fn file(evidence: &Evidence) -> Option<&'static str> {
 }
 
 fn authorities(evidence: &Evidence) -> Option<&'static str> {
-    if file(evidence).is_none() {
-        return None;
-    }
+    file(evidence)?;
     let lacks = evidence.lacks_ca_file();
     settings(evidence).or_else(|| lacks.then_some("the content of --oidc-ca-file (--ca)"))
 }

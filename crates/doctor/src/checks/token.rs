@@ -422,6 +422,14 @@ pub(crate) fn next_sign_in(evidence: &Evidence) -> Option<String> {
             "{until}; then the browser opens: the provider does not offer refresh_token, so its session decides whether the \
              sign-in page is shown."
         ),
+        (true, true) if evidence.refresh.as_ref().is_some_and(|refresh| refresh.after.is_err()) => format!(
+            "{until}; then the browser opens: the refresh token is no longer good, as was just tried, and the provider's session \
+             decides whether the sign-in page is shown."
+        ),
+        (true, true) if evidence.refresh.is_some() => format!(
+            "{until}; then the refresh token renews it, as was just tried: its lifetime and its idle window at the provider decide \
+             when the sign-in page is shown."
+        ),
         (true, true) => format!(
             "{until}; then the refresh token renews it, if the client may use one: its lifetime and its idle window at the \
              provider decide when the sign-in page is shown."

@@ -76,6 +76,15 @@ fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
             return Ok(found(Some(target), pairs(arguments)));
         }
     }
+    for (path, target, fields) in [
+        ("/identityProviderConfig/oidc", Target::Eks, EKS),
+        ("/spec/kubernetes/kubeAPIServer/oidcConfig", Target::Gardener, GARDENER),
+        ("/spec/kubeAPIServer", Target::Kops, KOPS),
+    ] {
+        if let Some(settings) = document.pointer(path) {
+            return Ok(found(Some(target), named_fields(settings, fields)));
+        }
+    }
     let listed =
         ["kube-apiserver-arg", "kube-apiserver-arg+"].into_iter().filter_map(|name| document.get(name));
     let flags: Vec<_> =
@@ -86,6 +95,64 @@ fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
     let is_rke2 =
         ["cni", "kube-apiserver-extra-mount", "profile"].into_iter().any(|name| document.get(name).is_some());
     Ok(found(Some(if is_rke2 { Target::Rke2 } else { Target::K3s }), flags))
+}
+
+/// Fields of a distribution's or a cloud's own, with the flags that they become.
+type Fields = &'static [(&'static str, &'static str)];
+
+/// What `aws eks describe-identity-provider-config` answers.
+const EKS: Fields = &[
+    ("issuerUrl", "oidc-issuer-url"),
+    ("clientId", "oidc-client-id"),
+    ("usernameClaim", "oidc-username-claim"),
+    ("usernamePrefix", "oidc-username-prefix"),
+    ("groupsClaim", "oidc-groups-claim"),
+    ("groupsPrefix", "oidc-groups-prefix"),
+    ("requiredClaims", "oidc-required-claim"),
+];
+
+/// A Shoot.
+const GARDENER: Fields = &[
+    ("issuerURL", "oidc-issuer-url"),
+    ("clientID", "oidc-client-id"),
+    ("usernameClaim", "oidc-username-claim"),
+    ("usernamePrefix", "oidc-username-prefix"),
+    ("groupsClaim", "oidc-groups-claim"),
+    ("groupsPrefix", "oidc-groups-prefix"),
+    ("requiredClaims", "oidc-required-claim"),
+    ("signingAlgs", "oidc-signing-algs"),
+];
+
+/// A kOps cluster.
+const KOPS: Fields = &[
+    ("oidcIssuerURL", "oidc-issuer-url"),
+    ("oidcClientID", "oidc-client-id"),
+    ("oidcUsernameClaim", "oidc-username-claim"),
+    ("oidcUsernamePrefix", "oidc-username-prefix"),
+    ("oidcGroupsClaim", "oidc-groups-claim"),
+    ("oidcGroupsPrefix", "oidc-groups-prefix"),
+    ("oidcCAFile", "oidc-ca-file"),
+    ("oidcRequiredClaim", "oidc-required-claim"),
+    ("authenticationConfigFile", "authentication-config"),
+    ("authorizationMode", "authorization-mode"),
+];
+
+/// Fields with their flags; a mapping and a list are one flag several times.
+fn named_fields(settings: &Value, fields: Fields) -> Vec<(String, String)> {
+    let mut flags = Vec::new();
+    for (field, flag) in fields {
+        let values: Vec<String> = match settings.get(field) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Object(map)) => map
+                .iter()
+                .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+                .collect(),
+            // kOps lists them; of groups' claims it takes the first.
+            Some(value) => super::token::texts(value),
+        };
+        flags.extend(values.into_iter().map(|value| ((*flag).to_owned(), value)));
+    }
+    flags
 }
 
 /// A mapping, or a list of `{name, value}`.
@@ -204,6 +271,28 @@ mod tests {
         }
         let pod = read(pod).pod.unwrap();
         assert_eq!((pod.mounts[0].path.as_str(), pod.proxies.len()), ("/etc/kubernetes/pki", 1));
+    }
+
+    #[test]
+    fn what_clouds_and_distributions_answer_is_read_as_flags() {
+        // As `aws eks describe-identity-provider-config` prints it (AWS CLI reference, its example).
+        let eks = r#"{"identityProviderConfig": {"oidc": {
+            "identityProviderConfigName": "my-oidc-provider", "clusterName": "prod", "issuerUrl": "https://sso", "clientId": "k8s",
+            "usernameClaim": "email", "usernamePrefix": "my-username-prefix:", "groupsClaim": "groups",
+            "groupsPrefix": "system:x:", "requiredClaims": {"hd": "example.com"}, "tags": {}, "status": "ACTIVE"}}}"#;
+        let shoot = "kind: Shoot\nspec: {kubernetes: {kubeAPIServer: {oidcConfig: {issuerURL: 'https://sso', clientID: k8s}}}}\n";
+        let kops = "kind: Cluster\nspec: {kubeAPIServer: {oidcIssuerURL: 'https://sso', oidcClientID: k8s, oidcGroupsClaim: [groups]}}\n";
+        for (text, target) in [(eks, Target::Eks), (shoot, Target::Gardener), (kops, Target::Kops)] {
+            let settings = read(text);
+            assert_eq!(settings.target, Some(target), "{text}");
+            assert_eq!(settings.flag("oidc-issuer-url"), Some("https://sso"), "{text}");
+            assert_eq!(settings.flag("oidc-client-id"), Some("k8s"), "{text}");
+        }
+        let eks = read(eks);
+        assert_eq!(eks.flag("oidc-required-claim"), Some("hd=example.com"));
+        let rows: Vec<_> = eks.lint(None).findings.iter().map(|finding| finding.row).collect();
+        assert_eq!(rows, [55]);
+        assert_eq!(read(kops).flag("oidc-groups-claim"), Some("groups"));
     }
 
     #[test]

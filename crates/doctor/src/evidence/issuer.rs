@@ -22,6 +22,19 @@ pub struct IssuerEvidence {
     pub asked_at: Timestamp,
 }
 
+/// How a provider took an authorization request on trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The client that asked.
+    pub client_id: String,
+    /// Where it wanted to be sent back to.
+    pub redirect_uri: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The error with which it was sent back, if it was.
+    pub error: Option<String>,
+}
+
 /// An answer, or why there is none.
 #[derive(Clone, Debug)]
 pub enum Answer {

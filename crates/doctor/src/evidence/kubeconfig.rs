@@ -76,6 +76,12 @@ pub struct PluginCall {
     pub scopes: Vec<String>,
     /// Whether it gives kubectl the access token.
     pub uses_access_token: bool,
+    /// Where the browser is sent back to.
+    pub redirect_uri: String,
+    /// Addresses that it listens at, of which one must be free.
+    pub listens_at: Vec<String>,
+    /// Which of them are taken; none if nobody looked.
+    pub taken: Option<Vec<String>>,
     /// `--grant-type`.
     pub grant_type: Option<String>,
     /// Whether a client secret is given.
@@ -183,6 +189,15 @@ impl PluginCall {
         );
         scopes.dedup();
         let last = |name| values(&words, name).pop().map(str::to_owned);
+        let mut listens_at: Vec<_> =
+            values(&words, "--listen-address").iter().map(|it| (*it).to_owned()).collect();
+        if listens_at.is_empty() {
+            listens_at = vec!["127.0.0.1:8000".to_owned(), "127.0.0.1:18000".to_owned()];
+        }
+        // As kubelogin makes it: the name localhost unless another is said, and the port of the first address.
+        let port = listens_at.first().and_then(|it| it.rsplit(':').next()).unwrap_or("8000").to_owned();
+        let host = last("--oidc-redirect-url-hostname").unwrap_or_else(|| "localhost".to_owned());
+        let redirect_uri = last("--oidc-redirect-url").unwrap_or_else(|| format!("http://{host}:{port}"));
         let interactive_mode = exec.interactive_mode.as_ref().map(|mode| match mode {
             InteractiveMode::Always => "Always".to_owned(),
             InteractiveMode::IfAvailable => "IfAvailable".to_owned(),
@@ -202,6 +217,9 @@ impl PluginCall {
             uses_access_token: values(&words, "--oidc-use-access-token")
                 .last()
                 .is_some_and(|value| *value != "false"),
+            redirect_uri,
+            listens_at,
+            taken: None,
             grant_type: last("--grant-type"),
             has_secret: !values(&words, "--oidc-client-secret").is_empty(),
             ca_file: last("--certificate-authority"),

@@ -60,6 +60,24 @@ impl RbacEvidence {
         self.take(objects)
     }
 
+    /// Adds objects that say their kind.
+    ///
+    /// # Errors
+    /// One of them is not in its shape.
+    pub(crate) fn add_objects(&mut self, items: impl Iterator<Item = Value>) -> Result<(), RbacFileError> {
+        let mut objects = RbacObjects::default();
+        for item in items {
+            add_object(&mut objects, &item)?;
+        }
+        self.take(objects)
+    }
+
+    /// The role that a binding names.
+    pub(crate) fn role_of(&self, binding: &str) -> Option<&str> {
+        let found = self.references.iter().find(|(name, _)| name == binding);
+        found.map(|(_, role)| role.as_str())
+    }
+
     fn take(&mut self, objects: RbacObjects) -> Result<(), RbacFileError> {
         let before = self.names.len() + self.references.len();
         for role in objects.cluster_roles {

@@ -23,6 +23,17 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
         page.push('\n');
         field(&mut page, "log", sentence, paint);
     }
+    if !report.hops.is_empty() {
+        page.push('\n');
+        for hop in &report.hops {
+            field(&mut page, "hop", &format!("{}  {}", hop.url, hop.said), paint);
+        }
+    }
+    for (name, lines) in [("settings", &report.looked), ("may", &report.may)] {
+        for line in lines {
+            field(&mut page, name, line, paint);
+        }
+    }
     for checked in &report.checks {
         if let Outcome::Finding(diagnosis) = &checked.outcome {
             write_diagnosis(&mut page, checked, diagnosis, paint);
@@ -31,6 +42,17 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
     if let Some(sentence) = &report.next_sign_in {
         let _ = write!(page, "\n{}\n", paint.bold("When the person signs in again"));
         paragraph(&mut page, INDENT, sentence);
+    }
+    if !report.expressions.is_empty() {
+        let _ = write!(page, "\n{}\n", paint.bold("Not looked at"));
+        paragraph(
+            &mut page,
+            INDENT,
+            &format!(
+                "What these expressions of CEL say, the doctor does not evaluate yet: {}",
+                report.expressions.join(", ")
+            ),
+        );
     }
     if all {
         write_all(&mut page, report, paint);

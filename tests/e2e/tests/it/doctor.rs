@@ -29,15 +29,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::rotation::who_am_i;
 
 /// A provider with many issuers, one a path, each with a fault of its own.
-struct Provider {
+pub(crate) struct Provider {
     port: u16,
-    ca_pem: String,
+    pub(crate) ca_pem: String,
     key: SigningKey,
     _serving: DropGuard,
 }
 
 impl Provider {
-    async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let now = SystemClock.now();
         let authority = CertificateAuthority::generate("a provider", now)?;
         let identity = authority.issue_server(&ServerNames::loopback(), now)?;
@@ -67,11 +67,11 @@ impl Provider {
         })
     }
 
-    fn issuer(&self, name: &str) -> String {
+    pub(crate) fn issuer(&self, name: &str) -> String {
         issuer(name, self.port)
     }
 
-    fn token(&self, name: &str, changes: &Value) -> Result<String> {
+    pub(crate) fn token(&self, name: &str, changes: &Value) -> Result<String> {
         let now = SystemClock.now().as_second();
         let mut claims = json!({
             "iss": self.issuer(name), "aud": "kubernetes", "sub": "00u1", "groups": ["k8s-admins"], "iat": now, "exp": now + 900,

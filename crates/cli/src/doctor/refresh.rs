@@ -1,0 +1,56 @@
+//! One refresh with the person's own session: the plugin of the kubeconfig is asked for its token, and then for a new one. The
+//! plugin keeps what it gets, so that the session goes on.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use kubesso_doctor::evidence::{RefreshEvidence, TokenEvidence};
+use kubesso_k8s_types::kubeconfig::{ExecConfig, User};
+use kubesso_kubeconfig::{Entry, Kubeconfig, Selection};
+use tokio::process::Command;
+
+use crate::error::CommandError;
+
+/// A provider answers faster; somebody who has to type a password is not waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks the plugin of a context, twice.
+pub(super) async fn refresh(
+    kubeconfig: &Kubeconfig,
+    context: Option<&str>,
+) -> Result<RefreshEvidence, CommandError> {
+    let no_plugin = || {
+        CommandError::usage("--refresh needs a context whose user has a plugin that knows --force-refresh")
+            .mend("name it with --context")
+    };
+    let user = kubeconfig.select_user(Selection { context, user: None }).map_err(|_| no_plugin())?;
+    let exec = user.value.exec.as_ref().ok_or_else(no_plugin)?;
+    let before = ask(user, exec, None).await.map_err(|why| {
+        CommandError::new(format!("the plugin gives no token: {why}"))
+            .mend("sign in first: kubectl auth whoami")
+    })?;
+    Ok(RefreshEvidence { before, after: ask(user, exec, Some("--force-refresh")).await })
+}
+
+async fn ask(user: &Entry<User>, exec: &ExecConfig, more: Option<&str>) -> Result<TokenEvidence, String> {
+    let program = user.exec_command().ok_or("its command is empty")?;
+    let info = serde_json::json!({
+        "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": {"interactive": false},
+    });
+    let mut command = Command::new(program);
+    command
+        .args(&exec.args)
+        .args(more)
+        .envs(exec.env.iter().map(|variable| (&variable.name, &variable.value)))
+        .env("KUBERNETES_EXEC_INFO", info.to_string())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(PATIENCE, command.output()).await;
+    let ended = ended.map_err(|_| format!("no answer in {} s", PATIENCE.as_secs()))?;
+    let ended = ended.map_err(|error| error.to_string())?;
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+        return Err(if said.is_empty() { ended.status.to_string() } else { said });
+    }
+    Ok(TokenEvidence::read(&String::from_utf8_lossy(&ended.stdout)))
+}
