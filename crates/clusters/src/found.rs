@@ -9,6 +9,9 @@ use kubesso_k8s_types::authentication_configuration::{
 };
 
 use crate::arguments::Arguments;
+use crate::kubernetes_version::KubernetesVersion;
+use crate::lint::{Lint, Subject};
+use crate::target::Target;
 pub(crate) use manifest::{Manifest, OnHost};
 pub use places::{MANIFEST, detect, look};
 pub(crate) use places::{rancher_arguments, rancher_files};
@@ -67,7 +70,7 @@ pub enum LookError {
     #[error("what {target} is told is in no file of a machine")]
     NoFiles {
         /// The target.
-        target: crate::Target,
+        target: Target,
     },
 }
 
@@ -109,6 +112,23 @@ impl Found {
         let content = Err(Unread::OutOfReach);
         let file = places::named_file(&arguments).map(|path| FoundFile { path, content });
         Self { source: source.to_owned(), arguments, file, notes: Vec::new() }
+    }
+
+    /// What an API server of that version would refuse of it, and what would not do what is meant. Arguments that the
+    /// distribution adds by itself are known by `target`.
+    pub fn lint(&self, target: Option<Target>, version: KubernetesVersion) -> Lint {
+        let flags: Vec<_> =
+            self.arguments.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let text = self.file.as_ref().and_then(|file| file.content.as_deref().ok());
+        let is_configuration = self.arguments.filled("authentication-config").is_some();
+        Lint::of(&Subject {
+            flags: Some(&flags),
+            file: text.filter(|_| is_configuration),
+            ca_file: text.filter(|_| !is_configuration),
+            target,
+            kubernetes: Some(version),
+            ..Subject::default()
+        })
     }
 
     /// Whether the file that counts is on a machine that is not at hand.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use kubesso_clusters::lint::{Effect, Finding, Lint};
 use kubesso_clusters::{
     Difference, Found, KubernetesVersion, Request, Target, Verdict, detect, differences, loaded_hash, look,
 };
@@ -27,6 +28,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
     differences: Vec<Difference>,
+    /// What an API server would refuse of what is there, or would take in vain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lint: Option<Lint>,
     /// What would break, or keeps it from taking effect.
     problems: Vec<String>,
     /// The hash of the file that the API servers should have.
@@ -58,6 +62,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
         source: found.as_ref().map(|found| found.source.clone()),
         target,
         differences: Vec::new(),
+        lint: found.as_ref().map(|found| found.lint(target, version)),
         problems: found.as_ref().map(|found| found.notes.clone()).unwrap_or_default(),
         expected: None,
         servers: Vec::new(),
@@ -94,6 +99,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
     }
     report.problems.extend(told_otherwise(&report.servers, by_description));
     report.well = report.differences.is_empty()
+        && report.lint.as_ref().is_none_or(|lint| lint.findings.is_empty())
         && report.problems.is_empty()
         && report.servers.iter().all(|said| {
             said.error.is_none() && !matches!(said.verdict, Some(Verdict::Refused | Verdict::Another))
@@ -249,6 +255,15 @@ fn screen(report: &Report) -> String {
         let _ =
             writeln!(text, "         wanted  {}\n         found   {}", said(&one.wanted), said(&one.found));
     }
+    if let Some(lint) = &report.lint {
+        for finding in &lint.findings {
+            text.push_str(&in_words(finding));
+        }
+        if !lint.expressions.is_empty() {
+            let fields = lint.expressions.join(", ");
+            let _ = writeln!(text, "UNREAD   what the CEL expressions say: {fields}");
+        }
+    }
     for said in &report.servers {
         let what = match (&said.error, said.verdict, &said.loaded) {
             (Some(error), ..) => format!("cannot be asked: {error}"),
@@ -268,5 +283,22 @@ fn screen(report: &Report) -> String {
         let _ = writeln!(text, "PROBLEM  {problem}");
     }
     text.push_str(if report.well { "All is as it should be.\n" } else { "Not all is as it should be.\n" });
+    text
+}
+
+/// What is wrong with what is there: what becomes of it, where, and what to write.
+fn in_words(finding: &Finding) -> String {
+    let word = match finding.effect {
+        Effect::Refused | Effect::RefusedByTarget => "REFUSED ",
+        Effect::Harms => "HARMS   ",
+        Effect::Works => "IN VAIN ",
+    };
+    let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    let mut text = format!("{word} {} {}{line}: {}\n", finding.id(), finding.field, finding.what);
+    let rows = [("got", &finding.got), ("it says", &finding.upstream)];
+    for (name, value) in rows.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        let _ = writeln!(text, "         {name:<7} {value}");
+    }
+    let _ = writeln!(text, "         write   {}", finding.instead);
     text
 }

@@ -434,3 +434,30 @@ fn nodes_that_are_containers_are_changed_inside() {
         assert!(text(&refused.stderr).contains("another") && text(&refused.stderr).contains("--node"));
     }
 }
+
+#[test]
+fn what_an_api_server_would_refuse_is_told_with_its_line_and_remedy() {
+    let set = Set::new();
+    set.put(
+        "/etc/rancher/k3s/config.yaml",
+        "kube-apiserver-arg:\n- authentication-config=/etc/rancher/k3s/authn.yaml\n- oidc-client-id=old\n",
+    );
+    set.put(
+        "/etc/rancher/k3s/authn.yaml",
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n\
+         - issuer: {url: 'https://sso.example.com', audiences: [k8s]}\n  claimMappings:\n    username: {claim: email}\n",
+    );
+    let said = json(1, &set.on_machine("check", "k3s", &["-o", "json"]));
+    let findings = said["lint"]["findings"].as_array().unwrap();
+    let by = |id: &str| findings.iter().find(|finding| finding["id"] == id).unwrap();
+    assert_eq!((&by("KS036")["line"], &by("KS036")["effect"]), (&6.into(), &"refused".into()), "{said}");
+    assert_eq!(by("KS034")["effect"], "refused", "{said}");
+    let said = text(&set.on_machine("check", "k3s", &[]).stdout);
+    for line in [
+        "REFUSED  KS036 jwt[0].claimMappings.username.prefix (line 6): ",
+        "write   prefix: \"\"",
+        "REFUSED  KS034 ",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
