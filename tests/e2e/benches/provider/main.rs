@@ -68,6 +68,7 @@ async fn kubesso(database: Option<&str>, time: Duration) -> Result<()> {
     Ok(())
 }
 
+/// No code flows: whoever asks for `offline_access` there has no session afterwards, and is asked for the password again.
 async fn keycloak(time: Duration) -> Result<()> {
     let keycloak = Keycloak::start(Machine::Production).await?;
     begun(keycloak.started, memory_of(keycloak.id(), "VmRSS")?);
@@ -75,18 +76,11 @@ async fn keycloak(time: Duration) -> Result<()> {
     let target = Target::of(&known.ca_pem, known.issuer, known.client_id, known.person).await?;
     for warm in [true, false] {
         let time = if warm { WARM_UP } else { time };
-        let measured = [
-            ("refreshes, RS256", during(time, Refreshing::begin(&target).await?, Refreshing::once).await?),
-            (
-                "code flows, RS256, no password asked",
-                during(time, ComingBack::begin(&target).await?, ComingBack::once).await?,
-            ),
-            ("JWK sets", during(time, Asking::keys(&target)?, Asking::once).await?),
-        ];
+        let refreshes = during(time, Refreshing::begin(&target).await?, Refreshing::once).await?;
+        let keys = during(time, Asking::keys(&target)?, Asking::once).await?;
         if !warm {
-            for (what, measured) in &measured {
-                show(what, measured);
-            }
+            show("refreshes, RS256", &refreshes);
+            show("JWK sets", &keys);
         }
     }
     println!("{:<46} {:>8.1} MiB", "resident memory, at most", memory_of(keycloak.id(), "VmHWM")?);
