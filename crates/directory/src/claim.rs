@@ -135,7 +135,8 @@ const RESERVED: [&str; 21] = [
 /// tokens), then the server's own in the order of their names.
 ///
 /// `email` comes with `email_verified: true`, a boolean: kube-apiserver refuses `false`, and here only
-/// administrators set addresses. A claim without a value (no group passes the filter) is left out. Without a person, as
+/// administrators set addresses. In an ID token stand only those that the application wants there
+/// ([`Application::id_token_claims`]). A claim without a value (no group passes the filter) is left out. Without a person, as
 /// in a client's own access token (RFC 6749 §4.4), nothing of a person is said: attributes of the user are not set, and
 /// group filters let nothing through.
 pub fn claims(
@@ -151,6 +152,9 @@ pub fn claims(
     {
         standard_claims(&mut claims.values, scopes, person);
     }
+    let named = application.id_token_claims().filter(|_| wanted == ClaimsFor::IdToken);
+    let is_wanted = |name: &str| named.as_ref().is_none_or(|named| named.contains(&name));
+    claims.values.retain(|name, _| is_wanted(name));
     let claim_type = match wanted {
         ClaimsFor::AccessToken => ClaimType::Resource,
         ClaimsFor::IdToken | ClaimsFor::UserInfo => ClaimType::Identity,
@@ -160,7 +164,7 @@ pub fn claims(
         .filter(|claim| claim.status.is_active() && claim.claim_type == claim_type)
         .filter(|claim| wanted != ClaimsFor::IdToken || claim.always_include_in_token)
         .filter(|claim| claim.scopes.is_empty() || scopes.iter().any(|scope| claim.scopes.contains(scope)))
-        .filter(|claim| !claim.name.is_reserved())
+        .filter(|claim| !claim.name.is_reserved() && is_wanted(claim.name.as_str()))
         .collect();
     configured.sort_by(|a, b| a.name.cmp(&b.name));
     for claim in configured {

@@ -89,6 +89,14 @@ impl Application {
         self.client_setting("id_token_signed_response_alg").and_then(Value::as_str)
     }
 
+    /// The claims that stand in its ID tokens beside those of the protocol, by name; `None`: all that its scopes give and its
+    /// authorization server always includes (`id_token_claims`, ours). A cluster reads nothing but the ID token, and needs
+    /// them there; another application can ask userinfo for them (OpenID Connect Core §5.4), and have small tokens.
+    pub fn id_token_claims(&self) -> Option<Vec<&str>> {
+        let names = self.client_setting("id_token_claims")?.as_array()?;
+        Some(names.iter().filter_map(Value::as_str).collect())
+    }
+
     /// The public keys by which what it signs is checked: those that it proves itself with, or others that it registered
     /// (`jwks`, `jwks_uri`, RFC 7591 §2).
     pub fn keys(&self) -> Option<ClientKeys> {

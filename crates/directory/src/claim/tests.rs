@@ -175,3 +175,29 @@ fn a_token_without_a_person_says_nothing_of_one() {
         assert_eq!(result.problems, []);
     }
 }
+
+#[test]
+fn an_application_says_which_claims_stand_in_its_id_tokens_and_userinfo_has_all() {
+    let scopes = ["openid", "email", "profile"].map(|scope| ScopeName::parse(scope).unwrap());
+    let configured = [
+        claim("groups", groups("k8s-")),
+        claim("team", ClaimValue::Expression(Expression::new("user.department"))),
+    ];
+    let named = |list: Option<Value>, wanted: ClaimsFor| {
+        let mut application = application();
+        if let Some(list) = list {
+            application.other.insert("oauthClient".to_owned(), json!({ "id_token_claims": list }));
+        }
+        let given = claims(&configured, wanted, &scopes, Some(&person(&["k8s-admins"])), &application);
+        given.values.keys().cloned().collect::<Vec<_>>()
+    };
+    let all = named(None, ClaimsFor::IdToken);
+    for name in ["email", "email_verified", "groups", "team"] {
+        assert!(all.iter().any(|one| one == name), "{name} is not in {all:?}");
+    }
+    assert_eq!(named(Some(json!(["groups", "email"])), ClaimsFor::IdToken), ["email", "groups"]);
+    assert!(named(Some(json!([])), ClaimsFor::IdToken).is_empty());
+    assert!(named(Some(json!(["nothing"])), ClaimsFor::IdToken).is_empty());
+    assert_eq!(named(Some(json!([])), ClaimsFor::UserInfo), named(None, ClaimsFor::UserInfo));
+    assert_eq!(named(Some(json!([])), ClaimsFor::AccessToken), named(None, ClaimsFor::AccessToken));
+}

@@ -505,3 +505,21 @@ async fn applications_are_found_by_label_and_filter() {
     }
     org.get("/api/v1/apps?filter=status").await.refused(400, "E0000001", "filter");
 }
+
+#[tokio::test]
+async fn a_client_says_which_claims_its_id_tokens_have() {
+    let org = Org::new().await;
+    for names in [json!([]), json!(["email", "groups"])] {
+        let label = format!("with {names}");
+        let mut body = oauth(json!({ "id_token_claims": names }));
+        body["label"] = label.into();
+        let (path, made) = made(&org, body).await;
+        for shown in [&made, &org.get(&path).await.expect(200)] {
+            assert_eq!(shown["settings"]["oauthClient"]["id_token_claims"], names);
+        }
+    }
+    for wrong in [json!("email"), json!([1]), json!(["with space"])] {
+        let answer = org.post("/api/v1/apps", oauth(json!({ "id_token_claims": wrong }))).await;
+        answer.refused(400, "E0000001", "id_token_claims");
+    }
+}

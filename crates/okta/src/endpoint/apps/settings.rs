@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use kubesso_directory::{
-    Application, ApplicationType, BackchannelLogout, CertificateSubject, ClientId, ClientKeys, ConsentMethod,
-    GrantType, Label, RedirectUri, RefreshRotation, ResponseType, parse_client_address, parse_request_uri,
+    Application, ApplicationType, BackchannelLogout, CertificateSubject, ClaimName, ClientId, ClientKeys,
+    ConsentMethod, GrantType, Label, RedirectUri, RefreshRotation, ResponseType, parse_client_address,
+    parse_request_uri,
 };
 use kubesso_token::{Algorithm, JwkSet, JwkSetError};
 use serde_json::{Map, Value, json};
@@ -123,6 +124,8 @@ impl Wanted {
             "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512",
             |word| word.parse::<Algorithm>().ok(),
         )?;
+        let id_token_claims =
+            oauth.all_parsed("id_token_claims", |name| ClaimName::parse(name).map(|_| name.to_owned()))?;
         let dpop = oauth.boolean("dpop_bound_access_tokens")?.unwrap_or(false);
         let pushed = oauth.boolean("require_pushed_authorization_requests")?.unwrap_or(false);
         let consent_method = oauth.word("consent_method", "TRUSTED or REQUIRED", ConsentMethod::parse)?;
@@ -147,6 +150,9 @@ impl Wanted {
         }
         if let Some(algorithm) = algorithm {
             oauth_rest.insert("id_token_signed_response_alg".to_owned(), algorithm.as_str().into());
+        }
+        if let Some(names) = id_token_claims {
+            oauth_rest.insert("id_token_claims".to_owned(), names.into());
         }
         oauth_rest.insert("consent_method".to_owned(), consent_method.unwrap_or_default().as_str().into());
         oauth_rest.insert("dpop_bound_access_tokens".to_owned(), dpop.into());
