@@ -286,11 +286,9 @@ CREATE INDEX device_decisions_by_client ON device_decisions (client_id);
 CREATE INDEX device_decisions_by_server ON device_decisions (server_id);
 CREATE INDEX device_decisions_by_end ON device_decisions (ends);
 
--- What lists are searched and sorted by.
+-- What lists are searched and sorted by; names are in 0010.
 CREATE INDEX users_by_email ON users (email_folded);
 CREATE INDEX users_by_update ON users (last_updated);
-CREATE INDEX users_by_first_name ON users (lower((profile_json #>> '{firstName}') COLLATE "C"));
-CREATE INDEX users_by_last_name ON users (lower((profile_json #>> '{lastName}') COLLATE "C"));
 
 CREATE INDEX groups_by_folded_name ON groups (lower(name));
 CREATE INDEX groups_by_update ON groups (last_updated);
@@ -350,8 +348,5 @@ CREATE INDEX one_time_tokens_by_end ON one_time_tokens (ends);
 
 -- Whoever is not active is one of few. Rows of the same status lie in the order of their ids.
 CREATE INDEX users_by_status ON users (lower(status)) WHERE status <> 'ACTIVE';
--- In the order of a list, where who has no name comes first.
-CREATE INDEX users_in_order_of_first_name ON users (coalesce(lower((profile_json #>> '{firstName}') COLLATE "C"), ''));
-CREATE INDEX users_in_order_of_last_name ON users (coalesce(lower((profile_json #>> '{lastName}') COLLATE "C"), ''));
 -- Each new user joins it.
 CREATE INDEX groups_built_in ON groups (id) WHERE group_type = 'BUILT_IN';

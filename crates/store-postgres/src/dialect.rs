@@ -2,6 +2,9 @@
 
 use kubesso_store_sql::Dialect;
 
+/// The names of a user by which the indexes of migration 10 are.
+const INDEXED: [&str; 2] = ["firstName", "lastName"];
+
 /// The ways of PostgreSQL's SQL. What filters look into stands beside each JSON text as `<column>_json`.
 #[derive(Debug)]
 pub(crate) struct Ways;
@@ -27,7 +30,13 @@ impl Dialect for Ways {
     }
 
     fn json_text(&self, column: &str, path: &str) -> String {
-        format!("(({column}_json #>> '{{\"{}\"}}') COLLATE \"C\")", path.replace('.', "\",\""))
+        // What has an index is read from the text itself, because not every database makes one over a computed column.
+        let object = if matches!(column, "profile" | "users.profile") && INDEXED.contains(&path) {
+            format!("replace({column}, '\\u0000', '\\ufffd')::JSONB")
+        } else {
+            format!("{column}_json")
+        };
+        format!("(({object} #>> '{{\"{}\"}}') COLLATE \"C\")", path.replace('.', "\",\""))
     }
 
     fn json_number(&self, column: &str, path: &str) -> String {
@@ -81,5 +90,45 @@ impl Dialect for Ways {
             "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table} \
              HAVING max({column}) IS NOT NULL"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, query, raw_sql};
+
+    use super::*;
+    use crate::PostgresStore;
+    use crate::testkit::Server;
+
+    #[tokio::test]
+    async fn names_are_found_and_sorted_by_their_indexes() {
+        let url = Server::shared().unwrap().database().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("master.key");
+        let (store, _) = PostgresStore::connect(&url, &key, &kubesso_ambient::OsEntropy).await.unwrap();
+        store.close().await;
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        // A table of nobody is read whole, unless that is not to be.
+        raw_sql("SET enable_seqscan = off").execute(&mut connection).await.unwrap();
+        let names = [
+            ("firstName", "users_by_first_name", "users_in_order_of_first_name"),
+            ("lastName", "users_by_last_name", "users_in_order_of_last_name"),
+        ];
+        for (column, (name, by, in_order)) in
+            ["profile", "users.profile"].into_iter().flat_map(|column| names.map(|name| (column, name)))
+        {
+            let name = format!("lower({})", Ways.json_text(column, name));
+            for (asked, index) in [
+                (format!("WHERE {name} = 'li'"), by),
+                (format!("WHERE {name} >= 'li' AND {name} < 'lj'"), by),
+                (format!("ORDER BY coalesce({name}, '') LIMIT 1"), in_order),
+            ] {
+                let explain = AssertSqlSafe(format!("EXPLAIN SELECT users.id FROM users {asked}"));
+                let plan = query(explain).fetch_all(&mut connection).await.unwrap();
+                let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+                assert!(plan.iter().any(|line| line.contains(index)), "{asked}: {plan:#?}");
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, query, query_scalar, raw_sql};
 
 /// The scripts, in order; the first is number 1.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_directory.sql"),
     include_str!("../migrations/0002_people_and_bound_grants.sql"),
     include_str!("../migrations/0003_what_grants_keep.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_logout_deliveries.sql"),
     include_str!("../migrations/0008_keys_of_algorithms.sql"),
     include_str!("../migrations/0009_registration.sql"),
+    include_str!("../migrations/0010_names.sql"),
 ];
 
 /// The version that this program writes.

@@ -93,22 +93,14 @@ fn what_is_known_to_be_in_the_way_does_not_become_more() {
             if line.contains("GENERATED ALWAYS AS (") {
                 stored.push(line.split_whitespace().next().unwrap().to_owned());
             }
-            if line.contains("INDEX") && line.contains("_json") {
-                indexes.push(line.split_whitespace().nth(2).unwrap().to_owned());
-            }
         }
+        let made = text.split(';').filter(|statement| statement.trim_start().starts_with("CREATE INDEX"));
+        let computed = made.filter(|statement| statement.contains("_json"));
+        indexes.extend(computed.map(|statement| statement.trim().to_owned()));
     }
     // YugabyteDB has them since 2025.1 (<https://docs.yugabyte.com/stable/api/ysql/pg15-features>).
     assert_eq!(stored, ["profile_json", "other_json"]);
     // CockroachDB has no index of an expression over a computed column
     // (<https://github.com/cockroachdb/cockroach/issues/67900>).
-    assert_eq!(
-        indexes,
-        [
-            "users_by_first_name",
-            "users_by_last_name",
-            "users_in_order_of_first_name",
-            "users_in_order_of_last_name"
-        ]
-    );
+    assert!(indexes.is_empty(), "{indexes:?}");
 }
