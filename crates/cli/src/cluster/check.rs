@@ -294,7 +294,9 @@ fn in_words(finding: &Finding) -> String {
         Effect::Works => "IN VAIN ",
     };
     let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-    let mut text = format!("{word} {} {}{line}: {}\n", finding.id(), finding.field, finding.what);
+    // Some say the field themselves.
+    let what = finding.what.strip_prefix(&format!("{}: ", finding.field)).unwrap_or(&finding.what);
+    let mut text = format!("{word} {} {}{line}: {what}\n", finding.id(), finding.field);
     let rows = [("got", &finding.got), ("it says", &finding.upstream)];
     for (name, value) in rows.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
         let _ = writeln!(text, "         {name:<7} {value}");
