@@ -286,7 +286,7 @@ impl Keys {
             "--advertise-address=127.0.0.1",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.0.0.0/24",
-            "--authorization-mode=RBAC",
+            "--authorization-mode=Node,RBAC",
             "--disable-admission-plugins=ServiceAccount",
         ];
         let mut all = vec![
