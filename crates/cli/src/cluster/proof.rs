@@ -22,6 +22,8 @@ pub(super) struct Proof {
     before: Loaded,
     /// The last beginning of its process that was seen.
     seen: Option<f64>,
+    /// Whether the first process that was seen had the change already.
+    has_the_change: bool,
     token: Option<ApiServer>,
     limit: Duration,
 }
@@ -59,13 +61,14 @@ impl Proof {
         }
         let before = live::loaded(&server).await.map_err(refused)?;
         let token = token.map(|token| server.as_bearer(token)).transpose()?;
-        Ok(Self { seen: before.started, server, before, token, limit })
+        Ok(Self { seen: before.started, server, before, has_the_change: false, token, limit })
     }
 
-    /// Watches an API server that may be down.
-    pub(super) async fn of_any_state(server: ApiServer, limit: Duration) -> Self {
+    /// Watches an API server that may be down. `has_the_change`: whether the process that runs now is known to have begun with
+    /// what is taken back.
+    pub(super) async fn of_any_state(server: ApiServer, has_the_change: bool, limit: Duration) -> Self {
         let before = live::loaded(&server).await.unwrap_or_default();
-        Self { seen: before.started, server, before, token: None, limit }
+        Self { seen: before.started, server, before, has_the_change, token: None, limit }
     }
 
     /// Whom it looks at.
@@ -100,7 +103,7 @@ impl Proof {
         hash: Option<&str>,
     ) -> Result<Proven, String> {
         // A process that was seen with the new settings must be gone; the one from before may still be there.
-        let has_begun = self.seen != self.before.started;
+        let has_begun = self.has_the_change || self.seen != self.before.started;
         self.before.started = self.seen;
         self.token = None;
         // What was refused was the new file.

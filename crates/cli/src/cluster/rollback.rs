@@ -54,7 +54,9 @@ pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandEr
     let proof = if spot.danger_without_proof {
         None
     } else {
-        Some(Proof::of_any_state(here.server(spot).await?, limit).await)
+        // What was interrupted may not have reached it.
+        let has_the_change = kept.entry.state != State::Began;
+        Some(Proof::of_any_state(here.server(spot).await?, has_the_change, limit).await)
     };
     let back = here.take_back(&mut kept, proof, limit, &say).await.map_err(|error| {
         CommandError::new(format!("the old files are back, but {error}")).mend(format!(
