@@ -1,5 +1,7 @@
 //! Two texts, line by line: what goes and what comes, with a little of what stays around it.
 
+use similar::{ChangeTag, TextDiff};
+
 /// So many lines around a change are shown.
 const AROUND: usize = 2;
 
@@ -22,32 +24,14 @@ pub(crate) fn line_diff(old: &str, new: &str) -> Vec<(char, String)> {
     shown
 }
 
-/// The longest common subsequence, by the table: files here have some hundred lines.
 fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    let mut longest = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
-    for (at, line) in old.iter().enumerate().rev() {
-        for (other, wanted) in new.iter().enumerate().rev() {
-            longest[at][other] = if line == wanted {
-                longest[at + 1][other + 1] + 1
-            } else {
-                longest[at + 1][other].max(longest[at][other + 1])
-            };
-        }
-    }
-    let (mut at, mut other, mut all) = (0, 0, Vec::new());
-    while at < old.len() || other < new.len() {
-        if at < old.len() && other < new.len() && old[at] == new[other] {
-            all.push((' ', old[at]));
-            (at, other) = (at + 1, other + 1);
-        } else if at < old.len() && (other == new.len() || longest[at + 1][other] >= longest[at][other + 1]) {
-            all.push(('-', old[at]));
-            at += 1;
-        } else {
-            all.push(('+', new[other]));
-            other += 1;
-        }
-    }
-    all
+    let sign = |tag| match tag {
+        ChangeTag::Equal => ' ',
+        ChangeTag::Delete => '-',
+        ChangeTag::Insert => '+',
+    };
+    let diff = TextDiff::from_slices(old, new);
+    diff.iter_all_changes().map(|change| (sign(change.tag()), change.value())).collect()
 }
 
 #[cfg(test)]
