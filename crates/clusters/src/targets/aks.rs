@@ -1,11 +1,10 @@
 //! Azure AKS: JWT authenticators, a preview; like the file of Kubernetes, with expressions only.
-//! Source: Microsoft's documentation of `az aks jwtauthenticator` and the API's examples (2025-07-02-preview).
+//! Source: Microsoft's documentation of `az aks jwtauthenticator`, and the API's types and examples (2025-10-02-preview; with
+//! certificateAuthorityBundle 2026-06-02-preview).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::access::{Mapping, SystemNames, TrustedIssuer};
+use crate::access::{CertificateAuthority, Mapping, SystemNames, TrustedIssuer};
 use crate::authentication_configuration::{NO_SYSTEM_NAMES, as_expression, as_list_expression, quoted};
 use crate::instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 use crate::kubernetes_version::KubernetesVersion;
@@ -13,6 +12,9 @@ use crate::request::{Request, whoami};
 use crate::target::Target;
 
 const SOURCE: &str = "Azure AKS, JWT authenticators (preview)";
+/// What a bundle of authorities may hold.
+const BUNDLE_CERTIFICATES: usize = 10;
+const BUNDLE_BYTES: usize = 20_000;
 /// With which every name and every group must begin.
 const PREFIX: &str = "aks:jwt:";
 
@@ -45,7 +47,19 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
             "Microsoft Entra is not taken as an issuer".to_owned(),
             "use AKS' own integration of Entra (--enable-aad)",
         );
-        refuse(issuer.uid.is_some(), "a uid cannot be mapped".to_owned(), "leave `uid` out");
+        refuse(
+            issuer.discovery_url.is_some(),
+            "it has no discovery address of its own".to_owned(),
+            "leave discoveryURL out",
+        );
+        let bundle =
+            issuer.certificate_authority.as_ref().map(CertificateAuthority::as_pem).unwrap_or_default();
+        refuse(
+            bundle.len() > BUNDLE_BYTES
+                || bundle.matches("-----BEGIN CERTIFICATE-----").count() > BUNDLE_CERTIFICATES,
+            format!("the authorities of {} are more than {BUNDLE_CERTIFICATES} or than 20 KB", issuer.url),
+            "give those alone that the issuer's certificate needs",
+        );
     }
     if !restrictions.is_empty() {
         return Err(Impossible { target, restrictions });
@@ -66,6 +80,17 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
         rollback.push(Step::run("Take it away.", format!("az aks jwtauthenticator delete {of}")));
         files.push(ConfigFile::whole(&file, "the command's input", text));
     }
+    let mut warnings = vec![format!(
+        "Every name and every group begins with {PREFIX}: that must stand in your role bindings too \
+         ({PREFIX}k8s-admins, say)."
+    )];
+    if access.issuers.iter().any(|issuer| issuer.certificate_authority.is_some()) {
+        warnings.push(
+            "certificateAuthorityBundle is of the API 2026-06-02-preview: an older aks-preview leaves it out without a word. See \
+             that `az aks jwtauthenticator show` has it."
+                .to_owned(),
+        );
+    }
     let list =
         format!("az aks jwtauthenticator list --resource-group {group} --cluster-name {cluster} -o table");
     Ok(Instructions {
@@ -75,10 +100,7 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
         apply,
         verify: vec![Step::run("It is there, and was provisioned.", list), whoami()],
         rollback,
-        warnings: vec![format!(
-            "Every name and every group begins with {PREFIX}: that must stand in your role bindings too \
-             ({PREFIX}k8s-admins, say)."
-        )],
+        warnings,
     })
 }
 
@@ -94,16 +116,13 @@ fn preview() -> Step {
 }
 
 fn authenticator(issuer: &TrustedIssuer) -> Value {
-    let mut from = json!({ "url": issuer.url.as_str(), "audiences": issuer.audiences });
-    if let Some(discovery) = &issuer.discovery_url {
-        from["discoveryURL"] = discovery.as_str().into();
-    }
-    if let Some(authority) = &issuer.certificate_authority {
-        from["certificateAuthority"] = STANDARD.encode(authority.as_pem()).into();
-    }
+    let from = json!({ "url": issuer.url.as_str(), "audiences": issuer.audiences });
     let mut mappings = json!({ "username": { "expression": as_expression(&issuer.username, PREFIX) } });
     if let Some(groups) = &issuer.groups {
         mappings["groups"] = json!({ "expression": as_list_expression(groups, PREFIX) });
+    }
+    if let Some(uid) = &issuer.uid {
+        mappings["uid"] = json!({ "expression": as_expression(uid, "") });
     }
     if !issuer.extra.is_empty() {
         let entry =
@@ -135,6 +154,9 @@ fn authenticator(issuer: &TrustedIssuer) -> Value {
     }
     user_rules.extend(issuer.user_rules.iter().map(|rule| condition(&rule.expression, &rule.message)));
     let mut made = json!({ "issuer": from, "claimMappings": mappings });
+    if let Some(authority) = &issuer.certificate_authority {
+        made["certificateAuthorityBundle"] = authority.as_pem().into();
+    }
     if !rules.is_empty() {
         made["claimValidationRules"] = rules.into();
     }

@@ -72,7 +72,7 @@ fn oidc_fields(request: &Request<'_>) -> Yaml {
             field("oidcUsernamePrefix", username_prefix(prefix).into());
         }
         if let Some(Mapping::Claim { claim, prefix }) = &issuer.groups {
-            field("oidcGroupsClaim", Yaml::List(vec![claim.as_str().into()]));
+            field("oidcGroupsClaim", claim.as_str().into());
             if !prefix.is_empty() {
                 field("oidcGroupsPrefix", prefix.as_str().into());
             }

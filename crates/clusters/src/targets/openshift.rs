@@ -1,5 +1,6 @@
 //! OpenShift: the resource `authentications.config.openshift.io/cluster`, of type `OIDC`. It replaces the built-in OAuth
-//! server. Source: Red Hat's documentation, "Enabling direct authentication with an external OIDC identity provider".
+//! server. Source: Red Hat's documentation, "Enabling direct authentication with an external OIDC identity provider", and the
+//! resource's definition in github.com/openshift/api.
 
 use super::kamaji::config_map;
 use crate::access::{Mapping, TrustedIssuer};
@@ -36,6 +37,14 @@ pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Imposs
             !issuer.claim_rules.is_empty() || !issuer.user_rules.is_empty(),
             "it has required claims, and no rules",
             "use requiredClaims",
+        );
+        refuse(issuer.audiences.len() > 10, "it has at most ten audiences", "give ten");
+        let domains = issuer.extra.keys().filter_map(|key| key.split('/').next());
+        let is_reserved = |domain: &str| domain == "openshift.io" || domain.ends_with(".openshift.io");
+        refuse(
+            domains.into_iter().any(is_reserved),
+            "extra keys under openshift.io are OpenShift's own",
+            "use a domain of yours",
         );
     }
     let Some(issuer) = access.issuers.first().filter(|_| restrictions.is_empty()) else {

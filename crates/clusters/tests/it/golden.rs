@@ -2,7 +2,7 @@
 
 use kubesso_clusters::{Form, KubernetesVersion, Request, Target};
 
-use crate::house::{EVERYTHING, FLAGS, TUTORIAL, access, shown};
+use crate::house::{EVERYTHING, FLAGS, ONE, SEVERAL, TUTORIAL, access, shown};
 
 fn golden(name: &str, text: &str, form: Option<Form>, kubernetes: KubernetesVersion) {
     let access = access(text);
@@ -43,6 +43,15 @@ fn by_fields_of_their_own_in_place_of_flags() {
             format!("plain-flags-{}", target.name()),
             shown(&target.instructions(&request))
         );
+    }
+}
+
+#[test]
+fn all_that_clouds_with_settings_of_their_own_can_say() {
+    for (target, text) in [(Target::Aks, SEVERAL), (Target::OpenShift, ONE)] {
+        let access = access(text);
+        let request = Request::new(&access, KubernetesVersion::new(1, 34));
+        insta::assert_snapshot!(format!("own-{}", target.name()), shown(&target.instructions(&request)));
     }
 }
 

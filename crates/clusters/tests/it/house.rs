@@ -61,6 +61,37 @@ issuers:
   signingAlgorithms: [RS256, ES256]
 ";
 
+/// Two issuers with what AKS can say of them.
+pub(crate) const SEVERAL: &str = "
+issuers:
+- url: https://sso.example.com
+  audiences: [kubectl, dashboard]
+  certificateAuthorityFile: ca.crt
+  username: {claim: sub, prefix: 'oidc:'}
+  groups: {expression: 'claims.roles'}
+  uid: {claim: sub}
+  extra: {example.com/team: claims.team}
+  userRules:
+  - expression: \"!user.username.endsWith('@contractor.example')\"
+    message: no contractors
+- url: https://dex.example.com
+  audiences: [kubectl]
+  username: {expression: \"'dex:' + claims.sub\"}
+";
+
+/// One issuer with everything that OpenShift can say of it.
+pub(crate) const ONE: &str = "
+issuers:
+- url: https://sso.example.com
+  audiences: [kubectl, dashboard]
+  certificateAuthorityFile: ca.crt
+  username: {claim: sub, prefix: 'oidc:'}
+  groups: {claim: roles, prefix: 'oidc:'}
+  uid: {expression: claims.sub}
+  extra: {example.com/team: claims.team}
+  requiredClaims: {hd: example.com}
+";
+
 pub(crate) fn access(text: &str) -> Access {
     access_with(text, AUTHORITY)
 }

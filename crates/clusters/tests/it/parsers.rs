@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use kubesso_clusters::{Form, KubernetesVersion, Request, Target};
 use serde_json::{Value, json};
 
-use crate::house::{EVERYTHING, FLAGS, TUTORIAL, access_with};
+use crate::house::{EVERYTHING, FLAGS, ONE, SEVERAL, TUTORIAL, access_with};
 
 /// A real one: the API server looks into it.
 const AUTHORITY: &str = include_str!("authority.pem");
@@ -19,36 +19,38 @@ type Reader = (&'static str, &'static str);
 
 const API_SERVER: Reader = ("kubernetes-formats", "authentication-configuration");
 const KUBEADM: Reader = ("kubernetes-formats", "kubeadm");
+const AKS: Reader = ("cluster-formats-clouds", "aks");
+const KOPS: Reader = ("cluster-formats-kops", "");
+const OPENSHIFT: Reader = ("cluster-formats-clouds", "openshift");
 
 /// Which program reads a file of that name.
 const READERS: &[(&str, Reader)] = &[
+    ("authentication.yaml", OPENSHIFT),
     ("authentication-config.yaml", API_SERVER),
     ("config-map.yaml", ("cluster-formats-objects", "config-map")),
     ("eks-oidc.json", ("cluster-formats-objects", "eks")),
+    ("k0s-part.yaml", ("cluster-formats-k0s", "")),
     ("k3d.yaml", ("cluster-formats-k3d", "")),
     ("kind.yaml", ("cluster-formats-objects", "kind")),
+    ("kops-part.yaml", KOPS),
     ("kube-apiserver-part.yaml", ("cluster-formats-objects", "pod")),
     ("kubeadm-part.yaml", KUBEADM),
     ("shoot-part.yaml", ("cluster-formats-gardener", "")),
     ("talos-authentication.yaml", ("cluster-formats-talos-1.14", "")),
     ("talos-patch.yaml", ("cluster-formats-talos-1.13", "")),
     ("tenant-control-plane-part.yaml", ("cluster-formats-kamaji", "")),
+    ("vcluster-values.yaml", ("cluster-formats-vcluster", "")),
 ];
 
 /// Files that no program reads here, and why.
 const UNREAD: &[(&str, &str)] = &[
-    ("90-oidc.yaml", "lists of flags; the module of k3s is in no registry"),
     (
-        "aks-oidc.json",
-        "the preview's types are in no released SDK; what is in it is compared with the API server's below",
+        "90-oidc.yaml",
+        "lists of flags, which are given to kube-apiserver; the module of k3s is in no registry",
     ),
-    ("authentication.yaml", "github.com/openshift/api is served in a version from before it had this"),
     ("issuer-ca.crt", "certificates"),
-    ("k0s-part.yaml", "the module of k0s is in no registry"),
-    ("kops-part.yaml", "the module of kOps is in no registry; the file in it is read"),
-    ("kube-apiserver-arguments", "one flag a line"),
+    ("kube-apiserver-arguments", "one flag a line, given to kube-apiserver"),
     ("oidc.yml", "variables of Ansible, which have no types; the issuers in them are read"),
-    ("vcluster-values.yaml", "values of a chart, which is in no registry"),
 ];
 
 fn peers() -> Option<PathBuf> {
@@ -86,7 +88,28 @@ fn reader(name: &str, content: &str) -> Option<Reader> {
         };
         return Some(("cluster-formats-objects", kind));
     }
+    if name.starts_with("aks-oidc") {
+        return Some(AKS);
+    }
     READERS.iter().find(|(known, _)| *known == name).map(|(_, reader)| *reader)
+}
+
+/// As the reader is given it: kOps' part within a cluster, and of AKS' file what the newest SDK that there is knows
+/// (certificateAuthorityBundle came with the API 2026-06-02-preview, and the SDK is of 2025-10-02-preview).
+fn as_read(name: &str, content: &str) -> String {
+    if name == "kops-part.yaml" {
+        return format!(
+            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: one.example.com\n{content}"
+        );
+    }
+    if name.starts_with("aks-oidc") {
+        let mut value: Value = serde_json::from_str(content).unwrap();
+        if let Some(bundle) = value.as_object_mut().unwrap().remove("certificateAuthorityBundle") {
+            assert!(bundle.as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----\n"), "{bundle}");
+        }
+        return value.to_string();
+    }
+    content.to_owned()
 }
 
 /// Everything that is written for anybody: target, what was asked, file, content.
@@ -101,6 +124,8 @@ fn all_files() -> Vec<(Target, String, String, String)> {
     for (which, text) in [
         ("tutorial", TUTORIAL),
         ("everything", EVERYTHING),
+        ("several", SEVERAL),
+        ("one", ONE),
         ("flags", FLAGS),
         ("plain", &plain),
         ("claim", &public),
@@ -178,10 +203,14 @@ fn carried(name: &str, content: &str) -> Vec<(Reader, String)> {
             &value["kube_apiserver_authentication_config_anonymous"],
         ));
     }
-    // AKS says the same as the API server, in base64 where that has PEM.
+    // AKS says the same as the API server, the authorities beside the issuer.
     if name.starts_with("aks-") {
         let mut jwt = value.clone();
-        jwt["issuer"].as_object_mut().unwrap().remove("certificateAuthority");
+        jwt.as_object_mut().unwrap().remove("certificateAuthorityBundle");
+        // It sets the policy itself where there are several.
+        if jwt["issuer"]["audiences"].as_array().is_some_and(|audiences| audiences.len() > 1) {
+            jwt["issuer"]["audienceMatchPolicy"] = "MatchAny".into();
+        }
         carried.push(wrapped(&json!("v1"), &json!([jwt]), &Value::Null));
     }
     carried
@@ -209,7 +238,7 @@ fn what_is_written_is_taken_by_the_targets_own_code() {
     let mut asked = BTreeSet::new();
     let mut readers = BTreeSet::new();
     for (target, which, name, content) in all_files() {
-        let own = reader(&name, &content).map(|reader| (reader, content.clone()));
+        let own = reader(&name, &content).map(|reader| (reader, as_read(&name, &content)));
         for (reader, text) in own.into_iter().chain(carried(&name, &content)) {
             readers.insert(reader);
             if asked.insert((reader, text.clone()))
@@ -236,10 +265,11 @@ fn the_readers_refuse_what_is_wrong() {
             Some(json) if content.starts_with('{') => format!("{},\n\"noSuchField\": 1}}\n", json.trim_end()),
             _ => format!("{content}noSuchField: 1\n"),
         };
-        let said = refused(&peers, reader, &broken);
+        let said = refused(&peers, reader, &as_read(&name, &broken));
         assert!(said.is_some_and(|said| said.contains("noSuchField")), "{reader:?} takes\n{broken}");
     }
-    assert_eq!(done.len(), READERS.len() + 2, "{done:?}");
+    // Two for versions of Cluster API, and one for AKS' numbered files.
+    assert_eq!(done.len(), READERS.len() + 3, "{done:?}");
 
     let control_plane = |version: &str, arguments: &str| {
         format!(
@@ -292,6 +322,22 @@ fn the_readers_refuse_what_is_wrong() {
             ("cluster-formats-talos-1.13", ""),
             "apiVersion: v1alpha1\nkind: KubeAuthenticationConfig\nconfiguration: {jwt: []}\n".to_owned(),
         ),
+        (
+            KOPS,
+            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: a\nspec:\n  kubeAPIServer:\n    oidcGroupsClaim: [a]\n"
+                .to_owned(),
+        ),
+        (
+            ("cluster-formats-k0s", ""),
+            "apiVersion: k0s.k0sproject.io/v1beta1\nkind: ClusterConfig\nspec: {api: {extraArgs: [{name: a, value: b}]}}\n"
+                .to_owned(),
+        ),
+        (
+            ("cluster-formats-vcluster", ""),
+            "controlPlane: {distro: {k8s: {apiServer: {extraArgs: {a: b}}}}}\n".to_owned(),
+        ),
+        (AKS, "{\"issuer\": {\"url\": \"https://a\", \"discoveryURL\": \"https://b\"}}".to_owned()),
+        (OPENSHIFT, "spec: {oidcProviders: {name: a}}\n".to_owned()),
         (
             ("cluster-formats-kamaji", ""),
             "spec: {controlPlane: {deployment: {extraArgs: {apiServer: {a: b}}}}}\n".to_owned(),

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kubesso_clusters::lint::{Effect, Lint, Subject};
-use kubesso_clusters::{KubernetesVersion, Target};
+use kubesso_clusters::{Form, KubernetesVersion, Request, Target};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
+
+use crate::house::{FLAGS, TUTORIAL, access_with};
 
 /// Mutated files.
 const FILES: usize = 4_000;
@@ -50,6 +52,60 @@ fn same_verdict_as_upstream() {
     let shown = differences.iter().take(5).cloned().collect::<Vec<_>>().join("\n");
     assert!(differences.is_empty(), "{} differences, the first of them:\n{shown}", differences.len());
     assert!(accepted > 100 && accepted < questions.len() / 2, "the cases are one-sided: {accepted}");
+}
+
+/// k3s, RKE2 and MicroK8s hand their lines on as they are: kube-apiserver's own flags have to know them.
+#[test]
+fn the_lists_of_flags_that_are_written_are_taken_by_kube_apiserver() {
+    let Some(oracle) = oracle() else {
+        println!("skipped: no peers (KUBESSO_PEERS_DIR); run cargo xtask test");
+        return;
+    };
+    let mut questions: Vec<Vec<String>> = Vec::new();
+    // The files that they name are there, elsewhere.
+    let folder = tempfile::tempdir().unwrap();
+    let here = |word: &str| match word.rsplit_once("/authn/") {
+        Some((flag, name)) => {
+            let flag = flag.split('=').next().unwrap();
+            format!("{flag}={}", folder.path().join(name).display())
+        }
+        None => word.to_owned(),
+    };
+    for text in [TUTORIAL, FLAGS] {
+        let access = access_with(text, include_str!("authority.pem"));
+        for target in [Target::K3s, Target::Rke2, Target::MicroK8s] {
+            for form in [Form::Flags, Form::Config] {
+                let request =
+                    Request { form: Some(form), ..Request::new(&access, KubernetesVersion::new(1, 34)) };
+                let Ok(made) = target.instructions(&request) else { continue };
+                for file in &made.files {
+                    match file.name.as_str() {
+                        "90-oidc.yaml" => {
+                            let list: Value = serde_saphyr::from_str(&file.content).unwrap();
+                            let words = list["kube-apiserver-arg+"].as_array().unwrap().iter();
+                            questions.push(
+                                words.map(|word| here(&format!("--{}", word.as_str().unwrap()))).collect(),
+                            );
+                        }
+                        "kube-apiserver-arguments" => {
+                            questions.push(file.content.lines().map(here).collect());
+                        }
+                        name => std::fs::write(folder.path().join(name), &file.content).unwrap(),
+                    }
+                }
+            }
+        }
+    }
+    assert!(questions.len() >= 9, "{questions:?}");
+    // The oracle knows a flag from none.
+    questions.push(vec!["--oidc-issuer=https://sso.example.com".to_owned()]);
+    let asked = |args: &Vec<String>| json!({"judge": true, "args": args, "disallowedIssuers": []});
+    let answers = ask(&oracle, questions.iter().map(|args| asked(args).to_string() + "\n").collect());
+    let (unknown, known) = answers.split_last().unwrap();
+    assert_eq!(unknown["flagsError"], "unknown flag: --oidc-issuer");
+    for (args, answer) in questions.iter().zip(known) {
+        assert!(answer["flagsError"].is_null(), "{answer} {args:?}");
+    }
 }
 
 /// What is compared: the field and the words about it.
