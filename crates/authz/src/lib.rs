@@ -63,6 +63,8 @@ mod union;
 pub use attributes::{Attributes, Authorizer, Decision, ResourceTarget, Target, Verdict};
 pub use covers::{breakdown, compact, compact_text, covers};
 pub use forbidden::{forbidden_message, forbidden_status};
-pub use rbac::{BindingName, Grant, Rbac, RbacObjects, ResolvedRules, RoleError, rule_allows};
+pub use rbac::{
+    BindingName, Grant, Likeness, Miss, NearMiss, Rbac, RbacObjects, ResolvedRules, RoleError, rule_allows,
+};
 pub use request_info::{RequestInfo, RequestInfoError};
 pub use union::{PRIVILEGED_GROUP, PrivilegedGroup, Union};

@@ -16,9 +16,11 @@ use kubesso_k8s_types::{UserInfo, go};
 use crate::{Attributes, Authorizer, Decision, Target, Verdict};
 
 mod index;
+mod near;
 mod rules;
 
 use index::{Best, Index};
+pub use near::{Likeness, Miss, NearMiss};
 pub use rules::rule_allows;
 
 /// The objects that a snapshot is built from.

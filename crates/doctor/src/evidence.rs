@@ -1,11 +1,14 @@
 //! What is known, for the checks to judge. Whatever is missing is `None`; a check that needs it says so.
 
+mod access;
 mod flags_file;
 mod issuer;
 mod kubeconfig;
 mod live;
+mod question;
 mod rbac;
 mod refresh;
+mod resources;
 mod settings;
 mod token;
 
@@ -13,10 +16,12 @@ use jiff::Timestamp;
 use kubesso_clusters::Target;
 use kubesso_k8s_types::UserInfo;
 
+pub use access::{AccessEvidence, Person, PersonFrom, ServerAnswer};
 pub use flags_file::FlagsError;
 pub use issuer::{Answer, Authorization, IssuerEvidence};
 pub use kubeconfig::{Credential, KubeconfigEvidence, PluginCall};
 pub use live::{Hop, HopKind, LiveEvidence, LoadedConfig, Looked, Said, Upgrade};
+pub use question::{NoQuestion, Question};
 pub use rbac::{RbacEvidence, RbacFileError};
 pub use refresh::RefreshEvidence;
 pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted};
@@ -56,6 +61,10 @@ pub struct Evidence {
     pub live: Option<LiveEvidence>,
     /// What became of a refresh.
     pub refresh: Option<RefreshEvidence>,
+    /// Questions about rights.
+    pub access: Vec<AccessEvidence>,
+    /// Whom they are about, if somebody named them.
+    pub named_person: Option<Person>,
     /// The kind of cluster that somebody named.
     pub target: Option<Target>,
 }
@@ -78,6 +87,8 @@ impl Evidence {
             authorization: None,
             live: None,
             refresh: None,
+            access: Vec::new(),
+            named_person: None,
             target: None,
         }
     }

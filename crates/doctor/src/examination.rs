@@ -8,6 +8,7 @@ use crate::checks;
 use crate::evidence::Evidence;
 use crate::explain::{Pair, Side};
 use crate::facts::{Facts, FilledMend};
+use crate::judgement::{Judgement, Ruling, judgements};
 use crate::redact::Redactor;
 use crate::row::{Row, Strength};
 use crate::signs;
@@ -45,11 +46,45 @@ pub struct Report {
     /// What the person may do, where bindings could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub may: Vec<String>,
+    /// What was asked about rights.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
     /// Expressions of the AuthenticationConfiguration, which nothing here evaluates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expressions: Vec<String>,
     /// Findings, the worst first; then what passed; then what could not be looked at.
     pub checks: Vec<Checked>,
+}
+
+/// A question about a right, and its answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// What is asked.
+    pub question: String,
+    /// Of whom.
+    pub user: String,
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// How it is known who they are.
+    pub known: &'static str,
+    /// The answer: the API server's, else that of roles and bindings; none where neither is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<bool>,
+    /// By what it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What nearly allows it, the likeliest mistake first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<String>,
+    /// Who may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    /// What the API server itself says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<String>,
+    /// Whether it says another thing than roles and bindings.
+    pub differs: bool,
 }
 
 /// A hop, for readers.
@@ -167,6 +202,7 @@ pub fn examine(evidence: &Evidence) -> Report {
         hops: hops(evidence),
         looked: looked(evidence),
         may: evidence.live.iter().flat_map(|live| live.rules.iter()).map(|rule| redacted(rule)).collect(),
+        access: access(evidence),
         expressions: evidence
             .settings
             .as_ref()
@@ -174,6 +210,34 @@ pub fn examine(evidence: &Evidence) -> Report {
             .unwrap_or_default(),
         checks,
     }
+}
+
+fn access(evidence: &Evidence) -> Vec<Access> {
+    let shown = |judgement: &Judgement<'_>| {
+        let by = match &judgement.rbac {
+            Some(Ruling::Allowed(by)) => Some(redacted(by)),
+            _ => None,
+        };
+        let refused = judgement.refused();
+        let reason = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        Access {
+            question: redacted(&judgement.question.shown()),
+            user: redacted(&judgement.person.user.username),
+            groups: judgement.person.user.groups.iter().map(|group| redacted(group)).collect(),
+            known: judgement.person.from.name(),
+            allowed: judgement.is_allowed(),
+            by,
+            near: refused.iter().flat_map(|it| &it.near).map(|near| redacted(&near.said)).collect(),
+            others: refused.iter().flat_map(|it| &it.others).map(|other| redacted(other)).collect(),
+            api_server: judgement.server.map(|server| match server {
+                Ok(answer) if answer.allowed => redacted(&format!("yes{}", reason(&answer.reason))),
+                Ok(answer) => redacted(&format!("no{}{}", reason(&answer.reason), reason(&answer.error))),
+                Err(why) => redacted(&format!("not asked: {why}")),
+            }),
+            differs: judgement.differs(),
+        }
+    };
+    judgements(evidence).iter().map(shown).collect()
 }
 
 fn hops(evidence: &Evidence) -> Vec<ShownHop> {
@@ -295,7 +359,7 @@ impl Diagnosis {
             why: row.why,
             upstream: found.upstream.as_deref().map(redacted),
             mend: if found.mends.is_empty() { facts.mends(row, target) } else { found.mends.clone() },
-            retest: facts.fill(row.retest, row.compares),
+            retest: found.retest.clone().unwrap_or_else(|| facts.fill(row.retest, row.compares)),
         }
     }
 }

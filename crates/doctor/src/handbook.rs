@@ -44,6 +44,8 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--endpoint URL` | an API server's own address, where the service `kubernetes` may not be read |
 | `--refresh` | have the plugin refresh its token once, and compare the claims |
 | `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
+| `--can-i QUESTION` | whether the person may do that, by what, or what nearly allows it: `'delete pods/web -n shop'`, as for `kubectl auth can-i`; or the text of a refusal; or `-` |
+| `--as USER`, `--as-group GROUP` | ask that of somebody whose token is not at hand |
 | `--offline` | ask nobody |
 | `--all` | what passed, and what was not looked at |
 | `--bundle FILE` | a redacted file for a support ticket: report, settings, claims without signature |
@@ -53,6 +55,22 @@ The issuer is asked for its discovery document, its keys and, where a kubeconfig
 kubeconfig's server, to the API servers behind it and to what `--endpoint` names, over connections that the kubeconfig trusts, as
 kubectl would send it; a plugin is started by `--refresh` only. A token alone makes the doctor ask nobody: the address in it is its
 own claim.
+
+## May they do that?
+
+    $ kubectl oidc-login get-token … | kubesso doctor --token - --context prod --admin-context prod-admin --can-i 'delete pods/web -n shop'
+    $ kubectl get pods -n shop 2>&1 | kubesso doctor --context prod-admin --as jo@example.com --as-group k8s-devs --can-i -
+    $ kubesso doctor --rbac bindings.yaml --as oidc:jo --as-group k8s-devs --can-i 'create pods/exec -n shop'
+
+The question is decided by the roles and bindings of the cluster, or of the files, for the user and the groups that the API server
+sees: as it says itself, or by the token and its settings, or as `--as` names them. A yes says by which binding. A no says what
+differs in one thing only from what would allow it (the namespace, the verb, a name, the API group, the subresource, the prefix or
+the letters of a group, a role that is not there), each with the line that changes it, and who may. `create pods/exec` is about the
+subresource, `pods/web/exec` about that of one pod. A cluster is asked for its own word too (`SelfSubjectAccessReview`, or
+`SubjectAccessReview` of somebody else, which needs the right to create those); where it says another thing, another authorizer than
+RBAC decides, and the report says so. The exit code is 1 if the answer is no.
+
+## Where the settings are looked for
 
 The API server's settings are looked for where nobody gives them: in the ConfigMaps of kube-system, in the pods of
 `component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes. A cloud's own interface is not asked; the doctor says which

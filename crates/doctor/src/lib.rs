@@ -20,6 +20,7 @@ mod examination;
 mod explain;
 mod facts;
 mod handbook;
+mod judgement;
 mod live;
 mod log_time;
 mod place;
@@ -35,7 +36,7 @@ pub use crate::ambiguity::{Ambiguity, Question};
 pub use crate::bundle::{Bundle, bundle};
 pub use crate::catalogue::{row, rows};
 pub use crate::check_id::{CheckId, NoSuchCheck, NotAName};
-pub use crate::examination::{Checked, Diagnosis, Identity, Outcome, Report, examine};
+pub use crate::examination::{Access, Checked, Diagnosis, Identity, Outcome, Report, examine};
 pub use crate::explain::{
     Answer, Asked, Candidate, Explainer, Explanation, Finding, Pair, Side, Undecided, explain,
 };

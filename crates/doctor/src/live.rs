@@ -1,5 +1,6 @@
 //! Asking a live cluster: each hop for itself, all at once, each with an end.
 
+mod access;
 mod call;
 mod look;
 mod metrics;
@@ -45,6 +46,8 @@ pub struct Cluster {
     pub ca_pem: Option<String>,
     /// Who reads settings, metrics and bindings: the context's own user, or an administrator. Empty: the person.
     pub reader: Credentials,
+    /// The context's own user, as far as the file holds what proves it.
+    pub person: Credentials,
     /// Addresses of API servers that somebody named.
     pub endpoints: Vec<String>,
 }
@@ -95,7 +98,17 @@ pub async fn ask_cluster(
         trusted_subjects: cluster.ca_pem.as_deref().map(subjects).unwrap_or_default(),
         looked: found.looked,
         rules: if lacks_bindings { rules } else { Vec::new() },
+        caller: None,
     });
+    let own = if credentials.is_empty() { &cluster.person } else { &credentials };
+    let own = if own.is_empty() { None } else { Some(Caller::new(&cluster.server, &cluster.trust, own)?) };
+    if credentials.is_empty()
+        && !evidence.access.is_empty()
+        && let (Some(own), Some(live)) = (&own, &mut evidence.live)
+    {
+        live.caller = access::who(own).await;
+    }
+    access::ask(evidence, own.as_ref(), &reader).await;
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub struct Found {
     pub upstream: Option<String>,
     /// What exactly to change, where it is known better than by the row.
     pub mends: Vec<FilledMend>,
+    /// How exactly to see that it is mended, where it is known better than by the row.
+    pub retest: Option<String>,
 }
 
 impl Found {
@@ -68,6 +70,7 @@ impl Found {
             facts: Vec::new(),
             upstream: None,
             mends: Vec::new(),
+            retest: None,
         }
     }
 

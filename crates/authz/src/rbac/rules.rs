@@ -43,6 +43,14 @@ fn resource_matches(rule: &str, target: &ResourceTarget) -> bool {
     after(&target.resource) == Some(&target.subresource) || after("*") == Some(&target.subresource)
 }
 
+/// As a rule names it: `pods`, or `pods/log`.
+pub(super) fn resource_name(target: &ResourceTarget) -> String {
+    match target.subresource.as_str() {
+        "" => target.resource.clone(),
+        subresource => format!("{}/{subresource}", target.resource),
+    }
+}
+
 /// Equal, or the rule ends with stars and the path begins with what is before them.
 fn url_matches(rule: &str, path: &str) -> bool {
     rule == path || (rule.ends_with('*') && path.starts_with(rule.trim_end_matches('*')))

@@ -401,3 +401,133 @@ proptest! {
         }
     }
 }
+
+/// A user `oidc:jo` in the group `k8s-devs`, who wants to do something with pods in `shop`.
+fn wants(verb: &str, resource: &str, name: &str, namespace: &str) -> Attributes {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let target = ResourceTarget {
+        namespace: namespace.to_owned(),
+        resource: resource.to_owned(),
+        subresource: subresource.to_owned(),
+        name: name.to_owned(),
+        ..ResourceTarget::default()
+    };
+    let user = user("oidc:jo", &["k8s-devs", "system:authenticated"]);
+    Attributes { user, verb: verb.to_owned(), target: Target::Resource(target) }
+}
+
+#[test]
+fn what_nearly_allows_is_what_differs_in_one_thing() {
+    let devs = || Subject::group("k8s-devs");
+    let in_shop = |rule: PolicyRule, subject: Subject| RbacObjects {
+        roles: vec![role("shop", "r", &[rule])],
+        role_bindings: vec![binding("shop", "b", RoleRef::role("r"), &[subject])],
+        ..RbacObjects::default()
+    };
+    let rule =
+        |verbs: &[&str], groups: &[&str], resources: &[&str]| PolicyRule::resources(verbs, groups, resources);
+    let delete = || wants("delete", "pods", "web", "shop");
+    for (name, objects, attributes, expected) in [
+        ("verb", in_shop(rule(&["get"], &[""], &["pods"]), devs()), delete(), "Verb"),
+        ("name", in_shop(rule(&["delete"], &[""], &["pods"]).names(&["db"]), devs()), delete(), "Name"),
+        (
+            "a list of named ones",
+            in_shop(rule(&["list"], &[""], &["pods"]).names(&["web"]), devs()),
+            wants("list", "pods", "", "shop"),
+            "Name",
+        ),
+        ("group", in_shop(rule(&["delete"], &["apps"], &["pods"]), devs()), delete(), "ApiGroup"),
+        (
+            "subresource",
+            in_shop(rule(&["get"], &[""], &["pods"]), devs()),
+            wants("get", "pods/log", "web", "shop"),
+            "Resource",
+        ),
+        ("singular", in_shop(rule(&["delete"], &[""], &["pod"]), devs()), delete(), "Resource"),
+        ("two things", in_shop(rule(&["get"], &["apps"], &["pods"]), devs()), delete(), ""),
+        ("another resource", in_shop(rule(&["delete"], &[""], &["secrets"]), devs()), delete(), ""),
+        (
+            "namespace",
+            in_shop(rule(&["delete"], &[""], &["pods"]), devs()),
+            wants("delete", "pods", "web", "other"),
+            "Namespace",
+        ),
+        (
+            "all namespaces",
+            in_shop(rule(&["list"], &[""], &["pods"]), devs()),
+            wants("list", "pods", "", ""),
+            "Scope",
+        ),
+        (
+            "capitals",
+            in_shop(rule(&["delete"], &[""], &["pods"]), Subject::group("K8s-Devs")),
+            delete(),
+            "k8s-devs Spelling",
+        ),
+        (
+            "a path",
+            in_shop(rule(&["delete"], &[""], &["pods"]), Subject::group("/k8s-devs")),
+            delete(),
+            "k8s-devs Spelling",
+        ),
+        (
+            "a group's prefix",
+            in_shop(rule(&["delete"], &[""], &["pods"]), Subject::group("oidc:k8s-devs")),
+            delete(),
+            "k8s-devs Prefix",
+        ),
+        (
+            "a user's prefix",
+            in_shop(rule(&["delete"], &[""], &["pods"]), Subject::user("jo")),
+            delete(),
+            "oidc:jo Prefix",
+        ),
+        (
+            "a group as a user",
+            in_shop(rule(&["delete"], &[""], &["pods"]), Subject::user("k8s-devs")),
+            delete(),
+            "k8s-devs Kind",
+        ),
+        ("a stranger", in_shop(rule(&["delete"], &[""], &["pods"]), Subject::group("ops")), delete(), ""),
+        (
+            "a role that is not there",
+            RbacObjects {
+                role_bindings: vec![binding("shop", "b", RoleRef::role("gone"), &[devs()])],
+                ..RbacObjects::default()
+            },
+            delete(),
+            "RoleIsMissing",
+        ),
+        ("allowed", in_shop(rule(&["*"], &["*"], &["*"]), devs()), delete(), ""),
+    ] {
+        let rbac = Rbac::new(objects);
+        let said: Vec<_> = rbac
+            .near_misses(&attributes)
+            .iter()
+            .map(|near| match &near.miss {
+                Miss::Subject { own, likeness } => format!("{own} {likeness:?}"),
+                other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
+            })
+            .collect();
+        assert_eq!(said.join(", "), expected, "{name}");
+    }
+}
+
+#[test]
+fn near_misses_begin_with_the_likeliest_mistake() {
+    let rule = PolicyRule::resources(&["delete"], &[""], &["pods"]);
+    let rbac = Rbac::new(RbacObjects {
+        cluster_roles: vec![cluster_role("c", std::slice::from_ref(&rule)), cluster_role("view", &[pods()])],
+        role_bindings: vec![
+            binding("other", "a", RoleRef::cluster_role("c"), &[Subject::group("k8s-devs")]),
+            binding("shop", "b", RoleRef::cluster_role("view"), &[Subject::group("k8s-devs")]),
+            binding("shop", "c", RoleRef::cluster_role("c"), &[Subject::group("oidc:k8s-devs")]),
+            binding("shop", "d", RoleRef::role("gone"), &[Subject::user("oidc:jo")]),
+        ],
+        ..RbacObjects::default()
+    });
+    let attributes = wants("delete", "pods", "web", "shop");
+    let near = rbac.near_misses(&attributes);
+    let bindings: Vec<_> = near.iter().map(|near| near.binding.path().into_owned()).collect();
+    assert_eq!(bindings, ["d/shop", "c/shop", "b/shop", "a/other"]);
+}

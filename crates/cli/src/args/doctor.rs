@@ -18,6 +18,8 @@ Examples:
   kubesso doctor --issuer https://sso.example.com --ca ca.crt --kubeconfig ~/.kube/config
   kubectl oidc-login get-token … | kubesso doctor --token - --context prod --admin-context prod-admin
   kubesso doctor --context prod --refresh
+  kubectl oidc-login get-token … | kubesso doctor --token - --context prod --admin-context prod-admin --can-i 'delete pods/web -n shop'
+  kubectl get pods -n shop 2>&1 | kubesso doctor --context prod-admin --as jo@example.com --as-group k8s-devs --can-i -
   kubesso doctor --data-dir /var/lib/kubesso
 
 Exit code: 0 if nothing is wrong, 1 if something is, 2 if it was asked wrongly.";
@@ -86,6 +88,16 @@ pub(crate) struct Given {
     /// Roles and bindings (YAML); may be given several times.
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub rbac: Vec<PathBuf>,
+    /// Whether the person may do that, and if not, what nearly allows it. As for kubectl auth can-i ('delete pods/web -n shop',
+    /// 'get /metrics'), or the text of a refusal; - reads it from standard input. May be given several times.
+    #[arg(long, value_name = "QUESTION", conflicts_with = "data_dir")]
+    pub can_i: Vec<String>,
+    /// Whom --can-i is about, as the API server calls them [default: whose token or context it is].
+    #[arg(long = "as", value_name = "USER", requires = "can_i")]
+    pub as_user: Option<String>,
+    /// A group of theirs; may be given several times.
+    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    pub as_group: Vec<String>,
     /// Ask nobody: look at what is given only.
     #[arg(long)]
     pub offline: bool,
@@ -109,6 +121,7 @@ impl Given {
             || texts.iter().any(|it| it.is_some())
             || !self.rbac.is_empty()
             || !self.endpoint.is_empty()
+            || !self.can_i.is_empty()
             || self.refresh
     }
 }

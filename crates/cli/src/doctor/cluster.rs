@@ -32,13 +32,18 @@ pub(super) fn cluster(given: &Given, kubeconfig: &Kubeconfig) -> Result<Option<C
     kubeconfig
         .select_context(Some(reading))
         .map_err(|error| unusable(&error).mend("name a context of the kubeconfig with --admin-context"))?;
-    let user = kubeconfig.select_user(Selection { context: Some(reading), user: None });
-    let reader = user.map_or_else(|_| Ok(Credentials::default()), credentials)?;
+    let of_context = |name: &str| {
+        let user = kubeconfig.select_user(Selection { context: Some(name), user: None });
+        user.map_or_else(|_| Ok(Credentials::default()), credentials)
+    };
+    let reader = of_context(reading)?;
+    let person = if reading == context.name { reader.clone() } else { of_context(&context.name)? };
     Ok(Some(Cluster {
         server: entry.value.server.clone(),
         trust,
         ca_pem,
         reader,
+        person,
         endpoints: given.endpoint.clone(),
     }))
 }

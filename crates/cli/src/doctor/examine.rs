@@ -9,7 +9,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use kubesso_ambient::{Clock as _, SystemClock};
-use kubesso_doctor::evidence::{Evidence, KubeconfigEvidence, RbacEvidence, Settings, TokenEvidence};
+use kubesso_doctor::evidence::{
+    AccessEvidence, Evidence, KubeconfigEvidence, Person, PersonFrom, Question, RbacEvidence, Settings,
+    TokenEvidence,
+};
 use kubesso_doctor::{ask_cluster, bundle, examine, print, probe};
 use kubesso_kubeconfig::Kubeconfig;
 use zeroize::Zeroizing;
@@ -71,6 +74,9 @@ fn gather(given: &Given, kubeconfig: Option<&Kubeconfig>) -> Result<Evidence, Co
     evidence.settings = settings(given, evidence.ca_pem.clone())?;
     evidence.kubeconfig = kubeconfig.map(|it| context_of(given, it)).transpose()?;
     evidence.plugin_ca_pem = plugin_ca(&evidence)?;
+    evidence.access = questions(given, kubeconfig)?;
+    evidence.named_person =
+        given.as_user.as_ref().map(|name| Person::named(name, &given.as_group, PersonFrom::Named));
     if !given.rbac.is_empty() {
         let mut rbac = RbacEvidence::default();
         for file in &given.rbac {
@@ -81,6 +87,31 @@ fn gather(given: &Given, kubeconfig: Option<&Kubeconfig>) -> Result<Evidence, Co
         evidence.rbac = Some(rbac);
     }
     Ok(evidence)
+}
+
+/// What is asked about rights; in the context's namespace, if it has one.
+fn questions(given: &Given, kubeconfig: Option<&Kubeconfig>) -> Result<Vec<AccessEvidence>, CommandError> {
+    let context = kubeconfig.and_then(|it| it.select_context(given.context.as_deref()).ok());
+    let namespace = context.map(|context| context.value.namespace.as_str()).filter(|it| !it.is_empty());
+    let read_once = |text: &String| {
+        if text != "-" {
+            return Ok(text.clone());
+        }
+        if given.token.as_deref() == Some("-") {
+            let twice = CommandError::usage("--token - and --can-i - both want standard input");
+            return Err(twice.mend("give the question as an argument, or the token in a file"));
+        }
+        let mut text = String::new();
+        let unreadable = |e: io::Error| CommandError::because("standard input cannot be read", &e);
+        io::stdin().lock().take(LONGEST_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+        Ok(text)
+    };
+    let question = |text: &String| {
+        let question = Question::parse(&read_once(text)?, namespace.unwrap_or("default"));
+        let question = question.map_err(|error| CommandError::usage(error.to_string()))?;
+        Ok(AccessEvidence { question, server: None })
+    };
+    given.can_i.iter().map(question).collect()
 }
 
 /// From standard input or a file. A token as an argument would be seen by everybody on the machine.

@@ -209,7 +209,7 @@ pub(super) const ROWS: &[Row] = &[
                 "in roles that are to read only: name resources, not `*`, so that pods/exec is not among them",
             ),
         ],
-        retest: "kubectl auth can-i create {resource}; kubectl auth can-i get {resource}",
+        retest: "kubectl auth can-i create pods --subresource=exec; kubectl auth can-i get pods --subresource=exec   # or attach, portforward",
         signs: &[certain(
             "pods/",
             r#"User "(?<user>[^"]*)" cannot (?<got>get|create) resource "(?<resource>pods/(?:exec|attach|portforward))""#,

@@ -1,8 +1,8 @@
 //! On the person's side: rows 32, 47 to 49, 58.
 
 use super::{Check, KUBECONFIG};
-use crate::evidence::{Credential, Evidence, KubeconfigEvidence, PluginCall};
-use crate::verdict::{Verdict, error, missing, pass, warning};
+use crate::evidence::{Credential, Evidence, KubeconfigEvidence, PersonFrom, PluginCall};
+use crate::verdict::{Found, Verdict, error, missing, pass, warning};
 
 pub(super) const CHECKS: &[Check] = &[
     (32, one_credential),
@@ -33,6 +33,12 @@ fn names(credentials: &[Credential]) -> String {
 }
 
 fn one_credential(evidence: &Evidence) -> Verdict {
+    if let Some(found) = refused_is_another(evidence) {
+        return found.into();
+    }
+    if evidence.named_person.is_some() {
+        return missing("the person's own context (without --as)");
+    }
     with_kubeconfig(evidence, |kubeconfig| {
         let credentials = &kubeconfig.credentials;
         let has_certificate = credentials.contains(&Credential::ClientCertificate);
@@ -49,6 +55,16 @@ fn one_credential(evidence: &Evidence) -> Verdict {
             }
             _ => warning("the user has several credentials; kubectl takes one of them").pair("exec", names(credentials)).into(),
         }
+    })
+}
+
+/// A refusal names somebody else than the token does.
+fn refused_is_another(evidence: &Evidence) -> Option<Found> {
+    let person = evidence.person().filter(|person| person.from != PersonFrom::Refusal)?;
+    let refused = evidence.access.iter().find_map(|access| access.question.refused.as_ref())?;
+    (*refused != person.user.username).then(|| {
+        error("the refusal is of another user than the one that was asked about")
+            .pair(person.user.username, refused)
     })
 }
 

@@ -15,6 +15,8 @@ pub struct LiveEvidence {
     pub looked: Vec<Looked>,
     /// What the person may do, as the API server says it; where bindings could not be read.
     pub rules: Vec<String>,
+    /// Who the context's own credential is, where no token was given.
+    pub caller: Option<UserInfo>,
 }
 
 /// A place where settings were looked for.

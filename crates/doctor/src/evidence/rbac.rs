@@ -1,8 +1,11 @@
 //! Roles and bindings from files.
 
-use kubesso_authz::RbacObjects;
+use std::sync::{Arc, OnceLock};
+
+use kubesso_authz::{Rbac, RbacObjects};
+use kubesso_k8s_types::meta::ObjectMeta;
 use kubesso_k8s_types::rbac::{
-    ClusterRole, ClusterRoleBinding, GROUP_KIND, PolicyRule, Role, RoleBinding, Subject, USER_KIND,
+    ClusterRole, ClusterRoleBinding, GROUP_KIND, PolicyRule, Role, RoleBinding, RoleRef, Subject, USER_KIND,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,6 +21,8 @@ pub struct RbacEvidence {
     pub dangling: Vec<(String, String)>,
     names: Vec<String>,
     references: Vec<(String, String)>,
+    objects: RbacObjects,
+    snapshot: OnceLock<Arc<Rbac>>,
 }
 
 /// Why a file gives no roles and bindings.
@@ -78,7 +83,37 @@ impl RbacEvidence {
         found.map(|(_, role)| role.as_str())
     }
 
+    /// What decides by them. `cluster-admin` is there, whether or not the files have it.
+    pub(crate) fn snapshot(&self) -> &Rbac {
+        self.snapshot.get_or_init(|| {
+            let mut objects = self.objects.clone();
+            if !objects.cluster_roles.iter().any(|role| role.metadata.name == "cluster-admin") {
+                objects.cluster_roles.push(ClusterRole {
+                    metadata: ObjectMeta::named("cluster-admin"),
+                    rules: vec![
+                        PolicyRule::resources(&["*"], &["*"], &["*"]),
+                        PolicyRule::non_resource(&["*"], &["*"]),
+                    ],
+                    ..ClusterRole::default()
+                });
+            }
+            Arc::new(Rbac::new(objects))
+        })
+    }
+
+    /// Whether it is a role of every cluster that these files do not have.
+    pub(crate) fn lacks_built_in(&self, role: &RoleRef) -> bool {
+        let name = format!("ClusterRole {}", role.name);
+        role.kind == "ClusterRole" && is_built_in(&name) && !self.names.contains(&name)
+    }
+
     fn take(&mut self, objects: RbacObjects) -> Result<(), RbacFileError> {
+        self.snapshot = OnceLock::new();
+        let kept = objects.clone();
+        self.objects.roles.extend(kept.roles);
+        self.objects.role_bindings.extend(kept.role_bindings);
+        self.objects.cluster_roles.extend(kept.cluster_roles);
+        self.objects.cluster_role_bindings.extend(kept.cluster_role_bindings);
         let before = self.names.len() + self.references.len();
         for role in objects.cluster_roles {
             let name = format!("ClusterRole {}", role.metadata.name);

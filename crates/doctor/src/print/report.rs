@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{INDENT, Paint, field, heading, paragraph, write_pair};
-use crate::examination::{Checked, Diagnosis, Outcome, Report};
+use crate::examination::{Access, Checked, Diagnosis, Outcome, Report};
 use crate::verdict::Severity;
 
 /// What the checks said: the verdict, each finding, and what was not looked at. `all` shows what passed too.
@@ -34,6 +34,9 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
             field(&mut page, name, line, paint);
         }
     }
+    for access in &report.access {
+        write_access(&mut page, access, paint);
+    }
     for checked in &report.checks {
         if let Outcome::Finding(diagnosis) = &checked.outcome {
             write_diagnosis(&mut page, checked, diagnosis, paint);
@@ -60,6 +63,38 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
         write_rest(&mut page, report, paint);
     }
     page
+}
+
+/// What is listed of a long list.
+const SHOWN: usize = 5;
+
+fn write_access(page: &mut String, access: &Access, paint: Paint) {
+    page.push('\n');
+    field(page, "question", &format!("may {} {}?", access.user, access.question), paint);
+    let groups = if access.groups.is_empty() { "none".to_owned() } else { access.groups.join(", ") };
+    field(page, "groups", &format!("{groups} ({})", access.known), paint);
+    let answer = match access.allowed {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => {
+            "not known: neither roles and bindings nor the API server's answer are there (--rbac, --context)"
+        }
+    };
+    field(page, "answer", answer, paint);
+    if let Some(by) = &access.by {
+        field(page, "by", by, paint);
+    }
+    if let Some(said) = &access.api_server {
+        field(page, "API server", said, paint);
+    }
+    for (name, lines) in [("near", &access.near), ("who may", &access.others)] {
+        for line in lines.iter().take(SHOWN) {
+            field(page, name, line, paint);
+        }
+        if lines.len() > SHOWN {
+            field(page, name, &format!("and {} more (-o json shows all)", lines.len() - SHOWN), paint);
+        }
+    }
 }
 
 fn write_diagnosis(page: &mut String, checked: &Checked, diagnosis: &Diagnosis, paint: Paint) {

@@ -32,9 +32,9 @@ use crate::doctor::Provider;
 use crate::rotation::until;
 
 /// What the doctor says of a cluster, and how it ends.
-struct Said {
-    report: Value,
-    code: Option<i32>,
+pub(crate) struct Said {
+    pub(crate) report: Value,
+    pub(crate) code: Option<i32>,
 }
 
 impl Said {
@@ -43,13 +43,13 @@ impl Said {
         (text("id"), text("result"))
     }
 
-    fn expect(&self, row: &str) {
+    pub(crate) fn expect(&self, row: &str) {
         assert_eq!(self.first(), (row, "finding"), "{:#}", self.report);
         assert_eq!(self.code, Some(1));
     }
 }
 
-async fn doctor(kubeconfig: &Path, arguments: &[&str], token: Option<&str>) -> Result<Said> {
+pub(crate) async fn doctor(kubeconfig: &Path, arguments: &[&str], token: Option<&str>) -> Result<Said> {
     let mut command = tokio::process::Command::new(environment::kubesso()?);
     command.arg("doctor").arg("--kubeconfig").arg(kubeconfig).args(arguments).args(["-o", "json"]);
     if token.is_some() {
@@ -101,16 +101,16 @@ fn configuration(provider: &Provider, prefix: &str) -> String {
 }
 
 /// A provider, an API server that knows it by a file, and a token that it takes.
-struct Installation {
-    folder: tempfile::TempDir,
-    provider: Provider,
-    real: ApiServer,
+pub(crate) struct Installation {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) provider: Provider,
+    pub(crate) real: ApiServer,
     file: std::path::PathBuf,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Installation {
-    async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let provider = Provider::start().await?;
         let folder = scratch("doctor-live")?;
         let file = folder.path().join("authentication.yaml");
@@ -122,7 +122,7 @@ impl Installation {
         Ok(Self { folder, provider, real, file, token })
     }
 
-    fn kubeconfig(&self, server: &str, ca_pem: &str) -> Result<std::path::PathBuf> {
+    pub(crate) fn kubeconfig(&self, server: &str, ca_pem: &str) -> Result<std::path::PathBuf> {
         kubeconfig(self.folder.path(), server, ca_pem, &self.real)
     }
 }

@@ -8,6 +8,7 @@ mod cluster_changes;
 mod clusters;
 mod crashes;
 mod doctor;
+mod doctor_access;
 mod doctor_live;
 mod forged_tokens;
 mod grants;
