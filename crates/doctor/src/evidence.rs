@@ -1,6 +1,7 @@
 //! What is known, for the checks to judge. Whatever is missing is `None`; a check that needs it says so.
 
 mod access;
+mod cloud_answer;
 mod flags_file;
 mod issuer;
 mod kubeconfig;
@@ -24,7 +25,7 @@ pub use live::{Hop, HopKind, LiveEvidence, LoadedConfig, Looked, Said, Upgrade};
 pub use question::{NoQuestion, Question};
 pub use rbac::{RbacEvidence, RbacFileError};
 pub use refresh::RefreshEvidence;
-pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted};
+pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted, Unfinished};
 pub use token::{Shape, TokenEvidence};
 
 pub(crate) use token::{kind, texts};
@@ -138,7 +139,9 @@ impl Evidence {
 
     /// Whether the API server has a file of authorities whose content nobody gave.
     pub(crate) fn lacks_ca_file(&self) -> bool {
-        self.ca_pem.is_none() && self.settings.as_ref().is_some_and(|it| it.flag("oidc-ca-file").is_some())
+        let lacks =
+            |it: &Settings| it.lacks_authorities && it.ca_pem.is_none() || it.flag("oidc-ca-file").is_some();
+        self.ca_pem.is_none() && self.settings.as_ref().is_some_and(lacks)
     }
 
     /// The issuer to ask: the one that was named, the token's if it is trusted, the settings', the plugin's.

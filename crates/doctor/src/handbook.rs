@@ -36,7 +36,7 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--token -` | a token on standard input (or a file): bare, as a plugin prints it, or a token endpoint's answer |
 | `--issuer URL`, `--ca FILE` | ask this issuer, and trust exactly these authorities, as `--oidc-ca-file` does |
 | `--audience TEXT` | the audience that the API server accepts, where its settings are not given |
-| `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, k0s.yaml, Talos' patch, or a list |
+| `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, k0s.yaml, Talos' patch, or a list; or what a cloud answers (below) |
 | `--authentication-config FILE` | the AuthenticationConfiguration |
 | `--kubeconfig FILE` | what kubectl sends, and how the plugin is called |
 | `--context NAME` | the cluster itself too, each hop: its certificate, its version, who the token is there, and, with the rights to read them, its settings, metrics and bindings |
@@ -73,10 +73,20 @@ RBAC decides, and the report says so. The exit code is 1 if the answer is no.
 ## Where the settings are looked for
 
 The API server's settings are looked for where nobody gives them: in the ConfigMaps of kube-system, in the pods of
-`component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes. A cloud's own interface is not asked; the doctor says which
-command's answer it reads. Expressions of an AuthenticationConfiguration are not evaluated yet, and the report names them. With settings and the issuer's answers the token is decided by the
-same rules as kube-apiserver's (CEL rules aside). Exit code: 0 if nothing is wrong (notes aside), 1 if something is, 2 if it was
-asked wrongly.
+`component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes, in OpenShift's `authentication.config/cluster` and the
+ConfigMap that it names. A cloud's own interface is not asked; `--flags` takes what it answers, as JSON or YAML:
+
+| cloud | what it answers |
+|---|---|
+| EKS | `aws eks describe-identity-provider-config --cluster-name CLUSTER --identity-provider-config type=oidc,name=NAME` |
+| AKS | `az aks jwtauthenticator list --resource-group GROUP --cluster-name CLUSTER -o json` |
+| GKE | `gcloud iam workforce-pools providers list --workforce-pool=POOL --location=global --format=json`; people and groups get the names of principals |
+| OpenShift | `oc get authentication.config/cluster -o yaml`, with `--ca` the authorities that it names |
+| Gardener, kOps | the Shoot, the cluster: `kubectl get shoot NAME -o yaml`, `kops get cluster NAME -o yaml` |
+
+What a cloud has given up, or is still at, is told (KS043, KS044). Expressions of an AuthenticationConfiguration are not evaluated
+yet, and the report names them. With settings and the issuer's answers the token is decided by the same rules as kube-apiserver's
+(CEL rules aside). Exit code: 0 if nothing is wrong (notes aside), 1 if something is, 2 if it was asked wrongly.
 
 ## The catalogue
 

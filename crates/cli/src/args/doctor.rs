@@ -62,7 +62,7 @@ pub(crate) struct Given {
     #[arg(long, value_name = "TEXT", conflicts_with = "data_dir")]
     pub audience: Option<String>,
     /// kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2,
-    /// MicroK8s' args, or a list.
+    /// MicroK8s' args, or a list; or what EKS, AKS, GKE or OpenShift answers (docs/doctor.md).
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub flags: Option<PathBuf>,
     /// The AuthenticationConfiguration.

@@ -1,7 +1,10 @@
 //! What only a live cluster shows: rows 43 to 45, 57, 59 and 60.
 
+use kubesso_clusters::Target;
+
 use super::{CLUSTER, Check};
 use crate::evidence::{Evidence, Hop, HopKind, LiveEvidence, LoadedConfig, Said, Upgrade};
+use crate::facts::FilledMend;
 use crate::verdict::{Verdict, error, missing, pass};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -35,6 +38,9 @@ fn short(hash: &str) -> &str {
 }
 
 fn last_file_was_taken(evidence: &Evidence) -> Verdict {
+    if let Some(found) = unfinished(evidence, true) {
+        return found;
+    }
     with_live(evidence, |live| {
         let known: Vec<_> = live.hops.iter().filter_map(|hop| Some((hop, hop.config.as_ref()?))).collect();
         if known.is_empty() {
@@ -56,8 +62,37 @@ fn last_file_was_taken(evidence: &Evidence) -> Verdict {
     })
 }
 
+/// What a cloud says of settings that it was given: that it gave them up, or that it is at them still.
+fn unfinished(evidence: &Evidence, is_final: bool) -> Option<Verdict> {
+    let settings = evidence.settings.as_ref()?;
+    let unfinished = settings.unfinished.as_ref().filter(|it| it.is_final == is_final)?;
+    let cloud = settings.target?;
+    let said = if is_final { "did not take" } else { "has not yet put in force" };
+    let mut found =
+        error(format!("{} {said} these settings", cloud.title())).pair("in force", &unfinished.state);
+    let line = match (cloud, is_final) {
+        (Target::Eks, true) => {
+            "disassociate the provider and associate it again: kubesso cluster config --for eks"
+        }
+        (Target::Eks, false) => "wait until aws eks describe-identity-provider-config says ACTIVE",
+        (Target::Gke, true) => {
+            "gcloud iam workforce-pools providers undelete …, or update-oidc … --no-disabled"
+        }
+        (_, true) => {
+            "az aks jwtauthenticator update … --config-file FILE: kubesso cluster config --for aks writes it"
+        }
+        (_, false) => "wait until az aks jwtauthenticator show says Succeeded",
+    };
+    found.mends = vec![FilledMend { at: cloud.title().to_owned(), line: line.to_owned() }];
+    Some(found.into())
+}
+
 fn file_is_in_force(evidence: &Evidence) -> Verdict {
+    if let Some(found) = unfinished(evidence, false) {
+        return found;
+    }
     let file = evidence.settings.as_ref().and_then(|settings| settings.authentication.as_ref());
+    let file = file.filter(|file| !file.is_answer);
     with_live(evidence, |live| {
         let Some(file) = file else {
             return missing("the AuthenticationConfiguration (--authentication-config)");

@@ -33,7 +33,12 @@ pub(crate) const ALSO: [u8; 3] = [15, 20, 44];
 /// What the settings themselves say of a row.
 pub(crate) fn of_settings(evidence: &Evidence, number: u8) -> Option<Found> {
     let settings = evidence.settings.as_ref()?;
-    found(&settings.lint(evidence.target), number, settings.target)
+    let mut lint = settings.lint(evidence.target);
+    if settings.authentication.as_ref().is_some_and(|file| file.is_answer) {
+        // Nobody has the text whose lines these are.
+        lint.findings.iter_mut().for_each(|finding| finding.line = None);
+    }
+    found(&lint, number, settings.target)
 }
 
 /// What must be there for a row, and what is missing otherwise.

@@ -1,10 +1,10 @@
 //! Where people keep kube-apiserver's flags: a static pod, a configuration file of k3s or RKE2, MicroK8s' file of
-//! arguments, kubeadm's ClusterConfiguration, or a list.
+//! arguments, kubeadm's ClusterConfiguration, or a list; and what clouds answer in place of them.
 
 use kubesso_clusters::lint::Mount;
 use serde_json::Value;
 
-use super::settings::{AuthenticationFile, Pod, Settings};
+use super::settings::{AuthenticationFile, Pod, Settings, Unfinished};
 use kubesso_clusters::Target;
 
 /// Why a file gives no flags.
@@ -28,7 +28,11 @@ impl Settings {
     /// There are none in it.
     pub fn from_flags(text: &str) -> Result<Self, FlagsError> {
         // A list of flags may be YAML by accident: `--oidc-groups-prefix=oidc:` ends like a key.
-        if let Some(document) = documents(text).into_iter().find(Value::is_object) {
+        let documents = documents(text);
+        if let Some(settings) = documents.iter().find_map(Self::from_cloud) {
+            return Ok(settings);
+        }
+        if let Some(document) = documents.into_iter().find(Value::is_object) {
             match from_yaml(&document) {
                 Err(FlagsError::Nothing) => {}
                 found => return found,
@@ -47,7 +51,7 @@ impl Settings {
     /// Adds the AuthenticationConfiguration.
     #[must_use]
     pub fn with_authentication(mut self, text: &str) -> Self {
-        self.authentication = Some(AuthenticationFile { text: text.to_owned() });
+        self.authentication = Some(AuthenticationFile { text: text.to_owned(), is_answer: false });
         self
     }
 }
@@ -82,7 +86,11 @@ fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
         ("/spec/kubeAPIServer", Target::Kops, KOPS),
     ] {
         if let Some(settings) = document.pointer(path) {
-            return Ok(found(Some(target), named_fields(settings, fields)));
+            let state = settings.get("status").and_then(Value::as_str);
+            let unfinished = state
+                .filter(|_| target == Target::Eks)
+                .and_then(|state| Unfinished::of(state, &["ACTIVE"], &["CREATE_FAILED"]));
+            return Ok(Settings { unfinished, ..found(Some(target), named_fields(settings, fields)) });
         }
     }
     let listed =
@@ -147,7 +155,7 @@ fn named_fields(settings: &Value, fields: Fields) -> Vec<(String, String)> {
                 .iter()
                 .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
                 .collect(),
-            // kOps lists them; of groups' claims it takes the first.
+            // kOps lists the required claims.
             Some(value) => super::token::texts(value),
         };
         flags.extend(values.into_iter().map(|value| ((*flag).to_owned(), value)));

@@ -21,10 +21,31 @@ pub struct Settings {
     pub pod: Option<Pod>,
     /// The AuthenticationConfiguration.
     pub authentication: Option<AuthenticationFile>,
-    /// The content of `--oidc-ca-file`, given beside it.
+    /// The content of `--oidc-ca-file`, or of the authorities that a resource names, given beside it.
     pub ca_pem: Option<String>,
     /// The version of Kubernetes.
     pub kubernetes: Option<KubernetesVersion>,
+    /// Whether the issuer has authorities of its own that the file only names.
+    pub lacks_authorities: bool,
+    /// What a cloud says of settings that are not in force.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Settings that a cloud was given, and that are not in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// In the cloud's word.
+    pub state: String,
+    /// Whether they will not come into force by themselves.
+    pub is_final: bool,
+}
+
+impl Unfinished {
+    /// None where they are in force.
+    pub(super) fn of(state: &str, in_force: &[&str], given_up: &[&str]) -> Option<Self> {
+        let is_final = given_up.contains(&state);
+        (!in_force.contains(&state)).then(|| Self { state: state.to_owned(), is_final })
+    }
 }
 
 /// What of a static pod decides whether a file is there.
@@ -41,6 +62,8 @@ pub struct Pod {
 pub struct AuthenticationFile {
     /// Its text.
     pub text: String,
+    /// Whether it was made of a cloud's answer, and is nobody's file.
+    pub is_answer: bool,
 }
 
 impl AuthenticationFile {
@@ -119,12 +142,15 @@ impl Settings {
 
     /// What an API server, or the distribution, would refuse of them.
     pub fn lint(&self, target: Option<Target>) -> Lint {
+        let is_answer = self.authentication.as_ref().is_some_and(|file| file.is_answer);
+        // That a cloud has no such file is no fault of what it answers.
+        let target = target.or(self.target).filter(|target| !is_answer || *target != Target::Gke);
         Lint::of(&Subject {
             flags: self.has_flags.then_some(&self.flags),
             file: self.authentication.as_ref().map(|file| file.text.as_str()),
             ca_file: self.ca_pem.as_deref().filter(|_| self.flag("oidc-ca-file").is_some()),
             mounts: self.pod.as_ref().map(|pod| pod.mounts.as_slice()),
-            target: target.or(self.target),
+            target,
             kubernetes: self.kubernetes,
             ..Subject::default()
         })
@@ -134,6 +160,11 @@ impl Settings {
     pub fn trusted(&self) -> Vec<Trusted> {
         let by_file = self.authentication.as_ref().and_then(AuthenticationFile::configuration);
         let mut trusted: Vec<_> = by_file.map(from_file).unwrap_or_default();
+        if self.lacks_authorities {
+            for issuer in trusted.iter_mut().filter(|issuer| issuer.ca_pem.is_none()) {
+                issuer.ca_pem.clone_from(&self.ca_pem);
+            }
+        }
         trusted.extend(self.by_flags());
         trusted
     }

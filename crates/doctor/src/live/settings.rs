@@ -22,6 +22,8 @@ impl Found {
 const MAPS: &str = "/api/v1/namespaces/kube-system/configmaps?limit=500";
 const PODS: &str = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
 const NODES: &str = "/api/v1/nodes?limit=500";
+const OPENSHIFT: &str = "/apis/config.openshift.io/v1/authentications/cluster";
+const OPENSHIFT_AUTHORITIES: &str = "/api/v1/namespaces/openshift-config/configmaps/";
 
 /// Looks in each place until one has them: a ConfigMap with the file, the API server's pods, k3s' annotation.
 pub(super) async fn discover(reader: &Caller, server: &str, is_given: bool) -> Found {
@@ -36,9 +38,16 @@ pub(super) async fn discover(reader: &Caller, server: &str, is_given: bool) -> F
             false,
         );
     } else {
-        let (maps, pods, nodes) = tokio::join!(reader.json(MAPS), reader.json(PODS), reader.json(NODES));
+        let (maps, pods, nodes, openshift) =
+            tokio::join!(reader.json(MAPS), reader.json(PODS), reader.json(NODES), reader.json(OPENSHIFT));
         if let Err(failure @ (Failure::Unreachable(_) | Failure::Untrusted(_))) = &pods {
             found.note("the cluster", failure.words(), false);
+            return found;
+        }
+        // No other kind of cluster knows the resource, so that its absence says nothing.
+        if let Ok(resource) = openshift {
+            found.settings = openshift_settings(reader, &resource).await;
+            found.note("authentication.config/cluster", "found", true);
             return found;
         }
         let file = read(
@@ -118,6 +127,17 @@ fn settings_of_pods(pods: &Value) -> Option<Settings> {
     Settings::from_flags(&pod.to_string()).ok()
 }
 
+/// The resource, with the authorities that it names.
+async fn openshift_settings(reader: &Caller, resource: &Value) -> Option<Settings> {
+    let mut settings = Settings::from_flags(&resource.to_string()).ok()?;
+    let name = resource.pointer("/spec/oidcProviders/0/issuer/issuerCertificateAuthority/name");
+    if let Some(name) = name.and_then(Value::as_str).filter(|_| settings.lacks_authorities) {
+        let map = reader.json(&format!("{OPENSHIFT_AUTHORITIES}{name}")).await.ok();
+        settings.ca_pem = map.and_then(|map| map["data"]["ca-bundle.crt"].as_str().map(str::to_owned));
+    }
+    Some(settings)
+}
+
 /// k3s and RKE2 write the words of their command line there, as a list in JSON.
 fn settings_of_nodes(nodes: &Value) -> Option<Settings> {
     let node = items(nodes).iter().find(|node| {
@@ -156,11 +176,14 @@ pub(crate) fn cloud_of(server: &str) -> Option<(Target, &'static str)> {
     } else if host.ends_with(".azmk8s.io") {
         (
             Target::Aks,
-            "az aks jwtauthenticator show --resource-group GROUP --cluster-name CLUSTER --name NAME > aks.json; then \
-             --authentication-config aks.json",
+            "az aks jwtauthenticator list --resource-group GROUP --cluster-name CLUSTER -o json > aks.json; then --flags aks.json",
         )
     } else if host.ends_with(".gke.goog") {
-        (Target::Gke, "GKE has neither flags nor a file: gcloud iam workforce-pools providers list")
+        (
+            Target::Gke,
+            "gcloud iam workforce-pools providers list --workforce-pool=POOL --location=global --format=json > gke.json; then \
+             --flags gke.json",
+        )
     } else {
         return None;
     })

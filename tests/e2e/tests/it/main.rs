@@ -9,6 +9,7 @@ mod clusters;
 mod crashes;
 mod doctor;
 mod doctor_access;
+mod doctor_clouds;
 mod doctor_live;
 mod forged_tokens;
 mod grants;
