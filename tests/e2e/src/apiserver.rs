@@ -93,11 +93,20 @@ impl ApiServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_release(release: Release, arguments: &[String]) -> Result<Self> {
+        Self::start_behind(None, release, arguments).await
+    }
+
+    /// As [`start_release`](Self::start_release), with this proxy in its environment: Go asks it for every host that is not this one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_behind(proxy: Option<&str>, release: Release, arguments: &[String]) -> Result<Self> {
         let folder = environment::scratch("apiserver")?;
         let (etcd, etcd_url) = start_etcd(folder.path())?;
         let keys = Keys::make(folder.path())?;
         let port = free_port()?;
-        let command = command(release, &keys, &etcd_url, port, arguments)?;
+        let mut command = command(release, &keys, &etcd_url, port, arguments)?;
+        command.envs(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
         let server = Running::start("kube-apiserver", command, folder.path())?;
         let mut this = Self {
             server,

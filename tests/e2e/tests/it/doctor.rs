@@ -90,6 +90,8 @@ fn issuer(name: &str, port: u16) -> String {
     match name {
         "misnamed" => format!("https://127.0.0.2:{port}/misnamed"),
         "closed" => "https://127.0.0.1:1/closed".to_owned(),
+        // RFC 6761 section 6.4: no resolver knows it.
+        "nowhere" => format!("https://sso.invalid:{port}/nowhere"),
         _ => format!("https://127.0.0.1:{port}/{name}"),
     }
 }
@@ -163,6 +165,7 @@ const UNREACHED: &[(&str, &str)] = &[
     ("KS002", "renamed"),
     ("KS003", "untrusted"),
     ("KS004", "misnamed"),
+    ("KS005", "nowhere"),
     ("KS006", "closed"),
     ("KS008", "page"),
 ];
@@ -260,6 +263,7 @@ async fn refused_requests(release: Release) -> Result<()> {
         assert!(!examined.to_string().contains(token.rsplit('.').next().context("a signature")?));
     }
     unreached(&provider, &real, &cluster, &settings).await?;
+    misspelt(&provider, &real, &cluster, &settings).await?;
     unknown(&provider, &real, &cluster, &settings).await
 }
 
@@ -274,6 +278,22 @@ async fn unreached(provider: &Provider, real: &ApiServer, cluster: &Cluster, set
         assert_eq!(cluster.call(&who_am_i(&token)).await?.status, 401, "{issuer}");
         let examined = doctor(&["--token", "-", "--authentication-config", settings], &token).await?;
         assert_eq!(examined["checks"][0]["id"], *row, "{issuer}\n{examined:#}");
+    }
+    Ok(())
+}
+
+/// What a copy adds to a token.
+async fn misspelt(provider: &Provider, real: &ApiServer, cluster: &Cluster, settings: &str) -> Result<()> {
+    let token = provider.token("audience", &json!({}))?;
+    for misspelt in [format!("\"{token}\""), format!("Bearer {token}"), token.replacen('.', ". ", 1)] {
+        let before = real.log().len();
+        assert_eq!(cluster.call(&who_am_i(&misspelt)).await?.status, 401, "{misspelt}");
+        eventually("the log says so", Duration::from_secs(10), async || {
+            Ok(real.log().get(before..).unwrap_or_default().contains("Unable to authenticate").then_some(()))
+        })
+        .await?;
+        let examined = doctor(&["--token", "-", "--authentication-config", settings], &misspelt).await?;
+        assert_eq!(examined["checks"][0]["id"], "KS063", "{examined:#}");
     }
     Ok(())
 }
@@ -304,6 +324,92 @@ async fn unknown(provider: &Provider, real: &ApiServer, cluster: &Cluster, setti
         }
     }
     Ok(())
+}
+
+/// Flags take RS256 alone, where a file takes all that there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_another_algorithm_than_the_flags_take_is_named() -> Result<()> {
+    let provider = Provider::start().await?;
+    let folder = scratch("doctor-algorithm")?;
+    let (ca, flags) = (folder.path().join("ca.crt"), folder.path().join("flags"));
+    std::fs::write(&ca, &provider.ca_pem)?;
+    let given = [
+        format!("--oidc-issuer-url={}", provider.issuer("audience")),
+        "--oidc-client-id=kubernetes".to_owned(),
+        format!("--oidc-ca-file={}", ca.display()),
+    ];
+    std::fs::write(&flags, given.join("\n"))?;
+    let (ca, flags) = (ca.display().to_string(), flags.display().to_string());
+    let now = SystemClock.now().as_second();
+    let claims = json!({
+        "iss": provider.issuer("audience"), "aud": "kubernetes", "sub": "00u1", "iat": now, "exp": now + 900,
+    });
+    let token = SigningKey::generate(Algorithm::Es256)?.sign("JWT", &claims)?;
+    for release in Release::ALL {
+        let real = ApiServer::start_release(release, &given).await?;
+        let cluster = Cluster::new("real", &real.url, &real.ca_pem)?;
+        let line = refused_and_logged(&real, &cluster, &token, "unsupported algorithm").await?;
+        let explained = doctor(&["explain", "-"], &line).await?;
+        assert_eq!(explained["findings"][0]["id"], "KS015", "{line}\n{explained:#}");
+    }
+    let examined = doctor(&["--token", "-", "--flags", &flags, "--ca", &ca], &token).await?;
+    assert_eq!(examined["checks"][0]["id"], "KS015", "{examined:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_in_the_api_servers_environment_that_refuses_is_named() -> Result<()> {
+    let provider = Provider::start().await?;
+    let folder = scratch("doctor-proxy")?;
+    let listener = TcpListener::bind(("127.0.0.1", free_port()?)).await?;
+    let proxy = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let refused = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+            // Whoever has gone does not want the answer.
+            let _ = stream.write_all(refused.as_bytes()).await;
+        }
+    });
+    // Go asks no proxy for this machine's own names.
+    let issuer = "https://sso.internal.example/realms/one";
+    let file = folder.path().join("authentication.yaml");
+    let configuration = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [{
+            "issuer": {"url": issuer, "audiences": ["kubernetes"]},
+            "claimMappings": {"username": {"claim": "sub", "prefix": ""}},
+        }],
+    });
+    std::fs::write(&file, configuration.to_string())?;
+    let argument = format!("--authentication-config={}", file.display());
+    let token = provider.token("audience", &json!({"iss": issuer}))?;
+    for release in Release::ALL {
+        let real = ApiServer::start_behind(Some(&proxy), release, std::slice::from_ref(&argument)).await?;
+        let cluster = Cluster::new("real", &real.url, &real.ca_pem)?;
+        refused_and_logged(&real, &cluster, &token, "initializing plugin").await?;
+        let explained = doctor(&["explain", "-"], &real.log()).await?;
+        assert_eq!(explained["findings"][0]["id"], "KS007", "{explained:#}");
+    }
+    // The pod's manifest names the proxy.
+    let pod = folder.path().join("kube-apiserver.yaml");
+    let manifest = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{
+        "name": "kube-apiserver", "command": ["kube-apiserver", argument], "env": [{"name": "HTTPS_PROXY", "value": proxy}],
+    }]}});
+    std::fs::write(&pod, manifest.to_string())?;
+    let (pod, file) = (pod.display().to_string(), file.display().to_string());
+    let arguments = ["--offline", "--token", "-", "--flags", &pod, "--authentication-config", &file];
+    let examined = doctor(&arguments, &token).await?;
+    assert_eq!(examined["checks"][0]["id"], "KS007", "{examined:#}");
+    Ok(())
+}
+
+/// The line of the log with these words, after the token was refused.
+async fn refused_and_logged(real: &ApiServer, cluster: &Cluster, token: &str, words: &str) -> Result<String> {
+    eventually("the log says why", Duration::from_secs(30), async || {
+        assert_eq!(cluster.call(&who_am_i(token)).await?.status, 401);
+        Ok(real.log().lines().find(|line| line.contains(words)).map(str::to_owned))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
