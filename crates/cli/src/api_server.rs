@@ -1,13 +1,12 @@
 //! An API server as an administrator's kubeconfig reaches it: by certificate, token or plugin.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use kubesso_directory::Secret;
-use kubesso_https::{Timeouts, Trust, identified_client};
+use kubesso_https::{Connections, Link, Route, ServerClient, Timeouts, Trust};
 use kubesso_k8s_types::exec_credential::ExecCredential;
 use kubesso_k8s_types::kubeconfig::{Cluster, Data, ExecConfig, User};
 use kubesso_kubeconfig::{Entry, Kubeconfig, Selection};
@@ -30,7 +29,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 pub(crate) struct ApiServer {
     /// `https://host:port`
     pub(crate) url: Url,
-    client: reqwest::Client,
+    client: ServerClient,
     bearer: Option<Secret>,
     credentials: Credentials,
 }
@@ -38,8 +37,7 @@ pub(crate) struct ApiServer {
 /// What a kubeconfig says of a context.
 #[derive(Clone)]
 struct Credentials {
-    trust: Trust,
-    tls_server_name: Option<String>,
+    link: Link,
     identity: Option<Zeroizing<Vec<u8>>>,
     bearer: Option<Secret>,
 }
@@ -87,24 +85,12 @@ impl ApiServer {
         Self::with(self.url.clone(), credentials)
     }
 
-    fn with(mut url: Url, credentials: Credentials) -> Result<Self, CommandError> {
+    fn with(url: Url, credentials: Credentials) -> Result<Self, CommandError> {
         if url.scheme() != "https" {
             return Err(CommandError::usage(format!("{url} is not https")));
         }
-        let address = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-        let at = match (&credentials.tls_server_name, address) {
-            // The certificate is of that name, wherever the server is.
-            (Some(name), Some(address)) => {
-                let port = url.port_or_known_default().unwrap_or(443);
-                // A name in the place of an address is no error.
-                let _ = url.set_host(Some(name));
-                Some((name.clone(), SocketAddr::new(address, port)))
-            }
-            _ => None,
-        };
-        let at = at.as_ref().map(|(name, address)| (name.as_str(), *address));
         let identity = credentials.identity.as_ref().map(|pem| pem.as_slice());
-        let client = identified_client(&credentials.trust, TIMEOUTS, identity, at)
+        let client = ServerClient::new(&url, &credentials.link, TIMEOUTS, identity, Connections::Kept)
             .map_err(|e| CommandError::because("the API server cannot be asked", &e))?;
         Ok(Self { url, client, bearer: credentials.bearer.clone(), credentials })
     }
@@ -146,9 +132,11 @@ impl ApiServer {
         path: &str,
         body: Option<(&str, &Value)>,
     ) -> Result<Answer, String> {
-        let said = |error: reqwest::Error| crate::error::chain(&error.without_url());
-        let url = self.url.join(path).map_err(|error| error.to_string())?;
-        let mut request = self.client.request(method, url);
+        let said = |error: reqwest::Error| match self.client.obstacle() {
+            Some(why) if error.is_connect() => why,
+            _ => crate::error::chain(&error.without_url()),
+        };
+        let mut request = self.client.request(method, path);
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token.expose());
         }
@@ -179,8 +167,10 @@ impl Credentials {
         } else {
             Trust::System
         };
-        let tls_server_name = Some(of.tls_server_name.clone()).filter(|name| !name.is_empty());
-        let mut made = Self { trust, tls_server_name, identity: None, bearer: None };
+        let route = Route::new(&of.proxy_url, &of.tls_server_name);
+        let route =
+            route.map_err(|e| CommandError::because("the kubeconfig's cluster cannot be reached", &e))?;
+        let mut made = Self { link: Link { trust, route }, identity: None, bearer: None };
         let of = &user.value;
         let resolve = |path: &str| user.resolve(path);
         if let Some(mut identity) = pem(&of.client_certificate_data, &of.client_certificate, resolve)? {

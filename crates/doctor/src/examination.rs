@@ -241,9 +241,9 @@ fn access(evidence: &Evidence) -> Vec<Access> {
 }
 
 fn hops(evidence: &Evidence) -> Vec<ShownHop> {
-    let hops = evidence.live.iter().flat_map(|live| live.hops.iter());
-    hops.map(|hop| {
-        let mut said = Vec::new();
+    let hops = evidence.live.iter().flat_map(|live| live.hops.iter().map(|hop| (hop, &live.route)));
+    hops.map(|(hop, route)| {
+        let mut said: Vec<_> = route.iter().cloned().collect();
         match &hop.reached {
             Ok(()) => said.extend(hop.version.clone()),
             Err(why) => said.push(why.clone()),

@@ -53,7 +53,7 @@ Any of these, in any combination; each check says what it compared, what is wron
 The issuer is asked for its discovery document, its keys and, where a kubeconfig names the client, an authorization request with
 `prompt=none`, of which nothing comes. No token is sent to it. The token goes to the
 kubeconfig's server, to the API servers behind it and to what `--endpoint` names, over connections that the kubeconfig trusts, as
-kubectl would send it; a plugin is started by `--refresh` only. A token alone makes the doctor ask nobody: the address in it is its
+kubectl would send it, through its cluster's `proxy-url` (http, https, socks5) and under its `tls-server-name`; a plugin is started by `--refresh` only. A token alone makes the doctor ask nobody: the address in it is its
 own claim.
 
 ## May they do that?

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use kubesso_ambient::Clock;
 use kubesso_clusters::KubernetesVersion;
-use kubesso_https::{ClientError, Identity, Trust, subjects};
+use kubesso_https::{ClientError, Identity, Link, subjects};
 use kubesso_k8s_types::Secret;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -40,8 +40,8 @@ impl Credentials {
 pub struct Cluster {
     /// The kubeconfig's server.
     pub server: String,
-    /// Whom it trusts.
-    pub trust: Trust,
+    /// Whom it trusts, and by which way it goes.
+    pub link: Link,
     /// The authorities as PEM, if they are not the machine's.
     pub ca_pem: Option<String>,
     /// Who reads settings, metrics and bindings: the context's own user, or an administrator. Empty: the person.
@@ -64,7 +64,7 @@ pub async fn ask_cluster(
     let person = evidence.token().map(|token| Secret::new(token.expose().trim().to_owned()));
     let credentials = Credentials { identity: None, token: person };
     let as_whom = if cluster.reader.is_empty() { &credentials } else { &cluster.reader };
-    let reader = Caller::new(&cluster.server, &cluster.trust, as_whom)?;
+    let reader = Caller::new(&cluster.server, &cluster.link, as_whom)?;
     let (endpoints, mut found, bindings, rules) = tokio::join!(
         endpoints(&reader, cluster),
         settings::discover(&reader, &cluster.server, evidence.settings.is_some()),
@@ -75,9 +75,9 @@ pub async fn ask_cluster(
     let addresses = std::iter::once((cluster.server.clone(), HopKind::Kubeconfig))
         .chain(endpoints.into_iter().map(|url| (url, HopKind::Endpoint)));
     for (number, (url, kind)) in addresses.enumerate() {
-        let (trust, reader, person) = (cluster.trust.clone(), as_whom.clone(), credentials.clone());
+        let (link, reader, person) = (cluster.link.clone(), as_whom.clone(), credentials.clone());
         let clock = Arc::clone(&clock);
-        looks.spawn(async move { (number, look::look(url, kind, &trust, &reader, &person, &*clock).await) });
+        looks.spawn(async move { (number, look::look(url, kind, &link, &reader, &person, &*clock).await) });
     }
     let mut hops = looks.join_all().await;
     hops.sort_by_key(|(number, _)| *number);
@@ -95,13 +95,14 @@ pub async fn ask_cluster(
     }
     evidence.live = Some(LiveEvidence {
         hops,
+        route: Some(cluster.link.route.to_string()).filter(|route| !route.is_empty()),
         trusted_subjects: cluster.ca_pem.as_deref().map(subjects).unwrap_or_default(),
         looked: found.looked,
         rules: if lacks_bindings { rules } else { Vec::new() },
         caller: None,
     });
     let own = if credentials.is_empty() { &cluster.person } else { &credentials };
-    let own = if own.is_empty() { None } else { Some(Caller::new(&cluster.server, &cluster.trust, own)?) };
+    let own = if own.is_empty() { None } else { Some(Caller::new(&cluster.server, &cluster.link, own)?) };
     if credentials.is_empty()
         && !evidence.access.is_empty()
         && let (Some(own), Some(live)) = (&own, &mut evidence.live)
@@ -188,7 +189,7 @@ async fn rules(cluster: &Cluster, person: &Credentials) -> Vec<String> {
     if person.is_empty() {
         return Vec::new();
     }
-    let Ok(caller) = Caller::new(&cluster.server, &cluster.trust, person) else { return Vec::new() };
+    let Ok(caller) = Caller::new(&cluster.server, &cluster.link, person) else { return Vec::new() };
     let body = serde_json::json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "default"},
     });

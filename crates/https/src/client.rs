@@ -1,6 +1,5 @@
 //! The HTTP client for talking to providers.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::redirect;
@@ -59,6 +58,9 @@ pub enum ClientError {
     /// The library refuses.
     #[error("the HTTPS client cannot be set up: {0}")]
     Setup(#[source] reqwest::Error),
+    /// The way to the server cannot be gone.
+    #[error("{0}")]
+    Route(String),
 }
 
 /// An HTTP client that believes `trust`, follows at most 10 redirects and obeys `HTTPS_PROXY` and its kin.
@@ -99,26 +101,6 @@ pub fn direct_client(
     redirects: redirect::Policy,
 ) -> Result<reqwest::Client, ClientError> {
     build(reqwest::Client::builder().no_proxy(), trust, timeouts, redirects)
-}
-
-/// As [`client`], with a certificate of one's own, for a server that asks for one. `identity` is PEM: certificates and key.
-/// `at` has a name of the server answered at that address, whatever the name resolves to: for one of several servers that
-/// have one name. It is a direct connection then.
-pub fn identified_client(
-    trust: &Trust,
-    timeouts: Timeouts,
-    identity: Option<&[u8]>,
-    at: Option<(&str, SocketAddr)>,
-) -> Result<reqwest::Client, ClientError> {
-    crate::install_crypto_provider();
-    let mut builder = reqwest::Client::builder();
-    if let Some(pem) = identity {
-        builder = builder.identity(reqwest::Identity::from_pem(pem).map_err(ClientError::Setup)?);
-    }
-    if let Some((name, address)) = at {
-        builder = builder.no_proxy().resolve(name, address);
-    }
-    build(builder, trust, timeouts, redirect::Policy::none())
 }
 
 pub(crate) fn build(

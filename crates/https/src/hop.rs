@@ -10,14 +10,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
-use zeroize::Zeroizing;
 
 use crate::client::build;
+use crate::dial::{bare, dial};
 use crate::inspect::names;
-use crate::{ClientError, Identity, Timeouts, Trust};
+use crate::{ClientError, Identity, Link, Timeouts, Trust};
 
 /// A client that presents a certificate, if it is given one. It follows no redirect, keeps no connection, and speaks
 /// HTTP/1.1 only, so that each request is a connection of its own and may be upgraded.
@@ -32,7 +31,7 @@ pub fn client_as(
     crate::install_crypto_provider();
     let mut builder = reqwest::Client::builder().http1_only().pool_max_idle_per_host(0);
     if let Some(identity) = identity {
-        let pem = Zeroizing::new(format!("{}\n{}", identity.chain_pem(), identity.key_pem()));
+        let pem = identity.pem();
         builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).map_err(ClientError::Setup)?);
     }
     build(builder, trust, timeouts, redirect::Policy::none())
@@ -51,14 +50,15 @@ pub struct Shown {
     pub ends: Option<Timestamp>,
 }
 
-/// Asks a server for its certificate. Nothing is sent to it: the handshake is broken off as soon as the certificate is there.
+/// Asks a server for its certificate, by the way that leads there. Nothing is sent to it: the handshake is broken off as soon as the certificate is there.
 ///
 /// # Errors
 /// It cannot be reached in `wait`, or does not speak TLS; in words.
-pub async fn shown_certificate(host: &str, port: u16, wait: Duration) -> Result<Shown, String> {
+pub async fn shown_certificate(link: &Link, host: &str, port: u16, wait: Duration) -> Result<Shown, String> {
     crate::install_crypto_provider();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name of a server"))?;
+    let host = bare(host);
+    let called = link.route.server_name().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(called).map_err(|_| format!("{host} is no name of a server"))?;
     let config = ClientConfig::builder();
     let recorder = Arc::new(Recorder {
         seen: OnceLock::new(),
@@ -67,7 +67,7 @@ pub async fn shown_certificate(host: &str, port: u16, wait: Duration) -> Result<
     let verifier = Arc::clone(&recorder);
     let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     let handshake = async {
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        let stream = dial(link, host, port).await?;
         match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
             Ok(_) => Ok(()),
             Err(error) if recorder.seen.get().is_some() => {
@@ -172,11 +172,11 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let end = CancellationToken::new();
         tokio::spawn(serve(listener, tls, axum::Router::new(), end.clone(), Limits::default()));
-        let shown = shown_certificate("127.0.0.1", port, WAIT).await.unwrap();
+        let shown = shown_certificate(&Link::of(Trust::System), "127.0.0.1", port, WAIT).await.unwrap();
         assert_eq!(subjects(authority.certificate_pem()), [shown.issuer]);
         assert!(shown.names.contains(&"localhost".to_owned()), "{:?}", shown.names);
         end.cancel();
-        assert!(shown_certificate("not a name", port, WAIT).await.is_err());
+        assert!(shown_certificate(&Link::of(Trust::System), "not a name", port, WAIT).await.is_err());
     }
 
     #[tokio::test]
@@ -188,6 +188,6 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         });
-        assert!(shown_certificate("127.0.0.1", port, WAIT).await.is_err());
+        assert!(shown_certificate(&Link::of(Trust::System), "127.0.0.1", port, WAIT).await.is_err());
     }
 }

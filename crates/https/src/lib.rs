@@ -5,6 +5,7 @@
 //!   can make slow, and an orderly end.
 //! - [`Proxies`]: whose word is taken for where a request comes from.
 //! - [`client_as`] and [`shown_certificate`]: looking at a server that may be anything.
+//! - [`ServerClient`]: a client of one server, through its proxy and under its name ([`Route`]).
 //! - [`client`]: the HTTP client for discovery documents, key sets and token requests; it trusts either the
 //!   system or exactly what it is given.
 //!
@@ -22,24 +23,30 @@
 
 mod client;
 mod client_certificate;
+mod dial;
 mod hop;
 mod inspect;
 pub mod pki;
 mod proxies;
 mod public;
+#[cfg(unix)]
+mod relay;
+mod route;
 mod server;
+mod server_client;
 mod tls;
 
 pub use client::{
     ClientError, Timeouts, Trust, client, client_through, client_with_redirects, direct_client,
-    identified_client,
 };
 pub use client_certificate::{ClientAuthorities, NamesInCertificate, names_in_certificate};
 pub use hop::{Shown, client_as, shown_certificate, subjects};
 pub use inspect::{CertificateProblem, certificate_problems};
 pub use proxies::{Network, Proxies, ProxyHeader};
 pub use public::{names_public_host, public_client};
+pub use route::{Link, Route, RouteError};
 pub use server::{ClientCertificates, Limits, PeerAddress, serve, serve_dangerously_without_tls};
+pub use server_client::{Connections, ServerClient};
 pub use tls::{ClientAuthentication, Identity, ServerTls, TlsError};
 
 /// Makes aws-lc-rs the process' crypto provider. Call it first thing in `main`; further calls do nothing.

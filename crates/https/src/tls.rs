@@ -43,6 +43,11 @@ impl Identity {
         Self { chain_pem, key_pem: Zeroizing::new(key_pem) }
     }
 
+    /// Both in one text, as a client takes it.
+    pub fn pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}\n{}", self.chain_pem(), self.key_pem()))
+    }
+
     /// The certificates, the leaf first.
     pub fn chain_pem(&self) -> &str {
         &self.chain_pem

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use kubesso_doctor::{Cluster, Credentials};
-use kubesso_https::{Identity, Trust};
+use kubesso_https::{Identity, Link, Route, Trust};
 use kubesso_k8s_types::Secret;
 use kubesso_k8s_types::kubeconfig::{Data, User};
 use kubesso_kubeconfig::{Entry, Kubeconfig, Selection};
@@ -28,6 +28,8 @@ pub(super) fn cluster(given: &Given, kubeconfig: &Kubeconfig) -> Result<Option<C
         Some(pem) => Trust::Only(pem.clone()),
         None => Trust::System,
     };
+    let route = Route::new(&entry.value.proxy_url, &entry.value.tls_server_name);
+    let link = Link { trust, route: route.map_err(|error| unusable(&error))? };
     let reading = given.admin_context.as_deref().unwrap_or(&context.name);
     kubeconfig
         .select_context(Some(reading))
@@ -40,7 +42,7 @@ pub(super) fn cluster(given: &Given, kubeconfig: &Kubeconfig) -> Result<Option<C
     let person = if reading == context.name { reader.clone() } else { of_context(&context.name)? };
     Ok(Some(Cluster {
         server: entry.value.server.clone(),
-        trust,
+        link,
         ca_pem,
         reader,
         person,

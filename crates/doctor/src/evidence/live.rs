@@ -9,6 +9,8 @@ use kubesso_k8s_types::UserInfo;
 pub struct LiveEvidence {
     /// The kubeconfig's server first, then the API servers' own addresses.
     pub hops: Vec<Hop>,
+    /// By which way they are reached, if the kubeconfig names a proxy or another name of the server.
+    pub route: Option<String>,
     /// The subjects of the authorities that the kubeconfig trusts.
     pub trusted_subjects: Vec<String>,
     /// Where the API server's settings were looked for, in order.

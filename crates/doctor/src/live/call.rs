@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use kubesso_https::{ClientError, Timeouts, Trust, client_as};
+use kubesso_https::{ClientError, Connections, Identity, Link, ServerClient, Timeouts};
 use kubesso_k8s_types::Secret;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// Somebody who asks one address.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    http: reqwest::Client,
+    http: ServerClient,
     server: String,
     token: Option<Secret>,
     is_nobody: bool,
@@ -50,9 +50,13 @@ impl Failure {
 }
 
 impl Caller {
-    pub(super) fn new(server: &str, trust: &Trust, as_whom: &Credentials) -> Result<Self, ClientError> {
+    pub(super) fn new(server: &str, link: &Link, as_whom: &Credentials) -> Result<Self, ClientError> {
+        let url = reqwest::Url::parse(server);
+        let url = url.map_err(|error| ClientError::Route(format!("the server {server:?}: {error}")))?;
+        let identity = as_whom.identity.as_deref().map(Identity::pem);
+        let identity = identity.as_ref().map(|pem| pem.as_bytes());
         Ok(Self {
-            http: client_as(trust, TIMEOUTS, as_whom.identity.as_deref())?,
+            http: ServerClient::new(&url, link, TIMEOUTS, identity, Connections::OneEach)?,
             server: server.trim_end_matches('/').to_owned(),
             token: as_whom.token.clone(),
             is_nobody: as_whom.is_empty(),
@@ -68,7 +72,7 @@ impl Caller {
     }
 
     pub(super) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.server));
+        let request = self.http.request(method, path);
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -77,7 +81,11 @@ impl Caller {
 
     /// The answer, whatever its status.
     pub(super) async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
-        request.send().await.map_err(|error| failure(&error))
+        let obstacle = |error: reqwest::Error| match self.http.obstacle() {
+            Some(why) if error.is_connect() => Failure::Unreachable(why),
+            _ => failure(&error),
+        };
+        request.send().await.map_err(obstacle)
     }
 
     /// The text of an answer with 200.

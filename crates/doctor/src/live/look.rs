@@ -1,7 +1,7 @@
 //! What one hop says.
 
 use kubesso_ambient::Clock;
-use kubesso_https::{ClientError, Trust, shown_certificate};
+use kubesso_https::{ClientError, Link, shown_certificate};
 use kubesso_k8s_types::authentication::SelfSubjectReview;
 use reqwest::Method;
 use reqwest::header::{CONNECTION, ORIGIN, UPGRADE};
@@ -22,14 +22,14 @@ const HANDSHAKE: std::time::Duration = std::time::Duration::from_millis(1_500);
 pub(super) async fn look(
     url: String,
     kind: HopKind,
-    trust: &Trust,
+    link: &Link,
     reader: &Credentials,
     person: &Credentials,
     clock: &dyn Clock,
 ) -> Result<Hop, ClientError> {
-    let stranger = Caller::new(&url, trust, &Credentials::default())?;
-    let reader = Caller::new(&url, trust, reader)?;
-    let asker = if person.is_empty() { None } else { Some(Caller::new(&url, trust, person)?) };
+    let stranger = Caller::new(&url, link, &Credentials::default())?;
+    let reader = Caller::new(&url, link, reader)?;
+    let asker = if person.is_empty() { None } else { Some(Caller::new(&url, link, person)?) };
     let times = if kind == HopKind::Kubeconfig { TIMES } else { 1 };
     let version = stranger.send(stranger.request(Method::GET, "/version"));
     let (version, metrics, websocket, person) =
@@ -57,7 +57,7 @@ pub(super) async fn look(
             if let Failure::Untrusted(_) = failure
                 && let Some((host, port)) = authority(&hop.url)
             {
-                hop.shown = shown_certificate(&host, port, HANDSHAKE).await.ok();
+                hop.shown = shown_certificate(link, &host, port, HANDSHAKE).await.ok();
             }
         }
     }

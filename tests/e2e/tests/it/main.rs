@@ -20,6 +20,7 @@ mod managed;
 mod moved_clock;
 mod normalise;
 mod other_clients;
+mod other_ways;
 mod pages;
 mod proxied;
 mod rotation;
