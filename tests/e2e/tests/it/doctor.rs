@@ -394,6 +394,7 @@ async fn a_proxy_in_the_api_servers_environment_that_refuses_is_named() -> Resul
     let pod = folder.path().join("kube-apiserver.yaml");
     let manifest = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{
         "name": "kube-apiserver", "command": ["kube-apiserver", argument], "env": [{"name": "HTTPS_PROXY", "value": proxy}],
+        "volumeMounts": [{"name": "authentication", "mountPath": folder.path().display().to_string()}],
     }]}});
     std::fs::write(&pod, manifest.to_string())?;
     let (pod, file) = (pod.display().to_string(), file.display().to_string());
