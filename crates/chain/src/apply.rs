@@ -166,14 +166,14 @@ impl<A: RestApi> Provider<'_, A> {
         };
         // A claim's status is a field like any other; the others have calls for it.
         let has_calls = |name: &str| name == "status" && found.address.kind != Kind::Claim;
-        if change.fields.iter().any(|field| is_of_body(field.name) && !has_calls(field.name)) {
+        if change.fields.iter().any(|field| is_of_body(&field.name) && !has_calls(&field.name)) {
             let before = Some((&found.raw, &self.owner_by_marker(found)));
             let name = api_name(&wanted.address);
             let (chain, names) = (&self.state.chain, &self.state.names);
             let body = okta_form::body(found.address.kind, name, &wanted.fields, before, chain, names);
             self.call("PUT", &found.path, Some(&body)).await?;
         }
-        if change.fields.iter().any(|field| has_calls(field.name)) {
+        if change.fields.iter().any(|field| has_calls(&field.name)) {
             self.call("POST", &format!("{}/lifecycle/activate", found.path), None).await?;
         }
         self.set_apart(wanted, Some(found), &found.path).await

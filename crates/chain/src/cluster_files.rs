@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use kubesso_clusters::{
-    Access, AccessError, CertificateAuthority, Impossible, Instructions, IssuerEntry, IssuerUrl, Request,
-    Step, TrustedIssuer,
+    Access, AccessError, CertificateAuthority, Impossible, Instructions, IssuerEntry, IssuerUrl, Step,
+    TrustedIssuer,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::provider::Made;
 use crate::resource::{Address, Field, FieldValue, Found, Kind, Wanted};
 
 /// Stands for an issuer and a client that are not made yet: what is possible is known without them.
-const NOT_YET: &str = "known-after-apply";
+pub(crate) const NOT_YET: &str = "known-after-apply";
 
 /// Why a cluster's files cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,8 @@ impl AccessFile {
 }
 
 impl ClusterSection {
-    /// The files of this cluster: their names, and their texts as far as they are known.
+    /// The files of this cluster: their names, and their texts as far as they are known. One that is changed from here needs
+    /// none for its distribution.
     ///
     /// # Errors
     /// The distribution cannot do what is described.
@@ -101,16 +102,10 @@ impl ClusterSection {
         grants: &[WantedObject],
     ) -> Result<Vec<Wanted>, ClusterError> {
         let mut files = Vec::new();
-        if let (Some(target), Some(trust)) = (self.target(), trust) {
-            let request = Request {
-                target_version: self.target_version(),
-                form: self.form(),
-                cluster: Some(self.cluster_name.as_deref().unwrap_or(&self.name)),
-                scope: self.scope.as_deref(),
-                ..Request::new(&trust.access, self.kubernetes_version())
-            };
+        let target = self.target().filter(|_| self.apply.is_none());
+        if let (Some(target), Some(trust)) = (target, trust) {
             let made = target
-                .instructions(&request)
+                .instructions(&self.request(&trust.access, None))
                 .map_err(|impossible| ClusterError::Impossible { name: self.name.clone(), impossible })?;
             let text = |text: String| {
                 if trust.is_known { FieldValue::Known(text.into()) } else { FieldValue::AfterApply }

@@ -9,7 +9,7 @@ use crate::marker::ChainName;
 mod cluster_side;
 mod provider_side;
 
-pub use cluster_side::{ClusterSection, GrantSection, KubeconfigSection, RuleOfRole};
+pub use cluster_side::{ApplySection, ClusterSection, GrantSection, KubeconfigSection, RuleOfRole};
 pub use provider_side::{
     ApplicationSection, ClaimSection, GroupFilterSection, GroupSection, PolicySection, RuleSection,
     ScopeSection, ServerSection, Token,

@@ -16,6 +16,7 @@
 
 mod apply;
 mod cluster_files;
+mod cluster_sign_in;
 mod file;
 mod grants;
 mod grants_import;
@@ -33,8 +34,9 @@ mod wanted;
 
 pub use apply::{ApplyError, Progress, apply};
 pub use cluster_files::{ClusterError, WhomToTrust, found_file};
+pub use cluster_sign_in::{SignInChange, in_plan};
 pub use file::{
-    AccessFile, ApplicationSection, ClaimSection, ClusterSection, FileError, GrantSection,
+    AccessFile, ApplicationSection, ApplySection, ClaimSection, ClusterSection, FileError, GrantSection,
     GroupFilterSection, GroupSection, KubeconfigSection, PolicySection, ProviderSection, RuleOfRole,
     RuleSection, ScopeSection, ServerSection, Token,
 };

@@ -1,5 +1,7 @@
 //! What is wanted against what is found: the steps from one to the other.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::marker::Owner;
@@ -22,8 +24,8 @@ pub enum Action {
 /// A field that is changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldChange {
-    /// As in the file.
-    pub name: &'static str,
+    /// As in the file; of a machine's file its path.
+    pub name: Cow<'static, str>,
     /// What it says; nothing if the thing is made, or says nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<FieldValue>,
@@ -188,7 +190,8 @@ impl Plan {
 
 fn addition(wanted: &Wanted) -> Change {
     let fields = wanted.fields.iter();
-    let fields = fields.map(|field| FieldChange { name: field.name, old: None, new: field.value.clone() });
+    let fields =
+        fields.map(|field| FieldChange { name: field.name.into(), old: None, new: field.value.clone() });
     Change {
         action: Action::Add,
         address: wanted.address.clone(),
@@ -201,7 +204,7 @@ fn addition(wanted: &Wanted) -> Change {
 fn differences(wanted: &Wanted, found: &Found) -> Vec<FieldChange> {
     let changed = wanted.fields.iter().filter(|field| found.field(field.name) != Some(&field.value));
     let changed = changed.map(|field| FieldChange {
-        name: field.name,
+        name: field.name.into(),
         old: found.field(field.name).cloned(),
         new: field.value.clone(),
     });

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::line_diff::line_diff;
 use crate::plan::{Action, Change, FieldChange, Plan, Summary};
-use crate::resource::FieldValue;
+use crate::resource::{FieldValue, Kind};
 
 /// Whether the terminal shows colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +77,25 @@ fn write_change(text: &mut String, change: &Change, colours: Colours) {
         Colours::None => (String::new(), ""),
     };
     let _ = writeln!(text, "  {before}{}{after} {}", change.action.sign(), change.address);
-    let width = change.fields.iter().map(|field| field.name.len()).max().unwrap_or_default();
+    let is_short = |field: &&FieldChange| {
+        !field
+            .old
+            .iter()
+            .chain([&field.new])
+            .any(|value| lines_of(value).is_some_and(|text| text.contains('\n')))
+    };
+    let width = change.fields.iter().filter(is_short).map(|field| field.name.len()).max().unwrap_or_default();
     for FieldChange { name, old, new } in &change.fields {
         if change.action == Action::Add && is_nothing(new) {
             continue;
         }
-        if let (Some(FieldValue::Known(Value::String(old))), FieldValue::Known(Value::String(new))) =
-            (old, new)
+        // A file that is only written says how long it is; what changes a machine is shown to the letter.
+        let is_shown_whole = change.address.kind == Kind::ClusterSignIn;
+        let old_lines = match old {
+            None if is_shown_whole => Some(""),
+            old => old.as_ref().and_then(lines_of),
+        };
+        if let (Some(old), Some(new)) = (old_lines, lines_of(new))
             && (old.contains('\n') || new.contains('\n'))
         {
             write_lines(text, name, old, new);
@@ -103,10 +115,24 @@ fn write_change(text: &mut String, change: &Change, colours: Colours) {
 
 /// A text of several lines: only what changes, with what stands around it.
 fn write_lines(text: &mut String, name: &str, old: &str, new: &str) {
-    let _ = writeln!(text, "      ~ {name}:");
+    let sign = match (old.is_empty(), new.is_empty()) {
+        (true, _) => '+',
+        (_, true) => '-',
+        _ => '~',
+    };
+    let _ = writeln!(text, "      {sign} {name}:");
     for (sign, line) in line_diff(old, new) {
         let line = format!("{sign} {line}");
         let _ = writeln!(text, "          {}", line.trim_end());
+    }
+}
+
+/// A text; of what is not there the empty one.
+fn lines_of(value: &FieldValue) -> Option<&str> {
+    match value {
+        FieldValue::Known(Value::String(text)) => Some(text),
+        FieldValue::Known(Value::Null) => Some(""),
+        _ => None,
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Kind {
     Policy,
     /// A rule of a policy.
     Rule,
+    /// What an API server is told so that people can sign in.
+    ClusterSignIn,
     /// What may be done, in a whole cluster.
     ClusterRole,
     /// What may be done, in a namespace.
@@ -54,6 +56,7 @@ impl Kind {
             Self::Application => "application",
             Self::Policy => "policy",
             Self::Rule => "rule",
+            Self::ClusterSignIn => "sign-in to cluster",
             Self::ClusterRole => "cluster role",
             Self::Role => "role",
             Self::ClusterRoleBinding => "cluster role binding",

@@ -26,6 +26,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 };
 
 /// Whom to ask, and by what.
+#[derive(Clone)]
 pub(crate) struct ApiServer {
     /// `https://host:port`
     pub(crate) url: Url,

@@ -21,7 +21,7 @@ pub(crate) use backup::{Backup, PassphraseFrom, Restore};
 pub(crate) use chain::{ChainChange, ChainFile, ChainImport, ChainPlan};
 pub(crate) use cluster::{
     ApiServerArgs, Cluster, ClusterApply, ClusterCheck, ClusterConfig, ClusterGrant, ClusterRollback, Spot,
-    Whom,
+    Told, WhichCluster, Whom,
 };
 pub(crate) use doctor::{Doctor, DoctorCommand, Explain, Given, target as doctor_target};
 pub(crate) use keys::{Keys, NewMasterKey};

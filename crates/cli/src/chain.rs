@@ -19,6 +19,7 @@ mod import;
 mod kubeconfig;
 mod kubernetes;
 mod provider;
+mod sign_in;
 mod world;
 
 pub(crate) use import::import;
@@ -53,8 +54,13 @@ pub(crate) fn apply(command: &ChainChange) -> Result<ExitCode, CommandError> {
     let plan = world.plan()?;
     output::write_out(&screen(&plan))?;
     let mut made = world.made.clone();
+    if command.dry_run {
+        return nothing_was_changed();
+    }
     if !plan.is_empty() {
         agree(command, "apply")?;
+        let world = chain.take_up(world, true)?;
+        let plan = world.plan()?;
         let mut report = Report::new(plan.changes.len());
         let after = chain.do_at_provider(&plan, world, &mut report)?;
         // What the provider has just made is in the files and the kubeconfig too.
@@ -71,8 +77,8 @@ pub(crate) fn apply(command: &ChainChange) -> Result<ExitCode, CommandError> {
 pub(crate) fn destroy(command: &ChainChange) -> Result<ExitCode, CommandError> {
     let chain = Chain::open_all(&command.file)?;
     let world = chain.look()?;
-    let plan = world.destroying();
-    if plan.is_empty() {
+    let plan = world.destroying(chain.name())?;
+    if plan.is_empty() && !world.is_interrupted() {
         let notes: String = plan.notes.iter().fold(String::new(), |mut text, note| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "NOTE  {note}");
@@ -82,11 +88,21 @@ pub(crate) fn destroy(command: &ChainChange) -> Result<ExitCode, CommandError> {
         return Ok(ExitCode::SUCCESS);
     }
     output::write_out(&screen(&plan))?;
+    if command.dry_run {
+        return nothing_was_changed();
+    }
     agree(command, "destroy")?;
+    let world = chain.take_up(world, false)?;
+    let plan = world.destroying(chain.name())?;
     let mut report = Report::new(plan.changes.len());
     chain.do_elsewhere(&plan, &world, &mut report)?;
     chain.do_at_provider(&plan, world, &mut report)?;
     output::write_out(&format!("\nDone: {}.\n", counted(plan.summary())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing_was_changed() -> Result<ExitCode, CommandError> {
+    output::write_out("\nNothing was changed (--dry-run).\n")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,20 @@
 //! `kubesso cluster …`: what a cluster needs to trust an issuer.
 
-mod apply;
+pub(crate) mod apply;
 mod check;
 mod cloud;
 mod config;
 mod here;
 mod host;
+pub(crate) mod issuer;
 mod journal;
 mod kubeadm;
 mod live;
+mod on_machine;
+pub(crate) mod place;
 mod proof;
 mod rollback;
+pub(crate) mod side;
 pub(crate) mod whom;
 
 use std::process::ExitCode;

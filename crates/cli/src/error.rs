@@ -22,7 +22,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// A sentence for the user, with what to do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CommandError {
     exit: Exit,
     message: String,

@@ -41,6 +41,7 @@ mod instructions;
 mod kubernetes_version;
 pub mod lint;
 mod loaded;
+mod mask;
 mod oidc_flags;
 mod pem;
 mod plan;
@@ -64,6 +65,7 @@ pub use host::Host;
 pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};
 pub use kubernetes_version::{KubernetesVersion, VersionError};
 pub use loaded::{Loaded, Verdict};
+pub use mask::masked;
 pub use plan::{
     Change, HostCommand, InForce, Plan, PlanError, Word, diff, kubeadm_configuration, minikube_plan,
     minikube_profile_with_options_of, plan,

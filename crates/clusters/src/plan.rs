@@ -4,13 +4,14 @@ mod edit;
 mod minikube;
 mod targets;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use minikube::{minikube_plan, minikube_profile_with_options_of};
 pub use targets::{kubeadm_configuration, plan};
 
 use crate::found::LookError;
 use crate::instructions::{Form, Impossible};
+use crate::mask::masked;
 use crate::target::Target;
 
 /// Changes of files, and what brings them into force.
@@ -36,8 +37,7 @@ pub struct Plan {
 }
 
 /// A file of the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its path on the machine.
     pub path: String,
@@ -120,6 +120,20 @@ impl HostCommand {
     }
 }
 
+/// Whoever prints it prints no secrets.
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            path: &'a str,
+            before: Option<String>,
+            after: String,
+        }
+        let Self { path, before, after } = self;
+        Shown { path, before: before.as_deref().map(masked), after: masked(after) }.serialize(serializer)
+    }
+}
+
 impl Change {
     /// The lines that change, with three around them, as `diff -u` prints them.
     pub fn diff(&self) -> String {
@@ -127,11 +141,11 @@ impl Change {
     }
 }
 
-/// From one text of a file to another, as `diff -u` prints it; none: the file is not there.
+/// From one text of a file to another, as `diff -u` prints it, secrets masked; none: the file is not there.
 pub fn diff(path: &str, before: Option<&str>, after: Option<&str>) -> String {
     let name = |text: Option<&str>| if text.is_some() { path } else { "/dev/null" };
-    let (from, to) = (before.unwrap_or_default(), after.unwrap_or_default());
-    similar::TextDiff::from_lines(from, to)
+    let [from, to] = [before, after].map(|text| masked(text.unwrap_or_default()));
+    similar::TextDiff::from_lines(&from, &to)
         .unified_diff()
         .context_radius(3)
         .header(name(before), name(after))

@@ -73,6 +73,14 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether kubesso can change it where it runs: a machine's files, a container of this machine, or a cloud's program.
+    pub fn can_be_changed_from_here(self) -> bool {
+        use Target::{Aks, Eks, K0s, K3d, K3s, Kind, Kubeadm, MicroK8s, Minikube, Rke2, StaticPod};
+        matches!(self, Kubeadm | StaticPod | Kind | Minikube | K3s | K3d | Rke2 | K0s | MicroK8s | Eks | Aks)
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.title())

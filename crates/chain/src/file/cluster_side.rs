@@ -1,8 +1,9 @@
 //! Grants, clusters and the kubeconfig.
 
-use kubesso_clusters::{Form, GrantedRole, KubernetesVersion, Target};
+use kubesso_clusters::{Access, Form, GrantedRole, KubernetesVersion, Request, Target};
 use kubesso_k8s_types::rbac::PolicyRule;
 use serde::Deserialize;
+use url::Url;
 
 use super::{AccessFile, FileError};
 
@@ -89,6 +90,36 @@ pub struct ClusterSection {
     /// The namespace, resource group, project or organization that it is in, for commands.
     #[serde(default)]
     pub scope: Option<String>,
+    /// It is changed from here, and no files are written for somebody to do it; `{}`: as the distribution has it.
+    #[serde(default)]
+    pub apply: Option<ApplySection>,
+}
+
+/// `apply:` of a cluster.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplySection {
+    /// The folder in which the machine's files are; left out: `/`.
+    #[serde(default)]
+    pub root: Option<String>,
+    /// The static pod's manifest, on the machine; left out: where kubeadm has it.
+    #[serde(default)]
+    pub manifest: Option<String>,
+    /// The node, where several are of the control plane (kind, k3d).
+    #[serde(default)]
+    pub node: Option<String>,
+    /// The API server of this machine, where a load balancer stands before it.
+    #[serde(default)]
+    pub endpoint: Option<Url>,
+    /// Where is kept what is needed to go back.
+    #[serde(default)]
+    pub backup_dir: Option<String>,
+    /// How long the API server may take until it is ready: `5m`.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// Somebody's ID token: the change stays only if the API server takes it.
+    #[serde(default)]
+    pub test_token_file: Option<String>,
 }
 
 /// `kubeconfig:`
@@ -122,12 +153,29 @@ fn scopes() -> Vec<String> {
 }
 
 impl ClusterSection {
-    /// For which distribution files are written.
-    pub(crate) fn target(&self) -> Option<Target> {
+    /// For which distribution files are written, or which one is changed.
+    pub fn target(&self) -> Option<Target> {
         self.target.as_deref().and_then(|name| name.parse().ok())
     }
 
-    pub(crate) fn form(&self) -> Option<Form> {
+    /// Its name in commands.
+    pub fn name_in_commands(&self) -> &str {
+        self.cluster_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What its distribution is asked for. `running`: the version that is seen there, for a file that names none.
+    pub fn request<'a>(&'a self, access: &'a Access, running: Option<KubernetesVersion>) -> Request<'a> {
+        let given = self.kubernetes_version.as_deref().and_then(|text| text.parse().ok());
+        Request {
+            target_version: self.target_version(),
+            form: self.form(),
+            cluster: Some(self.name_in_commands()),
+            scope: self.scope.as_deref(),
+            ..Request::new(access, given.or(running).unwrap_or(KubernetesVersion::ASSUMED))
+        }
+    }
+
+    fn form(&self) -> Option<Form> {
         match self.form.as_deref() {
             Some("config") => Some(Form::Config),
             Some("flags") => Some(Form::Flags),
@@ -135,13 +183,27 @@ impl ClusterSection {
         }
     }
 
-    pub(crate) fn kubernetes_version(&self) -> KubernetesVersion {
-        let given = self.kubernetes_version.as_deref().and_then(|text| text.parse().ok());
-        given.unwrap_or(KubernetesVersion::ASSUMED)
-    }
-
-    pub(crate) fn target_version(&self) -> Option<KubernetesVersion> {
+    fn target_version(&self) -> Option<KubernetesVersion> {
         self.target_version.as_deref().and_then(|text| text.parse().ok())
+    }
+}
+
+impl ClusterSection {
+    /// Whether it can be changed from here at all; the field and what is wrong with it.
+    fn check_apply(&self) -> Result<(), (&'static str, String)> {
+        let Some(target) = self.target() else {
+            return Err(("apply", "say which distribution it is: `for`".to_owned()));
+        };
+        if !target.can_be_changed_from_here() {
+            let what = format!(
+                "{target} is not changed from here: leave `apply` out, and its files and steps are written"
+            );
+            return Err(("apply", what));
+        }
+        if target == Target::Aks && self.scope.is_none() {
+            return Err(("scope", "name the resource group that it is in".to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -185,6 +247,9 @@ impl AccessFile {
             if cluster.target.is_some() && !has_issuer {
                 let what = "nothing says whom it is to trust: give `application` and `authorizationServer`, or `issuers`";
                 return Err(FileError::new(at("for"), what));
+            }
+            if cluster.apply.is_some() {
+                cluster.check_apply().map_err(|(field, what)| FileError::new(at(field), what))?;
             }
         }
         for (index, grant) in self.grants.iter().enumerate() {

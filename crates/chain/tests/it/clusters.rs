@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use kubesso_chain::{
-    AccessFile, Answer, ApiError, ChainName, Colours, Made, Plan, RestApi, apply_grant, found_file,
-    read_grants,
+    AccessFile, Action, Answer, ApiError, ChainName, Colours, Made, Plan, RestApi, SignInChange, apply_grant,
+    found_file, in_plan, read_grants,
 };
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ async fn apply(cluster: &Cluster, text: &str) -> Vec<String> {
     for change in &plan.changes {
         let object = objects.iter().find(|object| object.wanted.address == change.address);
         let found = found.iter().find(|found| found.address == change.address);
-        let is_replaced = change.action == kubesso_chain::Action::Replace;
+        let is_replaced = change.action == Action::Replace;
         apply_grant(cluster, object, found, is_replaced).await.unwrap();
     }
     plan.changes.iter().map(|change| format!("{} {}", change.action.sign(), change.address)).collect()
@@ -194,6 +194,38 @@ fn a_cluster_without_a_context_gets_its_grants_as_a_file() {
 }
 
 #[test]
+fn a_cluster_that_is_changed_from_here_gets_no_files_and_is_shown_line_by_line() {
+    let file = AccessFile::parse(&FILE.replace("for: kubeadm", "for: kubeadm, apply: {}")).unwrap();
+    let trust = file.whom_to_trust(&Made::default(), None, no_file).unwrap().unwrap();
+    assert_eq!(file.clusters[0].files(Some(&trust), &[]).unwrap(), []);
+
+    let request = file.clusters[0].request(&trust.access, None);
+    let made = kubesso_clusters::Target::Kubeadm.instructions(&request).unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let change = SignInChange {
+        action: Action::Change,
+        texts: vec![
+            (
+                "/etc/kubernetes/authn/authentication-config.yaml".to_owned(),
+                None,
+                Some(made.files[0].content.clone()),
+            ),
+            ("/etc/k".to_owned(), text("password: old\n- --a\n"), text("password: old\n- --a\n- --b\n")),
+            ("/etc/gone".to_owned(), text("one\ntwo\n"), None),
+        ],
+        commands: vec![("Restart it.".to_owned(), "systemctl restart k".to_owned())],
+        in_force: "the API server begins anew".to_owned(),
+        notes: vec!["its next run takes it away".to_owned()],
+    };
+    let plan = in_plan("prod", Some(change), &[]);
+    assert_eq!(plan.changes.len(), 1);
+    insta::assert_snapshot!(plan.text(Colours::None));
+    let nothing = in_plan("prod", None, &["it has not loaded it".to_owned()]);
+    assert_eq!((nothing.is_empty(), nothing.unchanged), (true, 1));
+    assert_eq!(nothing.notes, ["cluster \"prod\": it has not loaded it"]);
+}
+
+#[test]
 fn what_is_wrong_about_clusters_is_named() {
     for (from, to, expected) in [
         ("for: kubeadm", "for: kubadm", "clusters[0].for: `kubadm` is not known"),
@@ -201,6 +233,9 @@ fn what_is_wrong_about_clusters_is_named() {
         ("name: other}", "name: ../x}", "clusters[1].name: `../x` cannot be the name of a folder"),
         ("context: admin", "kubernetesVersion: new", "clusters[0].kubernetesVersion: `new` is no version"),
         ("context: admin", "kubeconfig: x", "clusters[0].context: say which context"),
+        ("for: kubeadm", "apply: {}", "clusters[0].apply: say which distribution it is"),
+        ("for: kubeadm", "for: talos, apply: {}", "clusters[0].apply: Talos Linux is not changed from here"),
+        ("for: kubeadm", "for: aks, apply: {}", "clusters[0].scope: name the resource group"),
         ("context: admin", "form: both", "clusters[0].form: use config or flags"),
         ("clusters: [other]", "clusters: [others]", "grants[2].clusters: `others` is not in `clusters`"),
         ("namespace: default", "name: x", "grants[1].namespace: pod-reader is a role of one namespace"),

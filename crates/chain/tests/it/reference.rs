@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kubesso_chain::{
-    AccessFile, ApplicationSection, ClaimSection, ClusterSection, GrantSection, GroupSection,
+    AccessFile, ApplicationSection, ApplySection, ClaimSection, ClusterSection, GrantSection, GroupSection,
     KubeconfigSection, PolicySection, ProviderSection, RuleOfRole, RuleSection, ScopeSection, ServerSection,
 };
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ fn every_field_is_in_the_reference_and_every_documented_field_is_one() {
         ("grants", fields::<GrantSection>()),
         ("grants.rules", fields::<RuleOfRole>()),
         ("clusters", fields::<ClusterSection>()),
+        ("clusters.apply", fields::<ApplySection>()),
         ("kubeconfig", fields::<KubeconfigSection>()),
         ("top level", fields::<AccessFile>()),
     ] {

@@ -83,6 +83,9 @@ pub(crate) struct ChainChange {
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
+    /// Show the plan, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `kubesso import`.

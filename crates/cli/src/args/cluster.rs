@@ -167,8 +167,34 @@ impl Whom {
     }
 }
 
-/// Which API server, and how it is reached.
-#[derive(Args, Debug)]
+/// For which version of Kubernetes, and by what the API server is told.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// The cluster's Kubernetes version [default: the API server's].
+    #[arg(long, value_name = "VERSION")]
+    pub kubernetes_version: Option<KubernetesVersion>,
+    /// By what the API server is told [default: config, where the version has it].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub form: Option<ConfigForm>,
+}
+
+/// WhichCluster of several clusters of one kind, and which node of it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WhichCluster {
+    /// The cluster's name (EKS, AKS, kind, k3d, minikube's profile) [default of kind, k3d and minikube: the one that they make
+    /// without a name].
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The resource group that it is in (AKS).
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<String>,
+    /// The node, where several are of the control plane (kind, k3d).
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+}
+
+/// WhichCluster API server, and how it is reached.
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ApiServerArgs {
     /// The kubeconfig of an administrator [default: the one that the target keeps on its machine, else kubectl's].
     #[arg(long, value_name = "FILE")]
@@ -193,25 +219,14 @@ pub(crate) struct ClusterCheck {
     /// Read this static pod's manifest; files that it mounts are below --root.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// The cluster's name (EKS, AKS, kind, k3d).
-    #[arg(long, value_name = "NAME")]
-    pub cluster: Option<String>,
-    /// The resource group that it is in (AKS).
-    #[arg(long, value_name = "NAME")]
-    pub scope: Option<String>,
-    /// The node, where several are of the control plane (kind, k3d).
-    #[arg(long, value_name = "NAME")]
-    pub node: Option<String>,
+    #[command(flatten)]
+    pub which: WhichCluster,
     #[command(flatten)]
     pub server: ApiServerArgs,
     #[command(flatten)]
     pub whom: Whom,
-    /// The cluster's Kubernetes version [default: the API server's].
-    #[arg(long, value_name = "VERSION")]
-    pub kubernetes_version: Option<KubernetesVersion>,
-    /// By what the API server is told [default: config, where the version has it].
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub form: Option<ConfigForm>,
+    #[command(flatten)]
+    pub told: Told,
     #[command(flatten)]
     pub output: Output,
 }
@@ -224,12 +239,8 @@ pub(crate) struct ClusterApply {
     pub spot: Spot,
     #[command(flatten)]
     pub whom: Whom,
-    /// The cluster's Kubernetes version [default: the API server's].
-    #[arg(long, value_name = "VERSION")]
-    pub kubernetes_version: Option<KubernetesVersion>,
-    /// By what the API server is told [default: config, where the version has it].
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub form: Option<ConfigForm>,
+    #[command(flatten)]
+    pub told: Told,
     /// Somebody's ID token, in a file (- reads standard input): the change stays only if the API server takes it.
     #[arg(long, value_name = "FILE")]
     pub test_token_file: Option<PathBuf>,
@@ -263,16 +274,8 @@ pub(crate) struct Spot {
     pub backup_dir: Option<PathBuf>,
     #[command(flatten)]
     pub server: ApiServerArgs,
-    /// The cluster's name (EKS, AKS, kind, k3d, minikube's profile) [default of kind, k3d and minikube: the one that they make
-    /// without a name].
-    #[arg(long, value_name = "NAME")]
-    pub cluster: Option<String>,
-    /// The resource group that it is in (AKS).
-    #[arg(long, value_name = "NAME")]
-    pub scope: Option<String>,
-    /// The node, where several are of the control plane (kind, k3d).
-    #[arg(long, value_name = "NAME")]
-    pub node: Option<String>,
+    #[command(flatten)]
+    pub which: WhichCluster,
     /// How long the API server may take until it is ready with the new settings; then they are taken back [default: 3m, of
     /// clouds 40m].
     #[arg(long, value_name = "DURATION")]

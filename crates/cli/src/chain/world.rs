@@ -5,14 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kubesso_chain::{
-    AccessFile, Action, ApplyError, ChainName, Change, Found, Kind, Made, Plan, Progress, ProviderState,
-    Wanted, WantedObject, WhomToTrust, apply_grant, found_file, read_grants,
+    AccessFile, Action, ApiError, ApplyError, ChainName, Change, Found, Kind, Made, Plan, Progress,
+    ProviderState, Wanted, WantedObject, WhomToTrust, apply_grant, found_file, read_grants,
 };
 use tokio::runtime::Runtime;
 
 use super::kubeconfig::People;
 use super::kubernetes::{self, Entered};
 use super::provider::Provider;
+use super::sign_in::SignIn;
 use super::{Report, beside, read, read_beside, wrong};
 use crate::args::ChainFile;
 use crate::error::CommandError;
@@ -41,15 +42,32 @@ pub(super) struct World {
     found: Vec<Found>,
     /// The objects of each cluster.
     objects: Vec<Vec<WantedObject>>,
+    /// The clusters that are changed from here.
+    sign_ins: Vec<SignIn>,
+    /// What else there is to know.
+    notes: Vec<String>,
 }
 
 impl World {
     pub(super) fn plan(&self) -> Result<Plan, CommandError> {
-        Plan::new(&self.wanted, &self.found).map_err(|error| wrong(&self.path, &error))
+        let mut plan = Plan::new(&self.wanted, &self.found).map_err(|error| wrong(&self.path, &error))?;
+        self.sign_ins.iter().for_each(|sign_in| plan.append(sign_in.plan()));
+        plan.notes.extend(self.notes.iter().cloned());
+        Ok(plan)
     }
 
-    pub(super) fn destroying(&self) -> Plan {
-        Plan::destroying(&self.wanted, &self.found)
+    pub(super) fn destroying(&self, chain: &ChainName) -> Result<Plan, CommandError> {
+        let mut plan = Plan::destroying(&self.wanted, &self.found);
+        for sign_in in &self.sign_ins {
+            plan.append(sign_in.destroying(chain)?);
+        }
+        plan.notes.extend(self.notes.iter().cloned());
+        Ok(plan)
+    }
+
+    /// Whether a process was killed in the middle of changing a cluster.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.sign_ins.iter().any(SignIn::is_interrupted)
     }
 }
 
@@ -127,15 +145,29 @@ impl Chain {
         let mut wanted = self.at_provider.clone();
         let mut found = provider.as_ref().map(|state| state.found.clone()).unwrap_or_default();
         let mut all_objects = Vec::new();
+        let mut sign_ins: Vec<SignIn> = Vec::new();
+        let mut notes = Vec::new();
         for (cluster, entered) in self.file.clusters.iter().zip(&self.clusters) {
+            let sign_in = SignIn::look(cluster, trust.as_ref(), &self.path, &self.runtime)?;
+            let is_interrupted = sign_in.as_ref().is_some_and(SignIn::is_interrupted);
+            sign_ins.extend(sign_in);
             let access = trust.as_ref().map(|trust| &trust.access);
             let objects = self.file.grants_on(cluster, access, &self.name);
             if let Some(entered) = entered {
                 wanted.extend(objects.iter().map(|object| object.wanted.clone()));
                 let reading = read_grants(&entered.api, cluster, &objects, &self.name);
-                found.extend(self.runtime.block_on(reading).map_err(|error| {
-                    CommandError::because(format!("the cluster `{}` cannot be read", cluster.name), &error)
-                })?);
+                match self.runtime.block_on(reading) {
+                    Ok(there) => found.extend(there),
+                    // It may be down because of that.
+                    Err(ApiError::Unreachable { why, .. }) if is_interrupted => notes.push(format!(
+                        "the cluster {:?} does not answer, so what groups may do there is not known yet: {why}",
+                        cluster.name
+                    )),
+                    Err(error) => {
+                        let what = format!("the cluster `{}` cannot be read", cluster.name);
+                        return Err(CommandError::because(what, &error));
+                    }
+                }
             }
             let files = cluster.files(trust.as_ref(), &objects).map_err(|error| wrong(&self.path, &error))?;
             for file in &files {
@@ -157,7 +189,16 @@ impl Chain {
             wanted.extend(of_people);
             found.extend(there);
         }
-        Ok(World { path: self.path.clone(), provider, made, wanted, found, objects: all_objects })
+        Ok(World {
+            path: self.path.clone(),
+            provider,
+            made,
+            wanted,
+            found,
+            objects: all_objects,
+            sign_ins,
+            notes,
+        })
     }
 
     /// Where a file of a cluster goes.
@@ -166,6 +207,21 @@ impl Chain {
         let cluster = self.file.clusters.iter().find(|cluster| cluster.name == name);
         let folder = cluster.and_then(|cluster| cluster.out.as_deref()).unwrap_or(name);
         beside(&self.path, folder).join(&file.address.name)
+    }
+
+    /// The name by which things are marked.
+    pub(super) fn name(&self) -> &ChainName {
+        &self.name
+    }
+
+    /// Goes on with changes of clusters in whose middle a process was killed, or, if they are not wanted any more, takes them
+    /// back; what there is then.
+    pub(super) fn take_up(&self, world: World, is_wanted: bool) -> Result<World, CommandError> {
+        if !world.is_interrupted() {
+            return Ok(world);
+        }
+        world.sign_ins.iter().try_for_each(|sign_in| sign_in.take_up(is_wanted, &self.runtime))?;
+        self.look()
     }
 
     /// The provider's steps; what there is then.
@@ -215,6 +271,11 @@ impl Chain {
                 },
                 (_, None) => Ok(()),
             },
+            Kind::ClusterSignIn => {
+                let mut sign_ins = world.sign_ins.iter();
+                let sign_in = sign_ins.find(|sign_in| sign_in.is_of(change));
+                sign_in.map_or(Ok(()), |sign_in| sign_in.step(change, &self.name, &self.runtime))
+            }
             Kind::KubeconfigUser | Kind::KubeconfigCluster | Kind::KubeconfigContext => {
                 self.people.as_ref().map_or(Ok(()), |people| people.step(change.action, wanted, address))
             }

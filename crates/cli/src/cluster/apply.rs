@@ -4,19 +4,18 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use jiff::SignedDuration;
-use kubesso_clusters::{InForce, Plan, PlanError, Request, Target, Verdict, diff, minikube_plan, plan};
+use kubesso_clusters::{InForce, Plan, Request, Verdict, diff};
 use kubesso_directory::Secret;
 use serde::Serialize;
 
-use super::check::version_of;
-use super::here::{Beside, Done, Here};
-use super::journal::{Journal, Saved, State};
-use super::proof::{Proof, Proven};
-use super::{cloud, config, kubeadm, live, target_of, whom};
-use crate::api_server::ApiServer;
+use super::here::{Done, Here};
+use super::journal::Saved;
+use super::on_machine::OnMachine;
+use super::place::Place;
+use super::proof::Proven;
+use super::side::Unprepared;
+use super::{cloud, config, whom};
 use crate::args::{ClusterApply, OutputFormat, Spot};
 use crate::error::CommandError;
 use crate::output;
@@ -45,61 +44,40 @@ enum Came {
 /// Runs it.
 pub(super) async fn run(command: &ClusterApply) -> Result<ExitCode, CommandError> {
     let spot = &command.spot;
-    if cloud::is_cloud(target_of(&spot.target)?) {
-        return cloud::apply(command).await;
-    }
-    let here = Here::new(spot)?;
+    let place = Place::of(spot)?;
     let access = whom::access(&command.whom).await?;
-    let server = here.server(spot).await;
-    let version = match command.kubernetes_version {
-        Some(version) => version,
-        None => version_of(server.as_ref().ok()).await,
+    let told = command.told;
+    if cloud::is_cloud(place.target) {
+        return cloud::run(command, place, &access).await;
+    }
+    let request = |running| Request {
+        form: told.form.map(Into::into),
+        ..Request::new(&access, told.kubernetes_version.unwrap_or(running))
     };
-    let request = Request { form: command.form.map(Into::into), ..Request::new(&access, version) };
-    let planned = match &here.minikube {
-        Some((home, profile)) => {
-            minikube_plan(&request, &here.machine, home, profile).map(|(plan, profile)| (plan, Some(profile)))
-        }
-        None => plan(&request, here.target, &here.machine, &here.manifest).map(|plan| (plan, None)),
-    };
-    let (plan, profile) = match planned {
-        Ok(planned) => planned,
-        Err(PlanError::Impossible(impossible)) => {
+    let of = match OnMachine::prepare(place, request).await {
+        Ok(of) => of,
+        Err(Unprepared::Impossible(impossible)) => {
             output::print(spot.output.format, &impossible.restrictions, || config::refusal(&impossible))?;
             return Ok(ExitCode::FAILURE);
         }
-        Err(error) => {
-            return Err(CommandError::because("there is nothing that could be changed here", &error));
-        }
+        Err(Unprepared::Error(error)) => return Err(error),
     };
     let say = Say { format: spot.output.format };
-    let config_map = match &server {
-        Ok(server) if here.target == Target::Kubeadm && !spot.danger_without_proof => {
-            config_map(server, &request).await?
-        }
-        _ => None,
-    };
-    if plan.is_done() && config_map.is_none() {
-        return nothing_to_do(&plan, server.ok(), &say).await;
+    let (here, plan) = (&of.here, &of.plan);
+    if of.is_done() {
+        return nothing_to_do(&of, &say).await;
     }
-    say.text(&screen(&plan, config_map.as_ref(), &here))?;
+    say.text(&screen(plan, of.beside.config_map.as_ref(), here))?;
     if spot.dry_run {
-        say.result(Came::Planned, &plan, None, None, "Nothing was changed (--dry-run).\n")?;
+        say.result(Came::Planned, plan, None, None, "Nothing was changed (--dry-run).\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let token = command.test_token_file.as_deref().map(token_of).transpose()?;
-    let journal = Journal::open(&here.backups)?;
-    if let Some(kept) = journal.last(here.target.name(), &here.place)?
-        && kept.entry.state == State::Began
-    {
-        return Err(CommandError::new("a change was interrupted half way")
-            .mend(format!("take it back first: kubesso cluster rollback --for {}", here.target.name())));
-    }
-    let proof = proof(spot, server, token).await?;
+    let ready = of.ready(token).await?;
     if !confirmed(spot, "Change it?")? {
         return Ok(ExitCode::FAILURE);
     }
-    let done = here.apply(&plan, Beside { profile, config_map }, &journal, proof, spot, &say).await?;
+    let done = ready.apply(None, &say).await?;
     match done {
         Done::Applied { proven, file } => {
             let mut text = String::from("Done.\n");
@@ -113,7 +91,7 @@ pub(super) async fn run(command: &ClusterApply) -> Result<ExitCode, CommandError
                 here.target.name(),
                 file.display()
             );
-            say.result(Came::Applied, &plan, proven.as_ref(), None, &text)?;
+            say.result(Came::Applied, plan, proven.as_ref(), None, &text)?;
             Ok(ExitCode::SUCCESS)
         }
         Done::TakenBack { reason, back } => {
@@ -121,68 +99,25 @@ pub(super) async fn run(command: &ClusterApply) -> Result<ExitCode, CommandError
             if let Some(back) = &back {
                 let _ = writeln!(text, "{} is ready with the old settings.", back.endpoint);
             }
-            say.result(Came::TakenBack, &plan, None, Some(&reason), &text)?;
+            say.result(Came::TakenBack, plan, None, Some(&reason), &text)?;
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
 /// Everything is as it should be on the machine; whether the API server knows it is another question.
-async fn nothing_to_do(plan: &Plan, server: Option<ApiServer>, say: &Say) -> Result<ExitCode, CommandError> {
+async fn nothing_to_do(of: &OnMachine, say: &Say) -> Result<ExitCode, CommandError> {
     let mut text = String::from("Nothing to do: all is as described.\n");
-    let mut is_well = true;
-    if let (Some(server), Some(hash)) = (server, &plan.hash)
-        && let Ok(loaded) = live::loaded(&server).await
-    {
-        let verdict = loaded.verdict(hash);
-        is_well = !matches!(verdict, Verdict::Refused | Verdict::Another);
-        if !is_well {
-            let _ = writeln!(
-                text,
-                "But {} has not loaded it: see kubesso cluster check, and restart the API server",
-                server.url
-            );
-        }
+    let is_well = !matches!(of.verdict().await, Some(Verdict::Refused | Verdict::Another));
+    if !is_well && let Ok(server) = &of.server {
+        let _ = writeln!(
+            text,
+            "But {} has not loaded it: see kubesso cluster check, and restart the API server",
+            server.url
+        );
     }
-    say.result(Came::NothingToDo, plan, None, None, &text)?;
+    say.result(Came::NothingToDo, &of.plan, None, None, &text)?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// How the change will be proved; none, if that is not wanted.
-async fn proof(
-    spot: &Spot,
-    server: Result<ApiServer, CommandError>,
-    token: Option<Secret>,
-) -> Result<Option<Proof>, CommandError> {
-    if spot.danger_without_proof {
-        return Ok(None);
-    }
-    Ok(Some(Proof::begin(server?, token, limit(spot, target_of(&spot.target)?)?).await?))
-}
-
-/// What kubeadm keeps in the cluster, if it has to change too.
-async fn config_map(server: &ApiServer, request: &Request<'_>) -> Result<Option<Saved>, CommandError> {
-    let Some(before) = kubeadm::read(server).await.map_err(CommandError::new)? else { return Ok(None) };
-    let after = kubesso_clusters::kubeadm_configuration(request, &before)
-        .map_err(|e| CommandError::because(kubeadm::NAME, &e))?;
-    let is_changed = before != after;
-    Ok(is_changed.then(|| Saved {
-        path: kubeadm::NAME.to_owned(),
-        before: Some(before),
-        rights: None,
-        rewritten: false,
-        after,
-    }))
-}
-
-/// How long something may take.
-pub(super) fn limit(spot: &Spot, target: Target) -> Result<Duration, CommandError> {
-    let usage = || CommandError::usage("--timeout: give a time such as 90s or 5m");
-    let Some(timeout) = spot.timeout else {
-        return Ok(if cloud::is_cloud(target) { Duration::from_mins(40) } else { Duration::from_mins(3) });
-    };
-    let span = SignedDuration::try_from(timeout).map_err(|_| usage())?;
-    Duration::try_from(span).map_err(|_| usage())
 }
 
 /// Asks, unless it was said before; nobody there is a no.
@@ -204,7 +139,7 @@ pub(super) fn confirmed(spot: &Spot, question: &str) -> Result<bool, CommandErro
 }
 
 /// Somebody's ID token, from a file or standard input.
-pub(super) fn token_of(path: &Path) -> Result<Secret, CommandError> {
+pub(crate) fn token_of(path: &Path) -> Result<Secret, CommandError> {
     let unreadable =
         |e: io::Error| CommandError::because(format!("the token cannot be read from {}", path.display()), &e);
     let mut text = String::new();
@@ -221,8 +156,8 @@ pub(super) fn token_of(path: &Path) -> Result<Secret, CommandError> {
 }
 
 /// Where words go: people read as it goes on, scripts get one object at the end.
-pub(super) struct Say {
-    pub(super) format: OutputFormat,
+pub(crate) struct Say {
+    pub(crate) format: OutputFormat,
 }
 
 impl Say {

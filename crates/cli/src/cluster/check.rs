@@ -54,7 +54,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
     {
         found = live::found(server).await;
     }
-    let version = match command.kubernetes_version {
+    let version = match command.told.kubernetes_version {
         Some(version) => version,
         None => version_of(server.as_ref()).await,
     };
@@ -72,7 +72,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
     let mut wanted = None;
     if command.whom.is_given() {
         let access = whom::access(&command.whom).await?;
-        let request = Request { form: command.form.map(Into::into), ..Request::new(&access, version) };
+        let request = Request { form: command.told.form.map(Into::into), ..Request::new(&access, version) };
         let target = target.unwrap_or(Target::StaticPod);
         match &found {
             // On a live cluster the file itself is out of reach; its hash is not.
@@ -118,7 +118,7 @@ fn files(command: &ClusterCheck) -> Result<(Option<Target>, Option<Found>), Comm
         named.filter(|target| is_container(*target) && command.root.is_none() && command.manifest.is_none());
     let machine = match inside {
         Some(target) => {
-            Machine::Container(find(target, command.cluster.as_deref(), command.node.as_deref())?)
+            Machine::Container(find(target, command.which.cluster.as_deref(), command.which.node.as_deref())?)
         }
         None => Machine::new(command.root.as_deref().unwrap_or(Path::new("/"))),
     };
@@ -166,7 +166,7 @@ async fn server(command: &ClusterCheck, target: Option<Target>) -> Result<Option
     let at_hand =
         target.and_then(|target| kubeconfig_of(target, command.root.as_deref().unwrap_or(Path::new("/"))));
     if !is_named
-        && let Some(context) = target.and_then(|target| context_of(target, command.cluster.as_deref()))
+        && let Some(context) = target.and_then(|target| context_of(target, command.which.cluster.as_deref()))
     {
         // The node is there, so its cluster is; without its context there is nobody to ask.
         return Ok(ApiServer::of_kubeconfig(None, Some(&context)).await.ok());

@@ -1,131 +1,239 @@
 //! Clusters of clouds: what they are told goes by the cloud's own program, and has no file.
 
+mod program;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::process::{ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use kubesso_ambient::{Clock as _, SystemClock};
-use kubesso_clusters::{Instructions, Request, Target, diff};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use kubesso_clusters::{Access, KubernetesVersion, Request, Target, diff};
+use kubesso_directory::Secret;
+use serde_json::{Value, json};
 
-use super::apply::{Say, confirmed, limit, token_of};
+use super::apply::{Say, confirmed, token_of};
 use super::check::connect;
-use super::here::journal_folder;
-use super::journal::{Entry, Journal, Kept, State};
-use super::{config, proof, target_of, whom};
-use crate::args::{ClusterApply, ClusterCheck, ClusterRollback, Spot};
+use super::here::{Done, journal_folder};
+use super::journal::{self, Entry, Journal, Kept, State, brought_by};
+use super::place::Place;
+use super::proof::{self, Proven};
+use super::side::{Brought, Unprepared};
+use super::{config, whom};
+use crate::api_server::ApiServer;
+use crate::args::{ClusterApply, ClusterCheck, ClusterRollback, Told, WhichCluster};
 use crate::error::CommandError;
 use crate::output;
-
-/// How often a cloud is asked whether it has come to an end.
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// A cluster of a cloud.
-enum Cloud {
-    /// At most one provider.
-    Eks { cluster: String },
-    /// Several authenticators.
-    Aks { cluster: String, group: String },
-}
-
-/// One provider or authenticator before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Change {
-    name: String,
-    before: Option<Value>,
-    after: Option<Value>,
-}
+use program::{Change, Cloud};
 
 /// Whether a target is changed by a cloud's program.
 pub(super) fn is_cloud(target: Target) -> bool {
     matches!(target, Target::Eks | Target::Aks)
 }
 
+/// What would be changed at a cloud, and all that is needed for it.
+pub(crate) struct InCloud {
+    pub(super) place: Place,
+    cloud: Cloud,
+    pub(super) changes: Vec<Change>,
+    pub(super) warnings: Vec<String>,
+    /// Whether nobody can sign in there yet.
+    pub(super) is_first: bool,
+    /// Since when a change is half done.
+    pub(super) interrupted: Option<jiff::Timestamp>,
+    /// What was done before and not taken back, the last first.
+    history: Vec<Kept>,
+    now: BTreeMap<String, Value>,
+}
+
+impl InCloud {
+    /// Finds out what has to be changed.
+    pub(super) async fn prepare<'a>(
+        place: Place,
+        request: impl FnOnce(KubernetesVersion) -> Request<'a>,
+    ) -> Result<Self, Unprepared> {
+        let cloud = Cloud::of(place.target, &place.which)?;
+        let request = request(KubernetesVersion::ASSUMED);
+        let made = place.target.instructions(&request).map_err(Unprepared::Impossible)?;
+        let failed = |what: String| CommandError::new(format!("{} did not answer: {what}", place.target));
+        let now = cloud.there(place.limit).await.map_err(failed)?;
+        let history = journal::in_force(&journal_folder(&place)?, place.target.name(), &cloud.name())?;
+        let began = history.first().filter(|kept| kept.entry.state == State::Began);
+        let mut there = now.clone();
+        if let Some(kept) = began {
+            // It is taken back first.
+            for change in changes_of(&kept.entry)? {
+                match change.before {
+                    Some(before) => drop(there.insert(change.name, before)),
+                    None => drop(there.remove(&change.name)),
+                }
+            }
+        }
+        let interrupted = began.map(|kept| kept.entry.began);
+        let changes = cloud.changes(&cloud.wanted(&made), &there);
+        let is_first = there.is_empty();
+        Ok(Self { place, cloud, changes, warnings: made.warnings, is_first, interrupted, history, now })
+    }
+
+    fn journal(&self) -> Result<Journal, CommandError> {
+        let journal = Journal::open(&journal_folder(&self.place)?)?;
+        if let Some(kept) = journal.last(self.place.target.name(), &self.cloud.name())?
+            && kept.entry.state == State::Began
+        {
+            return Err(CommandError::new("a change was interrupted half way").mend(format!(
+                "take it back first: kubesso cluster rollback --for {}",
+                self.place.target.name()
+            )));
+        }
+        Ok(journal)
+    }
+
+    /// Whom the proof is asked as, if there is a token.
+    async fn bearer(&self, token: Option<Secret>) -> Result<Option<ApiServer>, CommandError> {
+        match token {
+            Some(token) => Ok(Some(connect(&self.place.server, None).await?.as_bearer(token)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the change, and takes it back if the cloud or the proof fails.
+    pub(super) async fn apply(
+        &self,
+        token: Option<Secret>,
+        chain: Option<&str>,
+        say: &Say,
+    ) -> Result<Done, CommandError> {
+        let bearer = self.bearer(token).await?;
+        self.make(&self.journal()?, bearer, chain, say).await
+    }
+
+    async fn make(
+        &self,
+        journal: &Journal,
+        bearer: Option<ApiServer>,
+        chain: Option<&str>,
+        say: &Say,
+    ) -> Result<Done, CommandError> {
+        let (cloud, limit) = (&self.cloud, self.place.limit);
+        let mut kept = journal.begin(Entry {
+            target: self.place.target.name().to_owned(),
+            place: cloud.name(),
+            began: SystemClock.now(),
+            state: State::Began,
+            files: Vec::new(),
+            commands: Vec::new(),
+            restarts: false,
+            cloud: Some(json!(self.changes)),
+            config_map: None,
+            chain: chain.map(str::to_owned),
+        })?;
+        let doing = async {
+            cloud.make(&self.changes, limit, say).await?;
+            match &bearer {
+                None => Ok(None),
+                Some(bearer) => proof::until_taken(bearer, limit).await.map(Some),
+            }
+        };
+        let done = tokio::select! {
+            done = doing => done,
+            _ = tokio::signal::ctrl_c() => Err("it was interrupted".to_owned()),
+        };
+        match done {
+            Ok(identity) => {
+                kept.now(State::Applied)?;
+                let proven = Proven::of_cloud(cloud.name(), identity);
+                Ok(Done::Applied { proven: Some(proven), file: kept.file().to_owned() })
+            }
+            Err(reason) => {
+                say.progress(&format!("{reason}: taking it back …"));
+                cloud.put_back(&kept.entry, limit, say).await.map_err(|error| {
+                    CommandError::new(format!("{reason}; and taking it back failed: {error}"))
+                })?;
+                kept.now(State::TakenBack)?;
+                Ok(Done::TakenBack { reason, back: None })
+            }
+        }
+    }
+
+    /// Takes back what was interrupted.
+    pub(super) async fn take_up(&self, say: &Say) -> Result<(), CommandError> {
+        let journal = Journal::open(&journal_folder(&self.place)?)?;
+        match journal.last(self.place.target.name(), &self.cloud.name())? {
+            Some(mut kept) if kept.entry.state == State::Began => {
+                say.progress("taking back what was interrupted …");
+                self.cloud.put_back(&kept.entry, self.place.limit, say).await.map_err(CommandError::new)?;
+                kept.now(State::TakenBack)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an access file has changed here, taken together.
+    pub(super) fn brought(&self, chain: &str) -> Result<Option<Brought>, CommandError> {
+        let Some(entry) = brought_by(&self.history, chain).1 else { return Ok(None) };
+        let made = changes_of(&entry)?;
+        let texts = texts(&Cloud::back(&made, &self.now));
+        Ok(Some(Brought { texts, commands: Vec::new(), by: None, later: later(&made, &self.now) }))
+    }
+
+    /// Takes it back, all of it.
+    pub(super) async fn withdraw(&self, chain: &str, say: &Say) -> Result<(), CommandError> {
+        let journal = Journal::open(&journal_folder(&self.place)?)?;
+        let mut in_force = journal.in_force(self.place.target.name(), &self.cloud.name())?;
+        let (ours, together) = brought_by(&in_force, chain);
+        let (count, Some(together)) = (ours.len(), together) else { return Ok(()) };
+        self.cloud.put_back(&together, self.place.limit, say).await.map_err(CommandError::new)?;
+        in_force.iter_mut().take(count).try_for_each(|kept| kept.now(State::TakenBack))
+    }
+}
+
 /// `kubesso cluster apply` there.
-pub(super) async fn apply(command: &ClusterApply) -> Result<ExitCode, CommandError> {
-    let spot = &command.spot;
-    let (target, cloud) = of(spot)?;
-    let access = whom::access(&command.whom).await?;
-    let version = command.kubernetes_version.unwrap_or(kubesso_clusters::KubernetesVersion::ASSUMED);
-    let request = Request {
-        form: command.form.map(Into::into),
-        cluster: spot.cluster.as_deref(),
-        scope: spot.scope.as_deref(),
-        ..Request::new(&access, version)
-    };
-    let made = match target.instructions(&request) {
-        Ok(made) => made,
-        Err(impossible) => {
+pub(super) async fn run(
+    command: &ClusterApply,
+    place: Place,
+    access: &Access,
+) -> Result<ExitCode, CommandError> {
+    let (spot, target) = (&command.spot, place.target);
+    let which = place.which.clone();
+    let request = |assumed| request(access, command.told, &which, assumed);
+    let of = match InCloud::prepare(place, request).await {
+        Ok(of) => of,
+        Err(Unprepared::Impossible(impossible)) => {
             output::print(spot.output.format, &impossible.restrictions, || config::refusal(&impossible))?;
             return Ok(ExitCode::FAILURE);
         }
+        Err(Unprepared::Error(error)) => return Err(error),
     };
-    let limit = limit(spot, target)?;
-    let failed = |what: String| CommandError::new(format!("{target} did not answer: {what}"));
-    let changes = cloud.changes(&cloud.wanted(&made), &cloud.there(limit).await.map_err(failed)?);
     let say = Say { format: spot.output.format };
     let print = |result: &str, reason: Option<&str>, identity: Option<&str>, text: &str| {
         let value = json!({
-            "result": result, "target": target, "changes": changes, "reason": reason, "identity": identity,
-            "warnings": made.warnings,
+            "result": result, "target": target, "changes": of.changes, "reason": reason, "identity": identity,
+            "warnings": of.warnings,
         });
         output::print(spot.output.format, &value, || text.to_owned())
     };
-    if changes.is_empty() {
+    if of.changes.is_empty() && of.interrupted.is_none() {
         print("nothing-to-do", None, None, "Nothing to do: all is as described.\n")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut text = format!("For {target}, {}\n\n", cloud.name());
-    for warning in &made.warnings {
+    let mut text = format!("For {target}, {}\n\n", of.cloud.name());
+    for warning in &of.warnings {
         let _ = writeln!(text, "NOTE  {warning}\n");
     }
-    say.text(&format!("{text}{}", shown(&changes)))?;
+    say.text(&format!("{text}{}", shown(&of.changes)))?;
     if spot.dry_run {
         print("planned", None, None, "Nothing was changed (--dry-run).\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let token = command.test_token_file.as_deref().map(token_of).transpose()?;
-    let bearer = match token {
-        Some(token) => Some(connect(&spot.server, None).await?.as_bearer(token)?),
-        None => None,
-    };
-    let journal = Journal::open(&journal_folder(spot)?)?;
-    if let Some(kept) = journal.last(target.name(), &cloud.name())?
-        && kept.entry.state == State::Began
-    {
-        return Err(CommandError::new("a change was interrupted half way")
-            .mend(format!("take it back first: kubesso cluster rollback --for {}", target.name())));
-    }
+    let bearer = of.bearer(token).await?;
+    let journal = of.journal()?;
     if !confirmed(spot, "Change it?")? {
         return Ok(ExitCode::FAILURE);
     }
-    let mut kept = journal.begin(Entry {
-        target: target.name().to_owned(),
-        place: cloud.name(),
-        began: SystemClock.now(),
-        state: State::Began,
-        files: Vec::new(),
-        commands: Vec::new(),
-        restarts: false,
-        cloud: Some(json!(changes)),
-        config_map: None,
-    })?;
-    let doing = async {
-        cloud.make(&changes, limit, &say).await?;
-        match &bearer {
-            None => Ok(None),
-            Some(bearer) => proof::until_taken(bearer, limit).await.map(Some),
-        }
-    };
-    let done = tokio::select! {
-        done = doing => done,
-        _ = tokio::signal::ctrl_c() => Err("it was interrupted".to_owned()),
-    };
-    match done {
-        Ok(identity) => {
-            kept.now(State::Applied)?;
+    match of.make(&journal, bearer, None, &say).await? {
+        Done::Applied { proven, .. } => {
+            let identity = proven.and_then(|proven| proven.identity);
             let proved = match &identity {
                 Some(identity) => format!("It takes the test token for {identity}.\n"),
                 None => "Not proven: whether somebody can sign in: no token was given.\n".to_owned(),
@@ -133,11 +241,7 @@ pub(super) async fn apply(command: &ClusterApply) -> Result<ExitCode, CommandErr
             print("applied", None, identity.as_deref(), &format!("Done.\n{proved}"))?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(reason) => {
-            say.progress(&format!("{reason}: taking it back …"));
-            take_back(&cloud, &mut kept, limit, &say).await.map_err(|error| {
-                CommandError::new(format!("{reason}; and taking it back failed: {error}"))
-            })?;
+        Done::TakenBack { reason, .. } => {
             print("taken-back", Some(&reason), None, &format!("It was taken back, because {reason}.\n"))?;
             Ok(ExitCode::FAILURE)
         }
@@ -145,28 +249,20 @@ pub(super) async fn apply(command: &ClusterApply) -> Result<ExitCode, CommandErr
 }
 
 /// `kubesso cluster rollback` there.
-pub(super) async fn rollback(command: &ClusterRollback) -> Result<ExitCode, CommandError> {
-    let spot = &command.spot;
-    let (target, cloud) = of(spot)?;
+pub(super) async fn rollback(command: &ClusterRollback, place: Place) -> Result<ExitCode, CommandError> {
+    let (spot, target) = (&command.spot, place.target);
+    let cloud = Cloud::of(target, &place.which)?;
     let say = Say { format: spot.output.format };
-    let journal = Journal::open(&journal_folder(spot)?)?;
+    let journal = Journal::open(&journal_folder(&place)?)?;
     let Some(mut kept) = journal.last(target.name(), &cloud.name())? else {
         return Err(CommandError::new(format!(
             "there is no change of {} that could be taken back",
             cloud.name()
         )));
     };
-    let limit = limit(spot, target)?;
-    let now = cloud.there(limit).await.map_err(CommandError::new)?;
-    let made = changes_of(&kept)?;
-    let later: Vec<_> = made
-        .iter()
-        .filter(|change| {
-            let now = now.get(&change.name);
-            now != change.before.as_ref() && now != change.after.as_ref()
-        })
-        .map(|change| change.name.as_str())
-        .collect();
+    let now = cloud.there(place.limit).await.map_err(CommandError::new)?;
+    let made = changes_of(&kept.entry)?;
+    let later = later(&made, &now);
     let back = Cloud::back(&made, &now);
     say.text(&format!("The change of {}:\n\n{}", kept.entry.began, shown(&back)))?;
     if !later.is_empty() && kept.entry.state == State::Applied && !command.danger_discard_later_changes {
@@ -184,25 +280,20 @@ pub(super) async fn rollback(command: &ClusterRollback) -> Result<ExitCode, Comm
     if !confirmed(spot, "Take it back?")? {
         return Ok(ExitCode::FAILURE);
     }
-    take_back(&cloud, &mut kept, limit, &say).await.map_err(CommandError::new)?;
+    cloud.put_back(&kept.entry, place.limit, &say).await.map_err(CommandError::new)?;
+    kept.now(State::TakenBack)?;
     print("taken-back", "It was taken back.\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `kubesso cluster check` there.
 pub(super) async fn check(command: &ClusterCheck, target: Target) -> Result<ExitCode, CommandError> {
-    let cloud = Cloud::of(target, command.cluster.as_deref(), command.scope.as_deref())?;
+    let cloud = Cloud::of(target, &command.which)?;
     if !command.whom.is_given() {
         return Err(CommandError::usage("say what it should be: -f, --issuer or --application"));
     }
     let access = whom::access(&command.whom).await?;
-    let version = command.kubernetes_version.unwrap_or(kubesso_clusters::KubernetesVersion::ASSUMED);
-    let request = Request {
-        form: command.form.map(Into::into),
-        cluster: command.cluster.as_deref(),
-        scope: command.scope.as_deref(),
-        ..Request::new(&access, version)
-    };
+    let request = request(&access, command.told, &command.which, KubernetesVersion::ASSUMED);
     let made = match target.instructions(&request) {
         Ok(made) => made,
         Err(impossible) => {
@@ -227,338 +318,59 @@ pub(super) async fn check(command: &ClusterCheck, target: Target) -> Result<Exit
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn of(spot: &Spot) -> Result<(Target, Cloud), CommandError> {
-    let target = target_of(&spot.target)?;
-    Ok((target, Cloud::of(target, spot.cluster.as_deref(), spot.scope.as_deref())?))
+/// What is asked for by the command line.
+fn request<'a>(
+    access: &'a Access,
+    told: Told,
+    which: &'a WhichCluster,
+    assumed: KubernetesVersion,
+) -> Request<'a> {
+    Request {
+        form: told.form.map(Into::into),
+        cluster: which.cluster.as_deref(),
+        scope: which.scope.as_deref(),
+        ..Request::new(access, told.kubernetes_version.unwrap_or(assumed))
+    }
 }
 
-async fn take_back(cloud: &Cloud, kept: &mut Kept, limit: Duration, say: &Say) -> Result<(), String> {
-    let made = changes_of(kept).map_err(|error| error.to_string())?;
-    let now = cloud.there(limit).await?;
-    cloud.make(&Cloud::back(&made, &now), limit, say).await?;
-    kept.now(State::TakenBack).map_err(|error| error.to_string())
-}
-
-fn changes_of(kept: &Kept) -> Result<Vec<Change>, CommandError> {
-    let said = kept.entry.cloud.clone().unwrap_or_default();
+fn changes_of(entry: &Entry) -> Result<Vec<Change>, CommandError> {
+    let said = entry.cloud.clone().unwrap_or_default();
     serde_json::from_value(said)
-        .map_err(|e| CommandError::because(format!("{} cannot be read", kept.file().display()), &e))
+        .map_err(|e| CommandError::because("what was changed cannot be read from the journal", &e))
+}
+
+/// What is neither as it was nor as it was made.
+fn later(made: &[Change], now: &BTreeMap<String, Value>) -> Vec<String> {
+    let is_another = |change: &&Change| {
+        let now = now.get(&change.name);
+        now != change.before.as_ref() && now != change.after.as_ref()
+    };
+    made.iter().filter(is_another).map(|change| change.name.clone()).collect()
+}
+
+/// Changes as texts: the name, before, and after.
+pub(super) fn texts(changes: &[Change]) -> Vec<(String, Option<String>, Option<String>)> {
+    let one =
+        |change: &Change| (change.name.clone(), text(change.before.as_ref()), text(change.after.as_ref()));
+    changes.iter().map(one).collect()
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value.map(|value| serde_json::to_string_pretty(value).unwrap_or_default() + "\n")
 }
 
 fn shown(changes: &[Change]) -> String {
-    let text = |value: &Option<Value>| {
-        value.as_ref().map(|value| serde_json::to_string_pretty(value).unwrap_or_default() + "\n")
-    };
     let one = |change: &Change| {
-        diff(&change.name, text(&change.before).as_deref(), text(&change.after).as_deref()) + "\n"
+        diff(&change.name, text(change.before.as_ref()).as_deref(), text(change.after.as_ref()).as_deref())
+            + "\n"
     };
     changes.iter().map(one).collect()
 }
 
 impl Cloud {
-    fn of(target: Target, cluster: Option<&str>, scope: Option<&str>) -> Result<Self, CommandError> {
-        let missing =
-            |what: &str| CommandError::usage(format!("{target} is told by the cluster's name: give {what}"));
-        let cluster = cluster.map(str::to_owned).ok_or_else(|| missing("--cluster"))?;
-        Ok(match target {
-            Target::Eks => Self::Eks { cluster },
-            _ => Self::Aks {
-                cluster,
-                group: scope.map(str::to_owned).ok_or_else(|| missing("--scope, the resource group"))?,
-            },
-        })
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::Eks { cluster } => cluster.clone(),
-            Self::Aks { cluster, group } => format!("{group}/{cluster}"),
-        }
-    }
-
-    /// What the instructions come to, by name.
-    fn wanted(&self, made: &Instructions) -> BTreeMap<String, Value> {
-        let files = made.files.iter();
-        let read = files.filter_map(|file| {
-            let value: Value = serde_json::from_str(&file.content).ok()?;
-            match self {
-                Self::Eks { .. } => {
-                    let oidc = value["oidc"].clone();
-                    Some((oidc["identityProviderConfigName"].as_str()?.to_owned(), plain(oidc)))
-                }
-                Self::Aks { .. } => {
-                    let name = file.name.strip_prefix("aks-")?.strip_suffix(".json")?;
-                    Some((name.to_owned(), plain(value)))
-                }
-            }
-        });
-        read.collect()
-    }
-
-    /// What is there, by name.
-    async fn there(&self, limit: Duration) -> Result<BTreeMap<String, Value>, String> {
-        let mut all = BTreeMap::new();
-        match self {
-            Self::Eks { cluster } => {
-                let words =
-                    ["eks", "list-identity-provider-configs", "--cluster-name", cluster, "--output", "json"];
-                let listed = call("aws", &words, limit).await?;
-                for one in listed["identityProviderConfigs"].as_array().into_iter().flatten() {
-                    let Some(name) = one["name"].as_str() else { continue };
-                    let said = self.describe(name, limit).await?;
-                    all.insert(name.to_owned(), eks_settings(&said));
-                }
-            }
-            Self::Aks { cluster, group } => {
-                let words = [
-                    "aks",
-                    "jwtauthenticator",
-                    "list",
-                    "--resource-group",
-                    group,
-                    "--cluster-name",
-                    cluster,
-                    "-o",
-                    "json",
-                ];
-                let listed = call("az", &words, limit).await?;
-                for one in listed.as_array().into_iter().flatten() {
-                    let Some(name) = one["name"].as_str() else { continue };
-                    let mut said = one["properties"].clone();
-                    if let Some(said) = said.as_object_mut() {
-                        said.remove("provisioningState");
-                    }
-                    all.insert(name.to_owned(), plain(said));
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    async fn describe(&self, name: &str, limit: Duration) -> Result<Value, String> {
-        let config = format!("type=oidc,name={name}");
-        let cluster = self.name();
-        let words = [
-            "eks",
-            "describe-identity-provider-config",
-            "--cluster-name",
-            &cluster,
-            "--identity-provider-config",
-            &config,
-            "--output",
-            "json",
-        ];
-        let said = call("aws", &words, limit).await?;
-        Ok(said["identityProviderConfig"]["oidc"].clone())
-    }
-
-    /// EKS has one provider, so another has to go. AKS has several, and those of others stay.
-    fn changes(&self, wanted: &BTreeMap<String, Value>, there: &BTreeMap<String, Value>) -> Vec<Change> {
-        let mut all = Vec::new();
-        if matches!(self, Self::Eks { .. }) {
-            let gone = there.iter().filter(|(name, _)| !wanted.contains_key(*name));
-            all.extend(gone.map(|(name, before)| Change {
-                name: name.clone(),
-                before: Some(before.clone()),
-                after: None,
-            }));
-        }
-        for (name, after) in wanted {
-            let before = there.get(name).cloned();
-            if before.as_ref() != Some(after) {
-                all.push(Change { name: name.clone(), before, after: Some(after.clone()) });
-            }
-        }
-        all
-    }
-
-    /// From what is there now to what was before: what came goes first.
-    fn back(made: &[Change], now: &BTreeMap<String, Value>) -> Vec<Change> {
-        let back = made.iter().rev().map(|change| Change {
-            name: change.name.clone(),
-            before: now.get(&change.name).cloned(),
-            after: change.before.clone(),
-        });
-        back.filter(|change| change.before != change.after).collect()
-    }
-
-    async fn make(&self, changes: &[Change], limit: Duration, say: &Say) -> Result<(), String> {
-        for change in changes {
-            let (name, cluster) = (&change.name, self.name());
-            say.progress(&format!("{cluster}: {name} …"));
-            match self {
-                Self::Eks { cluster } => {
-                    // No call changes one.
-                    if change.before.is_some() {
-                        let config = format!("type=oidc,name={name}");
-                        let words = [
-                            "eks",
-                            "disassociate-identity-provider-config",
-                            "--cluster-name",
-                            cluster,
-                            "--identity-provider-config",
-                            &config,
-                            "--output",
-                            "json",
-                        ];
-                        call("aws", &words, limit).await?;
-                        self.until_gone(name, limit).await?;
-                    }
-                    if let Some(after) = &change.after {
-                        let oidc = after.to_string();
-                        let words = [
-                            "eks",
-                            "associate-identity-provider-config",
-                            "--cluster-name",
-                            cluster,
-                            "--oidc",
-                            &oidc,
-                            "--output",
-                            "json",
-                        ];
-                        call("aws", &words, limit).await?;
-                        self.until_active(name, limit).await?;
-                    }
-                }
-                Self::Aks { cluster, group } => {
-                    let verb = match (&change.before, &change.after) {
-                        (None, Some(_)) => "add",
-                        (Some(_), Some(_)) => "update",
-                        (_, None) => "delete",
-                    };
-                    let mut words = vec![
-                        "aks",
-                        "jwtauthenticator",
-                        verb,
-                        "--resource-group",
-                        group,
-                        "--cluster-name",
-                        cluster,
-                        "--name",
-                        name,
-                    ];
-                    // The program reads a file, and nothing else. It ends with this value.
-                    let file;
-                    let path;
-                    if let Some(after) = &change.after {
-                        file = TemporaryFile::new(&after.to_string())?;
-                        path = file.path.display().to_string();
-                        words.extend(["--config-file", &path]);
-                    } else {
-                        words.push("--yes");
-                    }
-                    words.extend(["-o", "json"]);
-                    call("az", &words, limit).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn until_active(&self, name: &str, limit: Duration) -> Result<(), String> {
-        let started = Instant::now();
-        loop {
-            let said = self.describe(name, limit).await?;
-            match said["status"].as_str().unwrap_or_default() {
-                "ACTIVE" => return Ok(()),
-                "CREATING" => {}
-                other => return Err(format!("{name} is {other}")),
-            }
-            if started.elapsed() > limit {
-                return Err(format!("{name} is not active after {} seconds", limit.as_secs()));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn until_gone(&self, name: &str, limit: Duration) -> Result<(), String> {
-        let started = Instant::now();
-        while self.there(limit).await?.contains_key(name) {
-            if started.elapsed() > limit {
-                return Err(format!("{name} is still there after {} seconds", limit.as_secs()));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-}
-
-/// What of EKS' answer are settings.
-fn eks_settings(said: &Value) -> Value {
-    let settings = [
-        "identityProviderConfigName",
-        "issuerUrl",
-        "clientId",
-        "usernameClaim",
-        "usernamePrefix",
-        "groupsClaim",
-        "groupsPrefix",
-        "requiredClaims",
-    ];
-    let kept = settings.into_iter().map(|name| (name.to_owned(), said[name].clone()));
-    plain(Value::Object(kept.collect()))
-}
-
-/// Without what says nothing: clouds answer null and empty lists for what was not given.
-fn plain(value: Value) -> Value {
-    let is_nothing = |value: &Value| {
-        value.is_null()
-            || value.as_array().is_some_and(Vec::is_empty)
-            || value.as_object().is_some_and(Map::is_empty)
-    };
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().map(|(key, value)| (key, plain(value)));
-            Value::Object(kept.filter(|(_, value)| !is_nothing(value)).collect())
-        }
-        Value::Array(list) => Value::Array(list.into_iter().map(plain).collect()),
-        other => other,
-    }
-}
-
-/// Runs a cloud's program, and reads the JSON that it prints, if it prints any.
-async fn call(program: &str, words: &[&str], limit: Duration) -> Result<Value, String> {
-    let shown = format!("{program} {}", words.iter().take(3).copied().collect::<Vec<_>>().join(" "));
-    let ended =
-        tokio::process::Command::new(program).args(words).stdin(Stdio::null()).kill_on_drop(true).output();
-    let ended = tokio::time::timeout(limit, ended)
-        .await
-        .map_err(|_| format!("`{shown}` did not end in {} seconds", limit.as_secs()))?
-        .map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Err(format!("`{shown}` ended with {}: {}", ended.status, said.trim()));
-    }
-    if ended.stdout.trim_ascii().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&ended.stdout).map_err(|error| format!("`{shown}` printed no JSON: {error}"))
-}
-
-/// A file that only its owner may read, removed with the value.
-struct TemporaryFile {
-    path: std::path::PathBuf,
-}
-
-impl TemporaryFile {
-    fn new(text: &str) -> Result<Self, String> {
-        use std::io::Write as _;
-        let name = format!("kubesso-{}-{}.json", std::process::id(), SystemClock.now().as_nanosecond());
-        let path = std::env::temp_dir().join(name);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        // It is in the folder for what may be lost.
-        let _ = std::fs::remove_file(&self.path);
+    async fn put_back(&self, entry: &Entry, limit: Duration, say: &Say) -> Result<(), String> {
+        let made = changes_of(entry).map_err(|error| error.to_string())?;
+        let now = self.there(limit).await?;
+        self.make(&Self::back(&made, &now), limit, say).await
     }
 }

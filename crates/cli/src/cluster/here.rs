@@ -10,29 +10,40 @@ use kubesso_clusters::{
 };
 use url::Url;
 
-use super::apply::{Say, limit};
+use super::apply::Say;
 use super::check::{connect, kubeconfig_of};
 use super::host::{Container, Machine, find};
-use super::journal::{Entry, Journal, Kept, Saved, State};
+use super::journal::{Entry, Journal, Saved, State};
+use super::kubeadm;
+use super::place::Place;
 use super::proof::{Proof, Proven};
-use super::{kubeadm, target_of};
 use crate::api_server::ApiServer;
-use crate::args::Spot;
 use crate::environment;
 use crate::error::CommandError;
 
 /// What came of a change.
-pub(super) enum Done {
+pub(crate) enum Done {
     Applied { proven: Option<Proven>, file: PathBuf },
     TakenBack { reason: String, back: Option<Proven> },
 }
 
 /// What is changed besides files whose new text is known.
+#[derive(Clone, Default)]
 pub(super) struct Beside {
     /// minikube's file of the profile, with its text: minikube itself writes it.
     pub(super) profile: Option<(String, String)>,
     /// What kubeadm keeps in the cluster.
     pub(super) config_map: Option<Saved>,
+}
+
+/// What is to be done.
+pub(super) struct Order<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) beside: Beside,
+    /// How long something may take.
+    pub(super) limit: Duration,
+    /// The access file's name, if it is done for one.
+    pub(super) chain: Option<&'a str>,
 }
 
 /// The machine that is changed.
@@ -53,20 +64,20 @@ pub(super) struct Here {
 }
 
 impl Here {
-    pub(super) fn new(spot: &Spot) -> Result<Self, CommandError> {
-        let target = target_of(&spot.target)?;
-        let (cluster, node) = (spot.cluster.as_deref(), spot.node.as_deref());
+    pub(super) fn new(given: &Place) -> Result<Self, CommandError> {
+        let target = given.target;
+        let (cluster, node) = (given.which.cluster.as_deref(), given.which.node.as_deref());
         let container = is_container(target).then(|| find(target, cluster, node)).transpose()?;
-        let root = std::path::absolute(&spot.root)
-            .map_err(|e| CommandError::because(format!("--root {}", spot.root.display()), &e))?;
-        let manifest = match &spot.manifest {
+        let root = std::path::absolute(&given.root)
+            .map_err(|e| CommandError::because(format!("the root {}", given.root.display()), &e))?;
+        let manifest = match &given.manifest {
             None => MANIFEST.to_owned(),
             Some(path) => on_machine(path, &root)?,
         };
         let minikube = (target == Target::Minikube).then(|| minikube(cluster)).transpose()?;
-        let backups = match (&spot.backup_dir, &container) {
+        let backups = match (&given.backup_dir, &container) {
             (None, None) if minikube.is_none() => root.join("var/lib/kubesso/cluster"),
-            _ => journal_folder(spot)?,
+            _ => journal_folder(given)?,
         };
         let folder = Path::new(&manifest).parent().unwrap_or(Path::new("/"));
         let folder = root.join(folder.strip_prefix("/").unwrap_or(folder));
@@ -88,16 +99,16 @@ impl Here {
     }
 
     /// The API server of this machine.
-    pub(super) async fn server(&self, spot: &Spot) -> Result<ApiServer, CommandError> {
+    pub(super) async fn server(&self, place: &Place) -> Result<ApiServer, CommandError> {
         let at_hand = kubeconfig_of(self.target, &self.root);
-        let given = &spot.server;
+        let given = &place.server;
         let server = match &self.context {
             Some(context) if given.context.is_none() => {
                 ApiServer::of_kubeconfig(given.kubeconfig.as_deref(), Some(context)).await?
             }
             _ => connect(given, at_hand.as_deref()).await?,
         };
-        match spot.server.endpoint.as_slice() {
+        match given.endpoint.as_slice() {
             [] => Ok(match self.own_endpoint() {
                 // Behind a load balancer another could answer.
                 Some(own) if own != server.url => match server.at(&own) {
@@ -132,14 +143,12 @@ impl Here {
     /// Makes a change, and takes it back if it is not well with it.
     pub(super) async fn apply(
         &self,
-        plan: &Plan,
-        beside: Beside,
+        order: Order<'_>,
         journal: &Journal,
         mut proof: Option<Proof>,
-        spot: &Spot,
         say: &Say,
     ) -> Result<Done, CommandError> {
-        let limit = limit(spot, self.target)?;
+        let Order { plan, beside, limit, chain } = order;
         let files = plan.changes.iter().map(|change| Saved {
             path: change.path.clone(),
             before: change.before.clone(),
@@ -164,6 +173,7 @@ impl Here {
             restarts: plan.by == InForce::Restart,
             cloud: None,
             config_map: beside.config_map,
+            chain: chain.map(str::to_owned),
         })?;
         let doing = async {
             for file in kept.entry.files.iter().filter(|file| !file.rewritten) {
@@ -195,24 +205,25 @@ impl Here {
             }
             Err(reason) => {
                 say.progress(&format!("{reason}: taking it back …"));
-                let back = self.take_back(&mut kept, proof, limit, say).await.map_err(|error| {
+                let back = self.put_back(&kept.entry, proof, limit, say).await.map_err(|error| {
                     CommandError::new(format!("{reason}; and taking it back failed: {error}"))
                         .mend(format!("the files as they were are in {}", kept.file().display()))
                 })?;
+                kept.now(State::TakenBack)?;
                 Ok(Done::TakenBack { reason, back })
             }
         }
     }
 
     /// Puts the old files back, the ones that name others first, and waits for the API server.
-    pub(super) async fn take_back(
+    pub(super) async fn put_back(
         &self,
-        kept: &mut Kept,
+        entry: &Entry,
         proof: Option<Proof>,
         limit: Duration,
         say: &Say,
     ) -> Result<Option<Proven>, String> {
-        for file in kept.entry.files.iter().rev() {
+        for file in entry.files.iter().rev() {
             let done = match &file.before {
                 Some(before) if file.rewritten => {
                     let now = self.machine.read(&file.path)?.unwrap_or_default();
@@ -225,14 +236,14 @@ impl Here {
             };
             done.map_err(|error| format!("{} cannot be written: {error}", file.path))?;
         }
-        run_all(&kept.entry.commands, limit, say).await?;
-        let by = if kept.entry.restarts { InForce::Restart } else { InForce::Reload };
+        run_all(&entry.commands, limit, say).await?;
+        let by = if entry.restarts { InForce::Restart } else { InForce::Reload };
         let hash = self.hash();
         let proven = match proof {
             None => None,
             Some(mut proof) => {
                 let proven = proof.wait_for_the_old(by, hash.as_deref()).await?;
-                if let Some(map) = &kept.entry.config_map
+                if let Some(map) = &entry.config_map
                     && let Some(before) = &map.before
                     && kubeadm::read(proof.server()).await?.as_ref() == Some(&map.after)
                 {
@@ -241,7 +252,6 @@ impl Here {
                 Some(proven)
             }
         };
-        kept.now(State::TakenBack).map_err(|error| error.to_string())?;
         Ok(proven)
     }
 
@@ -322,8 +332,8 @@ fn minikube(profile: Option<&str>) -> Result<(String, String), CommandError> {
 }
 
 /// Where changes of what has no files here are kept.
-pub(super) fn journal_folder(spot: &Spot) -> Result<PathBuf, CommandError> {
-    let folder = spot.backup_dir.clone().or_else(|| Some(environment::default_data_dir()?.join("cluster")));
+pub(super) fn journal_folder(place: &Place) -> Result<PathBuf, CommandError> {
+    let folder = place.backup_dir.clone().or_else(|| Some(environment::default_data_dir()?.join("cluster")));
     folder.ok_or_else(|| {
         CommandError::new("there is no home directory to keep the way back in")
             .mend("name a folder with --backup-dir")

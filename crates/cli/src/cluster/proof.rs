@@ -14,24 +14,51 @@ use crate::error::CommandError;
 
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(500);
+/// What is not known without one.
+const NO_TOKEN: &str = "whether somebody can sign in: no token was given";
 const WHO_AM_I: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 
 /// Looks at one API server before, and after.
 pub(super) struct Proof {
     server: ApiServer,
     before: Loaded,
-    /// The last beginning of its process that was seen.
-    seen: Option<f64>,
-    /// Whether the first process that was seen had the change already.
-    has_the_change: bool,
+    processes: Processes,
     token: Option<ApiServer>,
     limit: Duration,
+}
+
+/// The processes of an API server that were seen, told apart by when they began.
+#[derive(Clone, Copy, Debug)]
+struct Processes {
+    first: Option<f64>,
+    last: Option<f64>,
+    /// Whether the first one had the change already.
+    first_has_the_change: bool,
+}
+
+impl Processes {
+    fn of(first: Option<f64>, first_has_the_change: bool) -> Self {
+        Self { first, last: first, first_has_the_change }
+    }
+
+    /// Whether it was begun anew since the first one.
+    fn is_new(&self) -> bool {
+        self.last > self.first
+    }
+
+    /// Looks from now on for a process behind the last one. Whether that must come: one that was seen with the new settings
+    /// must be gone, while the one from before may still be there.
+    fn turn_back(&mut self) -> bool {
+        let has_begun = self.first_has_the_change || self.last != self.first;
+        self.first = self.last;
+        has_begun
+    }
 }
 
 /// What was seen.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Proven {
+pub(crate) struct Proven {
     /// Of which API server.
     pub(super) endpoint: String,
     /// It says that it has the file; none: by flags, or it does not say.
@@ -41,6 +68,14 @@ pub(super) struct Proven {
     pub(super) identity: Option<String>,
     /// What was not looked at.
     pub(super) not_looked_at: Vec<String>,
+}
+
+impl Proven {
+    /// A cloud says itself that it is ready; whom it takes a token for is seen.
+    pub(super) fn of_cloud(name: String, identity: Option<String>) -> Self {
+        let not_looked_at = if identity.is_none() { vec![NO_TOKEN.to_owned()] } else { Vec::new() };
+        Self { endpoint: name, has_file: None, identity, not_looked_at }
+    }
 }
 
 impl Proof {
@@ -61,14 +96,15 @@ impl Proof {
         }
         let before = live::loaded(&server).await.map_err(refused)?;
         let token = token.map(|token| server.as_bearer(token)).transpose()?;
-        Ok(Self { seen: before.started, server, before, has_the_change: false, token, limit })
+        Ok(Self { processes: Processes::of(before.started, false), server, before, token, limit })
     }
 
     /// Watches an API server that may be down. `has_the_change`: whether the process that runs now is known to have begun with
     /// what is taken back.
     pub(super) async fn of_any_state(server: ApiServer, has_the_change: bool, limit: Duration) -> Self {
         let before = live::loaded(&server).await.unwrap_or_default();
-        Self { seen: before.started, server, before, has_the_change, token: None, limit }
+        let processes = Processes::of(before.started, has_the_change);
+        Self { processes, server, before, token: None, limit }
     }
 
     /// Whom it looks at.
@@ -102,9 +138,7 @@ impl Proof {
         by: InForce,
         hash: Option<&str>,
     ) -> Result<Proven, String> {
-        // A process that was seen with the new settings must be gone; the one from before may still be there.
-        let has_begun = self.has_the_change || self.seen != self.before.started;
-        self.before.started = self.seen;
+        let has_begun = self.processes.turn_back();
         self.token = None;
         // What was refused was the new file.
         self.before.last_refusal = None;
@@ -136,9 +170,8 @@ impl Proof {
             Ok(now) => now,
             Err(error) => return not_yet(format!("{}: {error}", self.server.url)),
         };
-        self.seen = now.started;
-        let is_new = now.started > self.before.started;
-        if by == InForce::Restart && !is_new {
+        self.processes.last = now.started;
+        if by == InForce::Restart && !self.processes.is_new() {
             return not_yet(format!(
                 "{} still runs with the old settings: whatever runs it has not begun it anew",
                 self.server.url
@@ -165,7 +198,7 @@ impl Proof {
             }
         }
         match &self.token {
-            None => proven.not_looked_at.push("whether somebody can sign in: no token was given".to_owned()),
+            None => proven.not_looked_at.push(NO_TOKEN.to_owned()),
             Some(bearer) => match who(bearer).await {
                 Ok(name) => proven.identity = Some(name),
                 Err(what) => return not_yet(what),

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use kubesso_clusters::{Host as _, diff};
 use serde_json::json;
 
-use super::apply::{Say, confirmed, limit};
+use super::apply::{Say, confirmed};
+use super::cloud;
 use super::here::Here;
 use super::journal::{Entry, Journal, State};
+use super::place::Place;
 use super::proof::Proof;
-use super::{cloud, target_of};
 use crate::args::ClusterRollback;
 use crate::error::CommandError;
 use crate::output;
@@ -18,10 +19,11 @@ use crate::output;
 /// Runs it.
 pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandError> {
     let spot = &command.spot;
-    if cloud::is_cloud(target_of(&spot.target)?) {
-        return cloud::rollback(command).await;
+    let place = Place::of(spot)?;
+    if cloud::is_cloud(place.target) {
+        return cloud::rollback(command, place).await;
     }
-    let here = Here::new(spot)?;
+    let here = Here::new(&place)?;
     let say = Say { format: spot.output.format };
     let journal = Journal::open(&here.backups)?;
     let Some(mut kept) = journal.last(here.target.name(), &here.place)? else {
@@ -50,20 +52,21 @@ pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandEr
     if !confirmed(spot, "Take it back?")? {
         return Ok(ExitCode::FAILURE);
     }
-    let limit = limit(spot, here.target)?;
+    let limit = place.limit;
     let proof = if spot.danger_without_proof {
         None
     } else {
         // What was interrupted may not have reached it.
         let has_the_change = kept.entry.state != State::Began;
-        Some(Proof::of_any_state(here.server(spot).await?, has_the_change, limit).await)
+        Some(Proof::of_any_state(here.server(&place).await?, has_the_change, limit).await)
     };
-    let back = here.take_back(&mut kept, proof, limit, &say).await.map_err(|error| {
+    let back = here.put_back(&kept.entry, proof, limit, &say).await.map_err(|error| {
         CommandError::new(format!("the old files are back, but {error}")).mend(format!(
             "see the API server's log; the files as they were are in {}",
             kept.file().display()
         ))
     })?;
+    kept.now(State::TakenBack)?;
     let ready = back.map(|back| format!("{} is ready with the old settings.\n", back.endpoint));
     print("taken-back", &format!("It was taken back.\n{}", ready.unwrap_or_default()))?;
     Ok(ExitCode::SUCCESS)

@@ -13,12 +13,12 @@ use crate::text;
 const ACCESS: [&str; 4] = ["--issuer", "https://sso.example.com/oauth2/k8s", "--client-id", "k8s"];
 
 /// A machine, and programs that are not what they are called.
-struct Set {
-    folder: TempDir,
+pub(crate) struct Set {
+    pub(crate) folder: TempDir,
 }
 
 impl Set {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let set = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir_all(set.programs()).unwrap();
         fs::create_dir_all(set.root()).unwrap();
@@ -60,7 +60,7 @@ impl Set {
     }
 
     /// What was called since, with the machine's folder as `ROOT`.
-    fn called(&self) -> Vec<String> {
+    pub(crate) fn called(&self) -> Vec<String> {
         let log = fs::read_to_string(self.log_file()).unwrap_or_default();
         let _ = fs::remove_file(self.log_file());
         let root = self.root().display().to_string();
@@ -68,13 +68,22 @@ impl Set {
     }
 
     fn run(&self, words: &[&str]) -> Output {
+        self.kubesso(&[&["cluster"], words].concat())
+    }
+
+    pub(crate) fn kubesso(&self, words: &[&str]) -> Output {
+        self.kubesso_with(words, &[])
+    }
+
+    /// With further variables.
+    pub(crate) fn kubesso_with(&self, words: &[&str], variables: &[(&str, &str)]) -> Output {
         let path = format!("{}:/usr/bin:/bin", self.programs().display());
         Command::new(env!("CARGO_BIN_EXE_kubesso"))
-            .arg("cluster")
             .args(words)
             .env_clear()
             .env("HOME", self.folder.path())
             .env("PATH", path)
+            .envs(variables.iter().copied())
             .output()
             .unwrap()
     }
@@ -330,10 +339,9 @@ fn eks_has_one_provider_which_is_exchanged_and_comes_back() {
     assert_eq!(fs::read_to_string(&state).unwrap(), old);
 }
 
+/// A cloud with somebody else's authenticator, which keeps ours in the file that is given back.
 #[cfg(unix)]
-#[test]
-fn authenticators_of_aks_are_added_changed_and_deleted_and_those_of_others_stay() {
-    let set = Set::new();
+pub(crate) fn aks(set: &Set) -> String {
     let state = set.folder.path().join("aks.json").display().to_string();
     let other = r#"{"name":"other","properties":{"issuer":{"url":"https://other.example"},"provisioningState":"Succeeded"}}"#;
     set.program(
@@ -346,6 +354,14 @@ delete) rm {state};;
 esac"#
         ),
     );
+    state
+}
+
+#[cfg(unix)]
+#[test]
+fn authenticators_of_aks_are_added_changed_and_deleted_and_those_of_others_stay() {
+    let set = Set::new();
+    let state = aks(&set);
     let base = ["apply", "--for", "aks", "--cluster", "c", "--scope", "g"];
     let given = [&base[..], &ACCESS[..], &["--yes", "-o", "json"]].concat();
     let verb = |set: &Set| -> Vec<String> {

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[cfg(unix)]
+mod access_file;
 mod audit;
 mod backup;
 mod check;

@@ -13,7 +13,7 @@ use kubesso_e2e::deadline::eventually;
 use kubesso_e2e::environment::{self, scratch};
 use kubesso_e2e::form::{self, FormClient, Outcome};
 use kubesso_e2e::kubectl::{Done, Kubectl};
-use kubesso_e2e::kubesso::{Ended, Kubesso, email, run};
+use kubesso_e2e::kubesso::{Ended, Kubesso, email, run, run_within};
 use kubesso_e2e::process::{Running, tied};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,15 +28,15 @@ const BUILT_IN: [&str; 1] = ["kubesso command line"];
 const NOBODY: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: []\n";
 
 /// A folder with an access file, for a provider that has people only.
-struct Trial {
-    kubesso: Kubesso,
+pub(crate) struct Trial {
+    pub(crate) kubesso: Kubesso,
     folder: TempDir,
     token: String,
 }
 
 impl Trial {
     /// With this at the file's end, in which DATA stands for the provider's data directory.
-    async fn new(rest: &str) -> Result<Self> {
+    pub(crate) async fn new(rest: &str) -> Result<Self> {
         let kubesso = Kubesso::up_for_terraform().await?;
         let folder = scratch("access-file")?;
         let token = kubesso.api_token("access").await?;
@@ -57,17 +57,18 @@ impl Trial {
         Ok(Self { kubesso, folder, token })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    async fn run(&self, words: &[&str]) -> Result<Ended> {
+    pub(crate) async fn run(&self, words: &[&str]) -> Result<Ended> {
         let file = self.path("access.yaml").display().to_string();
-        run(&[&words[..1], &["-f", &file], &words[1..]].concat(), &self.path("home")).await
+        let words = [&words[..1], &["-f", &file], &words[1..]].concat();
+        run_within(&words, &self.path("home"), Duration::from_mins(4)).await
     }
 
     /// Runs a command that must end so; what it printed.
-    async fn ends(&self, words: &[&str], code: i32) -> Result<String> {
+    pub(crate) async fn ends(&self, words: &[&str], code: i32) -> Result<String> {
         let ended = self.run(words).await?;
         ensure!(ended.code == Some(code), "{words:?}: {:?}\n{}{}", ended.code, ended.stdout, ended.stderr);
         Ok(ended.stdout + &ended.stderr)
@@ -90,7 +91,7 @@ impl Trial {
     }
 
     /// The names of what is in a collection, sorted.
-    async fn names(&self, collection: &str) -> Result<Vec<String>> {
+    pub(crate) async fn names(&self, collection: &str) -> Result<Vec<String>> {
         let all = self.call(Method::GET, &format!("/api/v1/{collection}"), None).await?;
         let name = |one: &Value| {
             let name = one.pointer("/profile/name").or(one.get("label")).or(one.get("name"));
@@ -104,7 +105,7 @@ impl Trial {
 }
 
 /// Runs kubectl by the file's kubeconfig, and signs in as `who` if the browser is opened.
-async fn kubectl(folder: &Trial, kubectl: &Kubectl, who: &str, words: &[&str]) -> Result<Done> {
+pub(crate) async fn kubectl(folder: &Trial, kubectl: &Kubectl, who: &str, words: &[&str]) -> Result<Done> {
     let opened = kubectl.browser_command()?;
     let browser = opened.script.display().to_string();
     let variables =

@@ -1,6 +1,7 @@
 //! The end-to-end suite: a person, a real kubectl, a real browser and a real kube-apiserver around kubesso.
 
 mod access_file;
+mod access_file_cluster;
 mod administration;
 mod api_details;
 mod bad_starts;
