@@ -127,7 +127,7 @@ pub(crate) enum Command {
     /// With the text of an error or a log: which of 66 known failures it is (`explain`). Alone: settings of this
     /// installation that cannot do what they say, and what weakens it.
     #[command(after_help = doctor::HELP, args_conflicts_with_subcommands = true)]
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// The provider's signing keys: list, rotate.
     #[command(subcommand, arg_required_else_help = true)]
     Keys(Keys),

@@ -140,7 +140,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Destroy(command) => chain::destroy(&command),
         Command::Cluster(command) => runtime()?.block_on(cluster::run(command)),
         Command::Kubeconfig(command) => runtime()?.block_on(kubeconfig::run(command)),
-        Command::Doctor(command) => runtime()?.block_on(doctor::run(command)),
+        Command::Doctor(command) => runtime()?.block_on(doctor::run(*command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(command)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut args::command(), "kubesso", &mut std::io::stdout());

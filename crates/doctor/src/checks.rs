@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod echo;
 mod gateway;
 mod issuer;
 mod live;

@@ -2,6 +2,7 @@
 
 mod access;
 mod cloud_answer;
+mod echo;
 mod flags_file;
 mod issuer;
 mod kubeconfig;
@@ -18,6 +19,7 @@ use kubesso_clusters::Target;
 use kubesso_k8s_types::UserInfo;
 
 pub use access::{AccessEvidence, Person, PersonFrom, ServerAnswer};
+pub use echo::{AnswerHead, Answered, Broken, Echo, EchoEvidence, EchoTarget, HopEcho, NoEchoTarget, Step};
 pub use flags_file::FlagsError;
 pub use issuer::{Answer, Authorization, IssuerEvidence};
 pub use kubeconfig::{Credential, KubeconfigEvidence, PluginCall};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::catalogue;
 use crate::check_id::CheckId;
 use crate::checks;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, HopEcho};
 use crate::explain::{Pair, Side};
 use crate::facts::{Facts, FilledMend};
 use crate::judgement::{Judgement, Ruling, judgements};
@@ -40,6 +40,9 @@ pub struct Report {
     /// What was asked of the cluster, hop by hop.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<ShownHop>,
+    /// What became of an echo, hop by hop and protocol by protocol.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub echo: Vec<ShownHop>,
     /// Where the API server's settings were looked for, and what came of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked: Vec<String>,
@@ -200,6 +203,7 @@ pub fn examine(evidence: &Evidence) -> Report {
             .map(|sentence| redacted(sentence)),
         next_sign_in: checks::next_sign_in(evidence).map(|sentence| redacted(&sentence)),
         hops: hops(evidence),
+        echo: echoes(evidence),
         looked: looked(evidence),
         may: evidence.live.iter().flat_map(|live| live.rules.iter()).map(|rule| redacted(rule)).collect(),
         access: access(evidence),
@@ -255,6 +259,17 @@ fn hops(evidence: &Evidence) -> Vec<ShownHop> {
         ShownHop { url: hop.url.clone(), said: redacted(&said.join("; ")) }
     })
     .collect()
+}
+
+fn echoes(evidence: &Evidence) -> Vec<ShownHop> {
+    let through = evidence.live.iter().flat_map(|live| &live.echo).flat_map(|echo| &echo.hops);
+    let shown = |hop: &HopEcho| {
+        hop.both().map(|(protocol, echo)| ShownHop {
+            url: hop.url.clone(),
+            said: redacted(&format!("{protocol}: {echo}")),
+        })
+    };
+    through.flat_map(shown).collect()
 }
 
 fn looked(evidence: &Evidence) -> Vec<String> {

@@ -42,6 +42,8 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--context NAME` | the cluster itself too, each hop: its certificate, its version, who the token is there, and, with the rights to read them, its settings, metrics and bindings |
 | `--admin-context NAME` | read settings, metrics and bindings as this context's user |
 | `--endpoint URL` | an API server's own address, where the service `kubernetes` may not be read |
+| `--echo NAMESPACE/POD` | run `cat` in that container, through each hop, by WebSocket and by SPDY/3.1, and have it say again what it is told |
+| `--echo-idle SECONDS` | be silent so long in between, and see whether the connection is still there |
 | `--refresh` | have the plugin refresh its token once, and compare the claims |
 | `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
 | `--can-i QUESTION` | whether the person may do that, by what, or what nearly allows it: `'delete pods/web -n shop'`, as for `kubectl auth can-i`; or the text of a refusal; or `-` |
@@ -69,6 +71,18 @@ the letters of a group, a role that is not there), each with the line that chang
 subresource, `pods/web/exec` about that of one pod. A cluster is asked for its own word too (`SelfSubjectAccessReview`, or
 `SubjectAccessReview` of somebody else, which needs the right to create those); where it says another thing, another authorizer than
 RBAC decides, and the report says so. The exit code is 1 if the answer is no.
+
+## Does a connection get through?
+
+    $ kubectl oidc-login get-token … | kubesso doctor --token - --context prod --echo shop/web-0 --echo-idle 90
+
+`--echo` is the one flag that starts something in the cluster. `NAMESPACE/POD/CONTAINER` chooses the container; without one it is the
+one that `kubectl exec` takes. It runs as the person whose token is given, or else as the context's user, who has to be allowed to
+`get` and to `create` pods/exec there. A hundred thousand bytes go there and back, stdin is closed, and the command's end is
+awaited, twice through each hop. What breaks is told by hop, protocol and step (TCP, TLS, the request, 101, the first bytes, silence, the
+end), with what the answer says of who gave it; the lines to change are those of that proxy, if it names itself. The connection
+itself is as kubectl's, TCP keepalive and all, but silence is silence: kubectl's exec says something every 5 seconds, so that it
+outlives what cuts `kubectl logs -f`, watches and other clients.
 
 ## Where the settings are looked for
 

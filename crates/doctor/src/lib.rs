@@ -42,7 +42,7 @@ pub use crate::explain::{
 };
 pub use crate::facts::{Facts, FilledMend};
 pub use crate::handbook::handbook;
-pub use crate::live::{Cluster, Credentials, ask_cluster};
+pub use crate::live::{Cluster, Credentials, EchoWish, ask_cluster};
 pub use crate::place::Place;
 pub use crate::probe::probe;
 pub use crate::row::{Compared, Mend, Row, Sign, Source, Strength};

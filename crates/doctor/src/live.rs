@@ -2,6 +2,7 @@
 
 mod access;
 mod call;
+mod echo;
 mod look;
 mod metrics;
 mod settings;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::evidence::{Evidence, HopKind, LiveEvidence};
 use call::Caller;
+pub use echo::EchoWish;
 
 /// How somebody proves who they are to an API server.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,8 @@ pub struct Cluster {
     pub person: Credentials,
     /// Addresses of API servers that somebody named.
     pub endpoints: Vec<String>,
+    /// An echo in a container, through each hop.
+    pub echo: Option<EchoWish>,
 }
 
 /// Asks the cluster, and adds what it answers to the evidence; settings and bindings only where nobody gave any.
@@ -72,14 +76,21 @@ pub async fn ask_cluster(
         rules(cluster, &credentials),
     );
     let mut looks = JoinSet::new();
-    let addresses = std::iter::once((cluster.server.clone(), HopKind::Kubeconfig))
-        .chain(endpoints.into_iter().map(|url| (url, HopKind::Endpoint)));
-    for (number, (url, kind)) in addresses.enumerate() {
+    let addresses: Vec<_> = std::iter::once((cluster.server.clone(), HopKind::Kubeconfig))
+        .chain(endpoints.into_iter().map(|url| (url, HopKind::Endpoint)))
+        .collect();
+    for (number, (url, kind)) in addresses.iter().cloned().enumerate() {
         let (link, reader, person) = (cluster.link.clone(), as_whom.clone(), credentials.clone());
         let clock = Arc::clone(&clock);
         looks.spawn(async move { (number, look::look(url, kind, &link, &reader, &person, &*clock).await) });
     }
-    let mut hops = looks.join_all().await;
+    // As the person's own exec would be; where nobody gave a token, as the context's user.
+    let executor = if credentials.is_empty() { as_whom } else { &credentials };
+    let echo = async {
+        let Some(wish) = &cluster.echo else { return Ok(None) };
+        echo::echo(wish, &addresses, &cluster.link, executor).await.map(Some)
+    };
+    let (mut hops, echo) = tokio::join!(looks.join_all(), echo);
     hops.sort_by_key(|(number, _)| *number);
     let hops: Result<Vec<_>, _> = hops.into_iter().map(|(_, hop)| hop).collect();
     let hops = hops?;
@@ -100,6 +111,7 @@ pub async fn ask_cluster(
         looked: found.looked,
         rules: if lacks_bindings { rules } else { Vec::new() },
         caller: None,
+        echo: echo?,
     });
     let own = if credentials.is_empty() { &cluster.person } else { &credentials };
     let own = if own.is_empty() { None } else { Some(Caller::new(&cluster.server, &cluster.link, own)?) };

@@ -27,7 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token-cache", &["ambient"]),
     ("kubectl-oidc_login", &["ambient", "token-cache"]),
     ("signin", &["ambient", "https", "k8s-types", "keyring", "kubeconfig", "token", "token-cache"]),
-    ("doctor", &["ambient", "authn", "authz", "clusters", "https", "k8s-types", "kubeconfig"]),
+    ("streams", &[]),
+    ("doctor", &["ambient", "authn", "authz", "clusters", "https", "k8s-types", "kubeconfig", "streams"]),
     ("sandbox", &["ambient", "authn", "authz", "https", "k8s-types"]),
 ];
 

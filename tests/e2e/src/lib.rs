@@ -8,6 +8,7 @@
 //! | [`pages`] | what must hold of every page: names and roles, focus, contrast, size |
 //! | [`form`] | signs in through the real pages without a browser: the fast way for tables of cases |
 //! | [`apiserver`] | the real kube-apiserver with etcd, trusting our issuer |
+//! | [`kubelet`] | a node whose kubelet answers exec, by the server code of container runtimes |
 //! | [`static_pod`] | a control-plane node whose manifest is run as kubelet would, with the real kube-apiserver |
 //! | [`plugin`] | kubectl with the exec plugin, and somebody who answers when it opens the browser |
 //! | [`oidc_login`] | the plugin alone: command lines in; streams, exit codes and files out |
@@ -49,6 +50,7 @@ pub mod forge;
 pub mod form;
 pub mod installation;
 pub mod kubectl;
+pub mod kubelet;
 pub mod kubesso;
 pub mod oauth2_proxy;
 pub mod oidc_client;

@@ -20,16 +20,18 @@ mod languages;
 mod provider;
 mod requests;
 mod signed;
+mod streams;
 
 /// A target: it panics when something does not hold, and says whether the bytes were taken.
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("authorization_request", provider::authorization_request),
     ("claims_parameter", provider::claims_parameter),
     ("client_assertion", signed::client_assertion),
     ("dpop_proof", signed::dpop_proof),
+    ("exec_session", streams::exec_session),
     ("forwarded_header", languages::forwarded_header),
     ("jwk_set", signed::jwk_set),
     ("jws", signed::jws),
@@ -39,6 +41,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("provider_request", provider::provider_request),
     ("request_object", signed::request_object),
     ("sandbox_request", requests::sandbox_request),
+    ("spdy_frames", streams::spdy_frames),
     ("token_request", provider::token_request),
 ];
 

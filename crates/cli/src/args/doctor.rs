@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
 use kubesso_doctor::Target;
+use kubesso_doctor::evidence::EchoTarget;
 
 use super::{DataDir, Output};
 
@@ -20,6 +21,7 @@ Examples:
   kubesso doctor --context prod --refresh
   kubectl oidc-login get-token … | kubesso doctor --token - --context prod --admin-context prod-admin --can-i 'delete pods/web -n shop'
   kubectl get pods -n shop 2>&1 | kubesso doctor --context prod-admin --as jo@example.com --as-group k8s-devs --can-i -
+  kubesso doctor --context prod --echo kube-system/coredns-0 --echo-idle 90
   kubesso doctor --data-dir /var/lib/kubesso
 
 Exit code: 0 if nothing is wrong, 1 if something is, 2 if it was asked wrongly.";
@@ -85,6 +87,14 @@ pub(crate) struct Given {
     /// plugin keeps the next one.
     #[arg(long, conflicts_with_all = ["data_dir", "offline"])]
     pub refresh: bool,
+    /// Run `cat` in this running container by exec, through each hop (the kubeconfig's server, each API server), once over WebSocket
+    /// and once over SPDY/3.1, and see whether it echoes [default container: kubectl's choice]. The person, or without a token the
+    /// context's user, needs get and create of pods/exec there.
+    #[arg(long, value_name = "NAMESPACE/POD[/CONTAINER]", conflicts_with_all = ["data_dir", "offline"])]
+    pub echo: Option<EchoTarget>,
+    /// With --echo: be silent for so long in between, to find what closes quiet connections.
+    #[arg(long, value_name = "SECONDS", requires = "echo", value_parser = clap::value_parser!(u64).range(1..=7200))]
+    pub echo_idle: Option<u64>,
     /// Roles and bindings (YAML); may be given several times.
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub rbac: Vec<PathBuf>,
@@ -123,6 +133,7 @@ impl Given {
             || !self.endpoint.is_empty()
             || !self.can_i.is_empty()
             || self.refresh
+            || self.echo.is_some()
     }
 }
 

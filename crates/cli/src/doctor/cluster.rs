@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kubesso_doctor::{Cluster, Credentials};
+use kubesso_doctor::{Cluster, Credentials, EchoWish};
 use kubesso_https::{Identity, Link, Route, Trust};
 use kubesso_k8s_types::Secret;
 use kubesso_k8s_types::kubeconfig::{Data, User};
@@ -47,6 +48,10 @@ pub(super) fn cluster(given: &Given, kubeconfig: &Kubeconfig) -> Result<Option<C
         reader,
         person,
         endpoints: given.endpoint.clone(),
+        echo: given
+            .echo
+            .clone()
+            .map(|target| EchoWish { target, idle: given.echo_idle.map(Duration::from_secs) }),
     }))
 }
 

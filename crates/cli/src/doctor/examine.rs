@@ -158,6 +158,7 @@ fn kubeconfig(given: &Given) -> Result<Option<Kubeconfig>, CommandError> {
         || given.context.is_some()
         || given.admin_context.is_some()
         || given.refresh
+        || given.echo.is_some()
         || !given.endpoint.is_empty();
     if !is_wanted {
         return Ok(None);

@@ -133,26 +133,48 @@ pub(super) const ROWS: &[Row] = &[
         id: CheckId::new(57),
         title: "Something on the way does not let connections be upgraded",
         symptom: "exec and port-forward: lost connection to pod, EOF, unable to upgrade connection",
-        log: &[],
+        log: &["error dialing backend: …   # the API server has no connection to the kubelet"],
         looks_at: &[Source::Cluster],
-        cause: "A load balancer that speaks HTTP drops the upgrade to SPDY or WebSocket, or closes what was quiet for a \
-                minute.",
+        cause: "A load balancer that speaks HTTP drops the upgrade to SPDY or WebSocket, lets only one of the two through, or \
+                closes what was quiet for a minute.",
         why: "Logs and lists work, so it is taken for an error of the pod.",
-        compares: None,
+        compares: Some(compared("a connection that is upgraded and echoes", "what came")),
         mends: &[
             at(
                 Place::LoadBalancer,
                 "pass TCP through, or pass Connection and Upgrade on and set idle timeouts of an hour or more",
             ),
             at(
+                Place::LoadBalancer,
+                "nginx: map $http_upgrade $connection_upgrade { default upgrade; '' close; } proxy_http_version 1.1; \
+                 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; \
+                 proxy_read_timeout 1h; proxy_send_timeout 1h;",
+            ),
+            at(Place::LoadBalancer, "HAProxy: timeout tunnel 1h; in mode http no `option httpclose`"),
+            at(
+                Place::LoadBalancer,
+                "Envoy: upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: SPDY/3.1}]; stream_idle_timeout: 3600s",
+            ),
+            at(
+                Place::LoadBalancer,
+                "AWS: an NLB with tcp.idle_timeout.seconds=6000; an ALB upgrades to WebSocket only \
+                 (idle_timeout.timeout_seconds=4000)",
+            ),
+            at(Place::LoadBalancer, "Traefik: a TCP router with tls: {passthrough: true}"),
+            at(
+                Place::LoadBalancer,
+                "Apache httpd: ProxyPass / https://…:6443/ upgrade=ANY; ProxyTimeout 3600",
+            ),
+            at(
                 Place::CommandLine,
                 "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (or false) tells which of the two is dropped",
             ),
         ],
-        retest: "kubectl exec POD -- sleep 90",
+        retest: "kubesso doctor --context CONTEXT --echo NAMESPACE/POD --echo-idle 90",
         signs: &[
             likely("lost connection to pod", r"lost connection to pod"),
             likely("unable to upgrade", r#"unable to upgrade(?: connection)?:? ?(?<problem>[^"\n]{0,120})"#),
+            likely("Upgrade request required", r"(?<problem>Upgrade request required)"),
             likely("websocket: bad handshake", r"websocket: bad handshake"),
             possible(
                 "error sending request",

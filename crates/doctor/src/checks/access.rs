@@ -1,6 +1,6 @@
 //! Known, and not allowed: rows 27 to 31.
 
-use super::{Check, RBAC, SETTINGS, TOKEN};
+use super::{Check, RBAC, SETTINGS, TOKEN, echo};
 use crate::evidence::{Evidence, Person, PersonFrom, RbacEvidence};
 use crate::facts::FilledMend;
 use crate::judgement::{Judgement, Ruling, judgements, new_role};
@@ -246,6 +246,9 @@ fn roles_exist(evidence: &Evidence) -> Verdict {
 fn exec_needs_both_verbs(evidence: &Evidence) -> Verdict {
     if let Some(found) = refusal(evidence, 31) {
         return found.into();
+    }
+    if let Some(verdict) = echo::forbidden(evidence) {
+        return verdict;
     }
     let Some(rbac) = &evidence.rbac else { return missing(RBAC) };
     for (role, rule) in &rbac.rules {

@@ -2,7 +2,7 @@
 
 use kubesso_clusters::Target;
 
-use super::{CLUSTER, Check};
+use super::{CLUSTER, Check, echo};
 use crate::evidence::{Evidence, Hop, HopKind, LiveEvidence, LoadedConfig, Said, Upgrade};
 use crate::facts::FilledMend;
 use crate::verdict::{Verdict, error, missing, pass};
@@ -223,6 +223,9 @@ fn certificates_are_trusted(evidence: &Evidence) -> Verdict {
 
 fn upgrades_pass(evidence: &Evidence) -> Verdict {
     with_live(evidence, |live| {
+        if let Some(echo) = &live.echo {
+            return echo::verdict(echo);
+        }
         let tried: Vec<_> = live.hops.iter().filter_map(|hop| Some((hop, hop.websocket.as_ref()?))).collect();
         // The sandbox has nothing that is upgraded.
         let is_sandbox =
@@ -245,7 +248,10 @@ fn upgrades_pass(evidence: &Evidence) -> Verdict {
                     .pair("HTTP 101 Switching Protocols", got)
                     .into()
             }
-            None => pass("a WebSocket passes each hop (SPDY is not tried: it needs a pod)"),
+            None => pass(
+                "a WebSocket is opened through each hop; whether data, silence and SPDY/3.1 pass needs a pod: \
+                 --echo NAMESPACE/POD",
+            ),
         }
     })
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use kubesso_https::Shown;
 use kubesso_k8s_types::UserInfo;
 
+use super::EchoEvidence;
+
 /// What was asked of a cluster, and what came.
 #[derive(Clone, Debug, Default)]
 pub struct LiveEvidence {
@@ -19,6 +21,8 @@ pub struct LiveEvidence {
     pub rules: Vec<String>,
     /// Who the context's own credential is, where no token was given.
     pub caller: Option<UserInfo>,
+    /// What became of an echo, if one was wished for.
+    pub echo: Option<EchoEvidence>,
 }
 
 /// A place where settings were looked for.

@@ -51,12 +51,21 @@ impl Failure {
 
 impl Caller {
     pub(super) fn new(server: &str, link: &Link, as_whom: &Credentials) -> Result<Self, ClientError> {
+        Self::with_timeouts(server, link, as_whom, TIMEOUTS)
+    }
+
+    pub(super) fn with_timeouts(
+        server: &str,
+        link: &Link,
+        as_whom: &Credentials,
+        timeouts: Timeouts,
+    ) -> Result<Self, ClientError> {
         let url = reqwest::Url::parse(server);
         let url = url.map_err(|error| ClientError::Route(format!("the server {server:?}: {error}")))?;
         let identity = as_whom.identity.as_deref().map(Identity::pem);
         let identity = identity.as_ref().map(|pem| pem.as_bytes());
         Ok(Self {
-            http: ServerClient::new(&url, link, TIMEOUTS, identity, Connections::OneEach)?,
+            http: ServerClient::new(&url, link, timeouts, identity, Connections::OneEach)?,
             server: server.trim_end_matches('/').to_owned(),
             token: as_whom.token.clone(),
             is_nobody: as_whom.is_empty(),
@@ -77,6 +86,11 @@ impl Caller {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
         }
+    }
+
+    /// What was in the way of the last connection, if that is known better than the library says it.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        self.http.obstacle()
     }
 
     /// The answer, whatever its status.

@@ -28,6 +28,9 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
         for hop in &report.hops {
             field(&mut page, "hop", &format!("{}  {}", hop.url, hop.said), paint);
         }
+        for hop in &report.echo {
+            field(&mut page, "echo", &format!("{}  {}", hop.url, hop.said), paint);
+        }
     }
     for (name, lines) in [("settings", &report.looked), ("may", &report.may)] {
         for line in lines {

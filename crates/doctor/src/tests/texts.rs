@@ -278,6 +278,11 @@ pub(super) const NAMED: &[Named] = &[
     (54, "GKE Warden rejected the request: impersonating system identities are not allowed", &[]),
     (55, "InvalidParameterException: usernamePrefix cannot contain system:", &[("got", "system:")]),
     (57, "error: lost connection to pod", &[]),
+    (
+        57,
+        "Error from server (BadRequest): Upgrade request required",
+        &[("problem", "Upgrade request required")],
+    ),
     (58, "Please enter Username:", &[]),
     (58, r#"error: no Auth Provider found for name "oidc""#, &[("got", "oidc")]),
     (

@@ -32,7 +32,7 @@ pub(super) fn kubectl() -> Program {
     }
 }
 
-/// kube-apiserver in two versions, etcd, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`,
+/// kube-apiserver in two versions, etcd, a kubelet's part that exec reaches, kubelogin, oauth2-proxy, and every folder of `tests/peers/kubernetes`,
 /// `tests/peers/kubelogin` and `tests/peers/okta-sdk-golang` that holds a Go program (the oracles, and the one that uses Okta's
 /// SDK); the folders of `tests/peers/cluster-formats`, each a module of its own, because their programs need different
 /// versions of the same modules.
@@ -53,6 +53,7 @@ pub(super) fn all() -> Result<Vec<Program>> {
             &peers.join("kubernetes-1.34"),
             "k8s.io/kubernetes/cmd/kube-apiserver",
         ),
+        Program { sources: Some(peers.join("kubelet")), ..program("kubelet", &peers.join("kubelet"), ".") },
         program("kubelogin", &kubelogin, "github.com/int128/kubelogin"),
         program("oauth2-proxy", &peers.join("oauth2-proxy"), "github.com/oauth2-proxy/oauth2-proxy/v7"),
     ];

@@ -89,7 +89,7 @@ fn kubeconfig(folder: &Path, server: &str, ca_pem: &str, real: &ApiServer) -> Re
     Ok(path)
 }
 
-fn configuration(provider: &Provider, prefix: &str) -> String {
+pub(crate) fn configuration(provider: &Provider, prefix: &str) -> String {
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
         "jwt": [{
@@ -252,7 +252,7 @@ async fn a_refresh_that_loses_the_groups_or_fails_is_named() -> Result<()> {
     Ok(())
 }
 
-async fn allow_everything(real: &ApiServer, user: &str) -> Result<()> {
+pub(crate) async fn allow_everything(real: &ApiServer, user: &str) -> Result<()> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "the-person"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
@@ -267,9 +267,16 @@ fn port_of(url: &str) -> Result<u16> {
 }
 
 /// Something that listens.
-struct Listening {
-    url: String,
+pub(crate) struct Listening {
+    pub(crate) url: String,
     _ends: DropGuard,
+}
+
+impl Listening {
+    /// At an address, until the value is dropped.
+    pub(crate) fn at(url: String, ends: CancellationToken) -> Self {
+        Self { url, _ends: ends.drop_guard() }
+    }
 }
 
 /// Takes each connection to the next of these ports.
@@ -289,7 +296,7 @@ async fn balance(ports: [u16; 2]) -> Result<Listening> {
             });
         }
     });
-    Ok(Listening { url: format!("https://127.0.0.1:{port}"), _ends: ends.drop_guard() })
+    Ok(Listening::at(format!("https://127.0.0.1:{port}"), ends))
 }
 
 /// A reverse proxy that hands on everything but the wish to upgrade.
@@ -309,7 +316,7 @@ async fn front(real: &ApiServer, authority: &CertificateAuthority) -> Result<Lis
     let tls = ServerTls::new(&identity, ClientAuthentication::None)?;
     let ends = CancellationToken::new();
     tokio::spawn(serve(listener, tls, router, ends.clone(), Limits::default()));
-    Ok(Listening { url: format!("https://127.0.0.1:{port}"), _ends: ends.drop_guard() })
+    Ok(Listening::at(format!("https://127.0.0.1:{port}"), ends))
 }
 
 async fn hand_on(client: &reqwest::Client, base: &str, request: Request) -> Result<Response> {

@@ -11,6 +11,7 @@ mod crashes;
 mod doctor;
 mod doctor_access;
 mod doctor_clouds;
+mod doctor_echo;
 mod doctor_live;
 mod forged_tokens;
 mod grants;
