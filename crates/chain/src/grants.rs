@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kubesso_clusters::{Access, GrantedRole, Mapping};
+use kubesso_clusters::{Access, Grant, GrantedRole, Mapping};
 use kubesso_k8s_types::rbac::{PolicyRule, RoleRef, Subject};
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ use crate::wanted::Fields;
 const GROUP: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// By which label an object is ours.
 const CHAIN_LABEL: &str = "kubesso.io/chain";
+/// Who made it, as Kubernetes recommends to say it.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Who wrote a field, as the API server remembers it.
 pub const FIELD_MANAGER: &str = "kubesso";
 
@@ -65,7 +67,7 @@ impl AccessFile {
         let is_here =
             |grant: &&GrantSection| grant.clusters.as_ref().is_none_or(|names| names.contains(&cluster.name));
         for grant in self.grants.iter().filter(is_here) {
-            for object in of_grant(grant, &prefix, cluster, chain) {
+            for object in of_grant(grant, &prefix, &cluster.name, Some(chain)) {
                 // Two grants of one role need the role once.
                 if !objects.iter().any(|known| known.wanted.address == object.wanted.address) {
                     objects.push(object);
@@ -84,11 +86,28 @@ fn group_prefix(access: &Access) -> String {
     }
 }
 
+/// The objects of a grant that belongs to no file, on the cluster of that name.
+pub fn single_grant(grant: &Grant, cluster: &str) -> Vec<WantedObject> {
+    let role = match &grant.role {
+        GrantedRole::ClusterRole(name) => name,
+        GrantedRole::PodReader => GrantedRole::POD_READER,
+    };
+    let section = GrantSection {
+        group: grant.group.clone(),
+        role: role.to_owned(),
+        namespace: grant.namespace.clone(),
+        rules: Vec::new(),
+        name: None,
+        clusters: None,
+    };
+    of_grant(&section, "", cluster, None)
+}
+
 fn of_grant(
     grant: &GrantSection,
     prefix: &str,
-    cluster: &ClusterSection,
-    chain: &ChainName,
+    cluster: &str,
+    chain: Option<&ChainName>,
 ) -> Vec<WantedObject> {
     let group = format!("{prefix}{}", grant.group);
     let is_pod_reader = grant.role == GrantedRole::POD_READER && grant.rules.is_empty();
@@ -129,15 +148,15 @@ fn address(kind: Kind, name: &str, namespace: Option<&str>, cluster: &str) -> Ad
     Address { kind, name: name.to_owned(), within }
 }
 
-fn object(kind: Kind, name: &str, namespace: Option<&str>, chain: &ChainName) -> Value {
+fn object(kind: Kind, name: &str, namespace: Option<&str>, chain: Option<&ChainName>) -> Value {
     let mut object = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": kind.kubernetes_name(),
-        "metadata": {
-            "name": name,
-            "labels": { "app.kubernetes.io/managed-by": "kubesso", CHAIN_LABEL: chain.as_str() },
-        },
+        "metadata": { "name": name, "labels": { MANAGED_BY: FIELD_MANAGER } },
     });
+    if let Some(chain) = chain {
+        object["metadata"]["labels"][CHAIN_LABEL] = chain.as_str().into();
+    }
     if let Some(namespace) = namespace {
         object["metadata"]["namespace"] = namespace.into();
     }
@@ -149,12 +168,12 @@ fn role(
     name: &str,
     namespace: Option<&str>,
     rules: &[PolicyRule],
-    cluster: &ClusterSection,
-    chain: &ChainName,
+    cluster: &str,
+    chain: Option<&ChainName>,
 ) -> WantedObject {
     let mut object = object(kind, name, namespace, chain);
     object["rules"] = json!(rules);
-    let address = address(kind, name, namespace, &cluster.name);
+    let address = address(kind, name, namespace, cluster);
     let fields = Fields::default().add("rules", set(rules.iter().map(rule_text)));
     WantedObject { wanted: fields.of(address), object }
 }
@@ -165,13 +184,13 @@ fn binding(
     namespace: Option<&str>,
     role: &RoleRef,
     subjects: &[Subject],
-    cluster: &ClusterSection,
-    chain: &ChainName,
+    cluster: &str,
+    chain: Option<&ChainName>,
 ) -> WantedObject {
     let mut object = object(kind, name, namespace, chain);
     object["roleRef"] = json!(role);
     object["subjects"] = json!(subjects);
-    let address = address(kind, name, namespace, &cluster.name);
+    let address = address(kind, name, namespace, cluster);
     let fields = Fields::default()
         .add("role", format!("{} {}", role.kind, role.name))
         .add("subjects", set(subjects.iter().map(subject_text)));
@@ -218,13 +237,13 @@ fn path(kind: Kind, namespace: Option<&str>, name: &str) -> String {
     }
 }
 
-fn found(kind: Kind, raw: Value, cluster: &str, chain: &ChainName) -> Found {
+fn found(kind: Kind, raw: Value, cluster: &str, chain: Option<&ChainName>) -> Found {
     let text = |pointer: &str| raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
     let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let label = raw["metadata"]["labels"][CHAIN_LABEL].as_str();
     let owner = match label {
-        Some(label) if label == chain.as_str() => Owner::Ours,
+        Some(label) if chain.is_some_and(|chain| label == chain.as_str()) => Owner::Ours,
         Some(other) => Owner::Another(other.to_owned()),
         None => Owner::Somebody,
     };
@@ -262,28 +281,100 @@ pub async fn read_grants(
     wanted: &[WantedObject],
     chain: &ChainName,
 ) -> Result<Vec<Found>, ApiError> {
-    let mut all: Vec<Found> = Vec::new();
-    for WantedObject { wanted, object } in wanted {
-        let kind = wanted.address.kind;
-        let namespace = object["metadata"]["namespace"].as_str();
-        match api.call("GET", &path(kind, namespace, &wanted.address.name), None).await {
-            Ok(answer) => all.push(found(kind, answer.body, &cluster.name, chain)),
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let mut all = read_named(api, &cluster.name, wanted, Some(chain)).await?;
     for kind in KINDS {
         let resource = kind.resource().unwrap_or_default();
         let list = format!("{GROUP}/{resource}?labelSelector={CHAIN_LABEL}%3D{chain}");
         let answer = api.call("GET", &list, None).await?;
         for object in answer.body["items"].as_array().into_iter().flatten() {
-            let found = found(kind, object.clone(), &cluster.name, chain);
+            let found = found(kind, object.clone(), &cluster.name, Some(chain));
             if !all.iter().any(|known| known.address == found.address) {
                 all.push(found);
             }
         }
     }
     Ok(all)
+}
+
+/// What of a grant that belongs to no file a cluster has. What a file has brought, and is as it is wanted, is nobody's here.
+///
+/// # Errors
+/// The API server refuses, or is not reached.
+pub async fn read_single_grant(
+    api: &impl RestApi,
+    cluster: &str,
+    wanted: &[WantedObject],
+) -> Result<Vec<Found>, ApiError> {
+    let mut all = read_named(api, cluster, wanted, None).await?;
+    for found in &mut all {
+        let is_as_wanted = wanted.iter().any(|object| {
+            let mut fields = object.wanted.fields.iter();
+            object.wanted.address == found.address
+                && fields.all(|field| found.field(field.name) == Some(&field.value))
+        });
+        let labels = &found.raw["metadata"]["labels"];
+        if labels[CHAIN_LABEL].is_null() && labels[MANAGED_BY] == FIELD_MANAGER {
+            found.owner = Owner::Ours;
+        } else if is_as_wanted {
+            found.owner = Owner::Somebody;
+        }
+    }
+    Ok(all)
+}
+
+async fn read_named(
+    api: &impl RestApi,
+    cluster: &str,
+    wanted: &[WantedObject],
+    chain: Option<&ChainName>,
+) -> Result<Vec<Found>, ApiError> {
+    let mut all: Vec<Found> = Vec::new();
+    for WantedObject { wanted, object } in wanted {
+        let kind = wanted.address.kind;
+        let namespace = object["metadata"]["namespace"].as_str();
+        match api.call("GET", &path(kind, namespace, &wanted.address.name), None).await {
+            Ok(answer) => all.push(found(kind, answer.body, cluster, chain)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a binding names a ClusterRole that a cluster does not have: it is taken, and gives nothing.
+///
+/// # Errors
+/// The API server refuses, or is not reached.
+pub async fn missing_role(api: &impl RestApi, wanted: &[WantedObject]) -> Result<Option<String>, ApiError> {
+    for WantedObject { object, .. } in wanted {
+        if object["roleRef"]["kind"] != "ClusterRole" {
+            continue;
+        }
+        let name = object["roleRef"]["name"].as_str().unwrap_or_default();
+        match api.call("GET", &path(Kind::ClusterRole, None, name), None).await {
+            Err(error) if error.is_not_found() => return Ok(Some(name.to_owned())),
+            answer => answer.map(drop)?,
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an API server is asked to write, or only whether it would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It writes.
+    ForReal,
+    /// It judges the request to the end, and writes nothing (`dryRun=All`).
+    OnTrial,
+}
+
+impl Write {
+    fn path(self, path: &str) -> String {
+        match self {
+            Self::ForReal => path.to_owned(),
+            Self::OnTrial => format!("{path}?dryRun=All"),
+        }
+    }
 }
 
 /// Brings one object to what is wanted, or away.
@@ -295,13 +386,18 @@ pub async fn apply_grant(
     object: Option<&WantedObject>,
     found: Option<&Found>,
     is_replaced: bool,
+    write: Write,
 ) -> Result<(), ApiError> {
     if let Some(found) = found
         && (object.is_none() || is_replaced)
     {
-        match api.call("DELETE", &found.path, None).await {
+        match api.call("DELETE", &write.path(&found.path), None).await {
             Err(error) if !error.is_not_found() => return Err(error),
             _ => {}
+        }
+        // What is still there cannot be made anew on trial.
+        if write == Write::OnTrial {
+            return Ok(());
         }
     }
     let Some(WantedObject { wanted, object }) = object else { return Ok(()) };
@@ -317,10 +413,11 @@ pub async fn apply_grant(
     }
     let namespace = object["metadata"]["namespace"].as_str();
     let path = path(wanted.address.kind, namespace, &wanted.address.name);
-    let apply = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
+    let trial = if write == Write::OnTrial { "&dryRun=All" } else { "" };
+    let apply = format!("{path}?fieldManager={FIELD_MANAGER}&force=true{trial}");
     match api.call("PATCH", &apply, Some(&object)).await {
         Err(error) if error.knows_no_apply() => {
-            write_whole(api, &path, object, found.filter(|_| !is_replaced)).await
+            write_whole(api, &path, object, found.filter(|_| !is_replaced), write).await
         }
         answer => answer.map(drop),
     }
@@ -332,10 +429,11 @@ async fn write_whole(
     path: &str,
     object: Value,
     found: Option<&Found>,
+    write: Write,
 ) -> Result<(), ApiError> {
     let Some(found) = found else {
         let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
-        return api.call("POST", collection, Some(&object)).await.map(drop);
+        return api.call("POST", &write.path(collection), Some(&object)).await.map(drop);
     };
     let mut whole = found.raw.clone();
     for key in ["rules", "roleRef", "subjects"] {
@@ -343,5 +441,25 @@ async fn write_whole(
             whole[key] = value.clone();
         }
     }
-    api.call("PUT", path, Some(&whole)).await.map(drop)
+    api.call("PUT", &write.path(path), Some(&whole)).await.map(drop)
+}
+
+/// Why an API server does not write an object of RBAC, and who could.
+pub fn refusal(error: &ApiError, address: &Address) -> String {
+    let ApiError::Refused { status: 403, said, .. } = error else { return error.to_string() };
+    // The words of kube-apiserver (`pkg/registry/rbac/escalation_check.go`).
+    if !said.contains("attempting to grant RBAC permissions not currently held") {
+        let resource = address.kind.resource().unwrap_or_default();
+        return format!(
+            "{said}. It takes the verbs `get`, `create` and `patch` on {resource}: use an administrator's context"
+        );
+    }
+    let instead = match address.kind {
+        Kind::ClusterRole | Kind::Role => "the verb `escalate` on it",
+        _ => "the verb `bind` on that role",
+    };
+    format!(
+        "{said}. Nobody gives away what they do not have: whoever does this needs the same permissions, or {instead}, as \
+         cluster-admin has; use an administrator's context"
+    )
 }

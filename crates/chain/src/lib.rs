@@ -40,7 +40,10 @@ pub use file::{
     GroupFilterSection, GroupSection, KubeconfigSection, PolicySection, ProviderSection, RuleOfRole,
     RuleSection, ScopeSection, ServerSection, Token,
 };
-pub use grants::{FIELD_MANAGER, WantedObject, apply_grant, read_grants};
+pub use grants::{
+    FIELD_MANAGER, WantedObject, Write, apply_grant, missing_role, read_grants, read_single_grant, refusal,
+    single_grant,
+};
 pub use grants_import::import_grants;
 pub use import::Import;
 pub use kubeconfig_side::{

@@ -201,11 +201,15 @@ impl Report {
 }
 
 fn screen(plan: &Plan) -> String {
-    let colours = match environment::colour() {
+    plan.text(colours())
+}
+
+/// Whether the terminal shows colours.
+pub(crate) fn colours() -> Colours {
+    match environment::colour() {
         Colour::On => Colours::Shown,
         Colour::Off => Colours::None,
-    };
-    plan.text(colours)
+    }
 }
 
 fn counted(summary: Summary) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 mod check;
 mod cloud;
 mod config;
+mod grant;
 mod here;
 mod host;
 pub(crate) mod issuer;
@@ -19,9 +20,9 @@ pub(crate) mod whom;
 
 use std::process::ExitCode;
 
-use kubesso_clusters::{Grant, GrantedRole, Target};
+use kubesso_clusters::Target;
 
-use crate::args::{Cluster, ClusterGrant};
+use crate::args::Cluster;
 use crate::error::CommandError;
 use crate::output;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(command: Cluster) -> Result<ExitCode, CommandError> {
         Cluster::Check(command) => check::run(&command).await,
         Cluster::Apply(command) => apply::run(&command).await,
         Cluster::Rollback(command) => rollback::run(&command).await,
-        Cluster::Grant(command) => grant(command),
+        Cluster::Grant(command) => grant::run(command).await,
         Cluster::Targets { output } => {
             let rows = Target::ALL.iter().map(|target| vec![target.name().to_owned(), target.to_string()]);
             let names: Vec<_> = Target::ALL.iter().map(|target| target.name()).collect();
@@ -45,12 +46,4 @@ pub(crate) async fn run(command: Cluster) -> Result<ExitCode, CommandError> {
 /// clap takes no other names.
 fn target_of(name: &str) -> Result<Target, CommandError> {
     name.parse().map_err(|_| CommandError::usage("unknown target"))
-}
-
-fn grant(command: ClusterGrant) -> Result<ExitCode, CommandError> {
-    let role = GrantedRole::of_name(&command.role);
-    let grant = Grant { group: command.group, role, namespace: command.namespace };
-    let manifest = grant.manifest().map_err(|error| CommandError::usage(error.to_string()))?;
-    output::write_out(&manifest)?;
-    Ok(ExitCode::SUCCESS)
 }

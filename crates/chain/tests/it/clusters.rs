@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use kubesso_chain::{
-    AccessFile, Action, Answer, ApiError, ChainName, Colours, Made, Plan, RestApi, SignInChange, apply_grant,
-    found_file, in_plan, read_grants,
+    AccessFile, Action, Answer, ApiError, ChainName, Colours, Made, Plan, RestApi, SignInChange, Write,
+    apply_grant, found_file, in_plan, read_grants,
 };
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ async fn apply(cluster: &Cluster, text: &str) -> Vec<String> {
         let object = objects.iter().find(|object| object.wanted.address == change.address);
         let found = found.iter().find(|found| found.address == change.address);
         let is_replaced = change.action == Action::Replace;
-        apply_grant(cluster, object, found, is_replaced).await.unwrap();
+        apply_grant(cluster, object, found, is_replaced, Write::ForReal).await.unwrap();
     }
     plan.changes.iter().map(|change| format!("{} {}", change.action.sign(), change.address)).collect()
 }

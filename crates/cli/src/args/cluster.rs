@@ -30,7 +30,9 @@ const GRANT_HELP: &str = "\
 Examples:
   kubesso cluster grant --group k8s-admins --role cluster-admin | kubectl apply -f -
   kubesso cluster grant --group k8s-restricted-users --role pod-reader --namespace default
-  kubesso cluster grant --group oidc:developers --role edit --namespace shop";
+  kubesso cluster grant --group oidc:developers --role edit --namespace shop --apply --context prod
+
+Exit code: 0 if it is printed, or the group has it; 1 if it was not done; 2 if it was asked wrongly.";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -76,7 +78,7 @@ pub(crate) enum Cluster {
     /// Take the last change of `kubesso cluster apply` back, also one that was killed half way.
     #[command(after_help = ROLLBACK_HELP)]
     Rollback(Box<ClusterRollback>),
-    /// Print the RBAC objects that give a group a role.
+    /// Give a group a role: prints the RBAC objects, or applies them to a cluster.
     #[command(after_help = GRANT_HELP)]
     Grant(ClusterGrant),
     /// List the targets that are known.
@@ -323,4 +325,19 @@ pub(crate) struct ClusterGrant {
     /// Only in this namespace.
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
+    /// Bring the cluster to it: shows what it changes, and asks.
+    #[arg(long)]
+    pub apply: bool,
+    /// The cluster's context [default: the current one].
+    #[arg(long, value_name = "NAME", requires = "apply")]
+    pub context: Option<String>,
+    /// The kubeconfig that has it [default: kubectl's].
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Change it without asking.
+    #[arg(long, requires = "apply")]
+    pub yes: bool,
+    /// Show what would be changed and whether the API server would take it, and change nothing.
+    #[arg(long, requires = "apply")]
+    pub dry_run: bool,
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kubesso_chain::{
     AccessFile, Action, ApiError, ApplyError, ChainName, Change, Found, Kind, Made, Plan, Progress,
-    ProviderState, Wanted, WantedObject, WhomToTrust, apply_grant, found_file, read_grants,
+    ProviderState, Wanted, WantedObject, WhomToTrust, Write, apply_grant, found_file, read_grants, refusal,
 };
 use tokio::runtime::Runtime;
 
@@ -288,8 +288,8 @@ impl Chain {
                 let object = objects.into_iter().find(|object| object.wanted.address == *address);
                 let object = object.filter(|_| change.action != Action::Destroy);
                 let is_replaced = change.action == Action::Replace;
-                let applying = apply_grant(&entered.api, object, found, is_replaced);
-                self.runtime.block_on(applying).map_err(|error| error.to_string())
+                let applying = apply_grant(&entered.api, object, found, is_replaced, Write::ForReal);
+                self.runtime.block_on(applying).map_err(|error| refusal(&error, address))
             }
         }
     }

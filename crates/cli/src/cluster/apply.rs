@@ -16,7 +16,7 @@ use super::place::Place;
 use super::proof::Proven;
 use super::side::Unprepared;
 use super::{cloud, config, whom};
-use crate::args::{ClusterApply, OutputFormat, Spot};
+use crate::args::{ClusterApply, OutputFormat};
 use crate::error::CommandError;
 use crate::output;
 
@@ -74,7 +74,7 @@ pub(super) async fn run(command: &ClusterApply) -> Result<ExitCode, CommandError
     }
     let token = command.test_token_file.as_deref().map(token_of).transpose()?;
     let ready = of.ready(token).await?;
-    if !confirmed(spot, "Change it?")? {
+    if !confirmed(spot.yes, "Change it?")? {
         return Ok(ExitCode::FAILURE);
     }
     let done = ready.apply(None, &say).await?;
@@ -121,8 +121,8 @@ async fn nothing_to_do(of: &OnMachine, say: &Say) -> Result<ExitCode, CommandErr
 }
 
 /// Asks, unless it was said before; nobody there is a no.
-pub(super) fn confirmed(spot: &Spot, question: &str) -> Result<bool, CommandError> {
-    if spot.yes {
+pub(super) fn confirmed(yes: bool, question: &str) -> Result<bool, CommandError> {
+    if yes {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {

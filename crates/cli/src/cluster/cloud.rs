@@ -228,7 +228,7 @@ pub(super) async fn run(
     let token = command.test_token_file.as_deref().map(token_of).transpose()?;
     let bearer = of.bearer(token).await?;
     let journal = of.journal()?;
-    if !confirmed(spot, "Change it?")? {
+    if !confirmed(spot.yes, "Change it?")? {
         return Ok(ExitCode::FAILURE);
     }
     match of.make(&journal, bearer, None, &say).await? {
@@ -277,7 +277,7 @@ pub(super) async fn rollback(command: &ClusterRollback, place: Place) -> Result<
         print("planned", "Nothing was changed (--dry-run).\n")?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !confirmed(spot, "Take it back?")? {
+    if !confirmed(spot.yes, "Take it back?")? {
         return Ok(ExitCode::FAILURE);
     }
     cloud.put_back(&kept.entry, place.limit, &say).await.map_err(CommandError::new)?;

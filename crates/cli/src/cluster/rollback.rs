@@ -49,7 +49,7 @@ pub(super) async fn run(command: &ClusterRollback) -> Result<ExitCode, CommandEr
         print("planned", "Nothing was changed (--dry-run).\n")?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !confirmed(spot, "Take it back?")? {
+    if !confirmed(spot.yes, "Take it back?")? {
         return Ok(ExitCode::FAILURE);
     }
     let limit = place.limit;

@@ -6,6 +6,7 @@ mod administration;
 mod api_details;
 mod bad_starts;
 mod cluster_changes;
+mod cluster_grant;
 mod clusters;
 mod crashes;
 mod doctor;
