@@ -49,6 +49,17 @@ pub fn flag_line(target: Target, name: &str, value: &str) -> String {
         Target::Kubespray => {
             format!("{}: {}; then run the playbook for the control plane", kubespray_variable(name), quoted())
         }
+        Target::KubeOne => match kubeone_field(name) {
+            Some(field) => format!(
+                "KubeOneCluster: features.openidConnect.config.{field}: {}; then: kubeone apply --manifest kubeone.yaml",
+                quoted()
+            ),
+            None => no_setting(
+                target,
+                name,
+                "an AuthenticationConfiguration (features.authenticationConfiguration)",
+            ),
+        },
         Target::ClusterApi => format!(
             "KubeadmControlPlane: spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs: [{{name: {name}, value: \
              {}}}] (v1beta1: a mapping); every control-plane machine is replaced",
@@ -57,8 +68,12 @@ pub fn flag_line(target: Target, name: &str, value: &str) -> String {
         Target::Kamaji => format!(
             "TenantControlPlane: spec.controlPlane.deployment.extraArgs.apiServer: [\"--{name}={value}\"]"
         ),
+        Target::K0rdent => {
+            no_setting(target, name, "a ClusterAuthentication (spec.authenticationConfiguration)")
+        }
         Target::VCluster => format!(
-            "vcluster.yaml: controlPlane.distro.k8s.apiServer.extraArgs: [\"--{name}={value}\"]; then: vcluster upgrade"
+            "vcluster.yaml: controlPlane.distro.k8s.apiServer.extraArgs: [\"--{name}={value}\"]; then: vcluster create \
+             NAME --upgrade --values vcluster.yaml"
         ),
         Target::Gardener => match gardener_field(name) {
             Some(field) => format!("Shoot: spec.kubernetes.kubeAPIServer.oidcConfig.{field}: {}", quoted()),
@@ -131,6 +146,22 @@ fn gardener_field(flag: &str) -> Option<&'static str> {
         "oidc-groups-prefix" => "groupsPrefix",
         "oidc-ca-file" => "caBundle",
         "oidc-required-claim" => "requiredClaims",
+        "oidc-signing-algs" => "signingAlgs",
+        _ => return None,
+    })
+}
+
+/// The field of KubeOne's `openidConnect`.
+fn kubeone_field(flag: &str) -> Option<&'static str> {
+    Some(match flag {
+        "oidc-issuer-url" => "issuerUrl",
+        "oidc-client-id" => "clientId",
+        "oidc-username-claim" => "usernameClaim",
+        "oidc-username-prefix" => "usernamePrefix",
+        "oidc-groups-claim" => "groupsClaim",
+        "oidc-groups-prefix" => "groupsPrefix",
+        "oidc-ca-file" => "caFile",
+        "oidc-required-claim" => "requiredClaim",
         "oidc-signing-algs" => "signingAlgs",
         _ => return None,
     })

@@ -53,8 +53,10 @@ targets! {
     Talos, "talos", "Talos Linux", targets::talos::instructions;
     Kops, "kops", "kOps", targets::kops::instructions;
     Kubespray, "kubespray", "Kubespray", targets::kubespray::instructions;
+    KubeOne, "kubeone", "KubeOne", targets::kubeone::instructions;
     ClusterApi, "cluster-api", "Cluster API", targets::cluster_api::instructions;
     Kamaji, "kamaji", "Kamaji", targets::kamaji::instructions;
+    K0rdent, "k0rdent", "k0rdent", targets::k0rdent::instructions;
     VCluster, "vcluster", "vCluster", targets::vcluster::instructions;
     Gardener, "gardener", "Gardener", targets::gardener::instructions;
     OpenShift, "openshift", "OpenShift", targets::openshift::instructions;

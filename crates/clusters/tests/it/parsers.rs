@@ -27,6 +27,8 @@ const OPENSHIFT: Reader = ("cluster-formats-clouds", "openshift");
 const READERS: &[(&str, Reader)] = &[
     ("authentication.yaml", OPENSHIFT),
     ("authentication-config.yaml", API_SERVER),
+    ("cluster-authentication.yaml", ("cluster-formats-k0rdent", "")),
+    ("cluster-deployment-part.yaml", ("cluster-formats-k0rdent", "")),
     ("config-map.yaml", ("cluster-formats-objects", "config-map")),
     ("eks-oidc.json", ("cluster-formats-objects", "eks")),
     ("k0s-part.yaml", ("cluster-formats-k0s", "")),
@@ -35,6 +37,7 @@ const READERS: &[(&str, Reader)] = &[
     ("kops-part.yaml", KOPS),
     ("kube-apiserver-part.yaml", ("cluster-formats-objects", "pod")),
     ("kubeadm-part.yaml", KUBEADM),
+    ("kubeone-part.yaml", ("cluster-formats-kubeone", "")),
     ("shoot-part.yaml", ("cluster-formats-gardener", "")),
     ("talos-authentication.yaml", ("cluster-formats-talos-1.14", "")),
     ("talos-patch.yaml", ("cluster-formats-talos-1.13", "")),
@@ -133,6 +136,7 @@ fn all_files() -> Vec<(Target, String, String, String)> {
         let access = access_with(text, AUTHORITY);
         for target in Target::ALL {
             let versions: &[Option<(u16, u16)>] = match target {
+                Target::KubeOne => &[None, Some((1, 14)), Some((1, 15))],
                 Target::ClusterApi => &[None, Some((1, 10)), Some((1, 11))],
                 Target::Talos => &[None, Some((1, 13)), Some((1, 14))],
                 _ => &[None],
@@ -195,6 +199,9 @@ fn carried(name: &str, content: &str) -> Vec<(Reader, String)> {
     if name == "talos-authentication.yaml" {
         let inner = &value["configuration"];
         carried.push(wrapped(&json!("v1"), &inner["jwt"], &inner["anonymous"]));
+    }
+    if name == "cluster-authentication.yaml" {
+        carried.push((API_SERVER, value["spec"]["authenticationConfiguration"].to_string()));
     }
     if name == "oidc.yml" && value["kube_apiserver_authentication_config_jwt"].is_array() {
         carried.push(wrapped(
@@ -269,7 +276,8 @@ fn the_readers_refuse_what_is_wrong() {
         assert!(said.is_some_and(|said| said.contains("noSuchField")), "{reader:?} takes\n{broken}");
     }
     // Two for versions of Cluster API, and one for AKS' numbered files.
-    assert_eq!(done.len(), READERS.len() + 3, "{done:?}");
+    let readers: BTreeSet<_> = READERS.iter().map(|(_, reader)| *reader).collect();
+    assert_eq!(done.len(), readers.len() + 3, "{done:?}");
 
     let control_plane = |version: &str, arguments: &str| {
         format!(

@@ -1,4 +1,5 @@
 // A reader of what `kubesso cluster config` writes, with the types of the program that it is for. Built by `cargo xtask peers`.
+// sum.golang.org does not answer for the module itself: its checksum in go.sum is of what the module proxy gave.
 module kubesso.dev/tests/peers/cluster-formats/k0s
 
 go 1.26.0
