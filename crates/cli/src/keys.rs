@@ -14,6 +14,7 @@ use crate::args::{DataDir, Keys as Command};
 use crate::database::Database;
 use crate::environment;
 use crate::error::CommandError;
+use crate::interrupts::Interrupts;
 use crate::output;
 
 mod portable;
@@ -148,9 +149,10 @@ async fn rotate(
             "the new key is published; it signs in {} seconds, when every copy of the key set has run out",
             wait.as_secs()
         );
+        let mut interrupts = Interrupts::begin();
         tokio::select! {
             () = tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()) => {}
-            () = crate::up::interrupted() => {
+            () = interrupts.next() => {
                 return Err(CommandError::new("interrupted before the new key signs")
                     .mend("it stays published; `kubesso keys rotate` again goes on with it"));
             }

@@ -29,6 +29,7 @@ mod database;
 mod doctor;
 mod environment;
 mod error;
+mod interrupts;
 mod keys;
 mod kubeconfig;
 mod logging;

@@ -39,12 +39,13 @@ use crate::data_directory::DataDirectory;
 use crate::database::{Database, DatabaseUrl};
 use crate::environment;
 use crate::error::CommandError;
+use crate::interrupts::Interrupts;
 use crate::logging::Logging;
 use crate::management;
 use crate::master_key::{MasterKeySetting, Source};
 use crate::over_https::Reach;
 use crate::provider_server;
-use crate::up::{interrupted, people};
+use crate::up::people;
 use certificates::{mind_hangups, show_renewed_certificates};
 use health::Health;
 use metrics::Metrics;
@@ -335,6 +336,8 @@ pub(crate) async fn run(command: Serve, logging: Logging) -> Result<ExitCode, Co
         }
         None => None,
     };
+    // From before anybody is answered, who may count on a quiet end; not while a start may hang.
+    let mut interrupts = Interrupts::begin();
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let proxies = Arc::new(Proxies { trusted: config.trusted_proxies.clone(), header: config.proxy_header });
@@ -395,7 +398,7 @@ pub(crate) async fn run(command: Serve, logging: Logging) -> Result<ExitCode, Co
         }
     };
     let end = async {
-        drained(drain, &health).await;
+        drained(drain, &health, &mut interrupts).await;
         shutdown.cancel();
         tasks.close();
         tasks.wait().await;
@@ -416,13 +419,13 @@ pub(crate) async fn run(command: Serve, logging: Logging) -> Result<ExitCode, Co
 }
 
 /// Waits until it is told to end, and for those who must hear of it.
-async fn drained(drain: Duration, health: &Health) {
-    interrupted().await;
+async fn drained(drain: Duration, health: &Health, interrupts: &mut Interrupts) {
+    interrupts.next().await;
     info!(seconds = drain.as_secs(), "ending: not ready any more");
     health.end();
     tokio::select! {
         () = tokio::time::sleep(drain) => {}
-        () = interrupted() => {}
+        () = interrupts.next() => {}
     }
 }
 

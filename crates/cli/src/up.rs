@@ -22,6 +22,7 @@ pub use start::{Options, Running, start};
 use crate::args::{OutputFormat, Up};
 use crate::environment;
 use crate::error::CommandError;
+use crate::interrupts::Interrupts;
 use crate::tour;
 
 /// Runs `kubesso up …` until Ctrl-C, or until the tour is over.
@@ -34,18 +35,17 @@ pub(crate) async fn run(command: Up) -> Result<ExitCode, CommandError> {
     options.listens_for_organization = !command.tour;
     options.danger_plain_http_port = command.danger_plain_http_port;
     // Ctrl-C from here on, also while things start.
-    let interrupted = interrupted();
-    tokio::pin!(interrupted);
+    let mut interrupts = Interrupts::begin();
     let running = tokio::select! {
         started = start(options) => started?,
-        () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+        () = interrupts.next() => return Ok(ExitCode::SUCCESS),
     };
     let default_data_dir = environment::default_data_dir();
     let format = command.output.format;
     if command.tour {
         let ended = tokio::select! {
             ended = tour::run(&running, format) => ended,
-            () = &mut interrupted => Ok(ExitCode::FAILURE),
+            () = interrupts.next() => Ok(ExitCode::FAILURE),
         };
         running.stop().await;
         return ended;
@@ -55,26 +55,10 @@ pub(crate) async fn run(command: Up) -> Result<ExitCode, CommandError> {
     })?;
     // Scripts wait for this line.
     let _ = std::io::stdout().flush();
-    interrupted.await;
+    interrupts.next().await;
     if format == OutputFormat::Table {
         eprintln!("ending; everything is kept in {}", running.facts().data_dir.display());
     }
     running.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Resolves at Ctrl-C or SIGTERM.
-pub(crate) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
