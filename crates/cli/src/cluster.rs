@@ -26,6 +26,8 @@ use crate::args::Cluster;
 use crate::error::CommandError;
 use crate::output;
 
+pub(crate) use host::Machine;
+
 /// Runs `kubesso cluster …`.
 pub(crate) async fn run(command: Cluster) -> Result<ExitCode, CommandError> {
     match command {

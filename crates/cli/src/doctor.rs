@@ -3,6 +3,7 @@
 mod cluster;
 mod examine;
 mod explain;
+mod here;
 mod installation;
 mod refresh;
 
@@ -16,7 +17,7 @@ pub(crate) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     match command.command {
         Some(DoctorCommand::List { output }) => explain::list(output),
         Some(DoctorCommand::Explain(command)) => explain::run(&command),
-        None if command.given.is_something() => examine::run(command).await,
+        None if command.given.is_something() => Box::pin(examine::run(command)).await,
         None => installation::run(&command.data, command.output).await,
     }
 }

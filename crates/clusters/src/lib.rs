@@ -47,6 +47,7 @@ mod pem;
 mod plan;
 mod public_address;
 mod request;
+mod running;
 mod target;
 mod targets;
 mod yaml;
@@ -71,4 +72,8 @@ pub use plan::{
     minikube_profile_with_options_of, plan,
 };
 pub use request::Request;
+pub use running::{
+    Drift, KubeadmKept, RunningServer, Unlike, arguments_of_node, drift, manifests_of_api_server,
+    running_servers, unlike, writer_of,
+};
 pub use target::{Target, UnknownTarget};

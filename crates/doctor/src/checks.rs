@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod control_plane;
 mod echo;
 mod gateway;
 mod issuer;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Check> {
         access::CHECKS,
         startup::CHECKS,
         client::CHECKS,
+        control_plane::CHECKS,
         gateway::CHECKS,
         live::CHECKS,
         refresh::CHECKS,
@@ -37,7 +39,7 @@ pub(crate) fn all() -> Vec<Check> {
 }
 
 /// The rows that only a running cluster, or a refresh, can show.
-pub(crate) const LIVE: [u8; 8] = [26, 43, 44, 45, 57, 59, 60, 64];
+pub(crate) const LIVE: [u8; 9] = [26, 43, 44, 45, 46, 57, 59, 60, 64];
 
 /// What is missing where a check needs the token.
 const TOKEN: &str = "a token (--token -)";

@@ -2,6 +2,7 @@
 
 mod access;
 mod cloud_answer;
+mod control_plane;
 mod echo;
 mod flags_file;
 mod issuer;
@@ -19,6 +20,7 @@ use kubesso_clusters::Target;
 use kubesso_k8s_types::UserInfo;
 
 pub use access::{AccessEvidence, Person, PersonFrom, ServerAnswer};
+pub use control_plane::{ControlPlane, HostEvidence};
 pub use echo::{AnswerHead, Answered, Broken, Echo, EchoEvidence, EchoTarget, HopEcho, NoEchoTarget, Step};
 pub use flags_file::FlagsError;
 pub use issuer::{Answer, Authorization, IssuerEvidence};
@@ -64,6 +66,8 @@ pub struct Evidence {
     pub live: Option<LiveEvidence>,
     /// What became of a refresh.
     pub refresh: Option<RefreshEvidence>,
+    /// The files of a machine of the control plane.
+    pub host: Option<HostEvidence>,
     /// Questions about rights.
     pub access: Vec<AccessEvidence>,
     /// Whom they are about, if somebody named them.
@@ -90,6 +94,7 @@ impl Evidence {
             authorization: None,
             live: None,
             refresh: None,
+            host: None,
             access: Vec::new(),
             named_person: None,
             target: None,

@@ -275,6 +275,8 @@ fn echoes(evidence: &Evidence) -> Vec<ShownHop> {
 fn looked(evidence: &Evidence) -> Vec<String> {
     let looked = evidence.live.iter().flat_map(|live| live.looked.iter());
     let mut lines: Vec<_> = looked.map(|it| format!("{}: {}", it.place, it.outcome)).collect();
+    let on_machine = evidence.host.as_ref().and_then(|host| host.found.as_ref());
+    lines.extend(on_machine.map(|found| format!("the machine's files: found ({})", found.source)));
     if !lines.is_empty() && evidence.settings.is_none() {
         lines.push(
             "give them: --flags (the manifest, config.yaml, args) and --authentication-config".to_owned(),

@@ -44,6 +44,7 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--endpoint URL` | an API server's own address, where the service `kubernetes` may not be read |
 | `--echo NAMESPACE/POD` | run `cat` in that container, through each hop, by WebSocket and by SPDY/3.1, and have it say again what it is told |
 | `--echo-idle SECONDS` | be silent so long in between, and see whether the connection is still there |
+| `--root DIR` | the files of a machine of the control plane (`/` for this one): what its distribution keeps there, and the kubelet's manifests |
 | `--refresh` | have the plugin refresh its token once, and compare the claims |
 | `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
 | `--can-i QUESTION` | whether the person may do that, by what, or what nearly allows it: `'delete pods/web -n shop'`, as for `kubectl auth can-i`; or the text of a refusal; or `-` |
@@ -87,8 +88,11 @@ outlives what cuts `kubectl logs -f`, watches and other clients.
 ## Where the settings are looked for
 
 The API server's settings are looked for where nobody gives them: in the ConfigMaps of kube-system, in the pods of
-`component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes, in OpenShift's `authentication.config/cluster` and the
-ConfigMap that it names. A cloud's own interface is not asked; `--flags` takes what it answers, as JSON or YAML:
+`component=kube-apiserver`, in the annotation `k3s.io/node-args` of nodes; and at last, where the doctor runs on the machine of an API
+server that it asked (or `--root` names its files), in what the distribution keeps there: the manifest, `config.yaml` with
+`config.yaml.d` of k3s and RKE2, `k0s.yaml`, MicroK8s' `args/kube-apiserver`. What k3s was really started with stands in its journal,
+and counts. The arguments of each API server's pod are compared with the others' and with what kubeadm, or RKE2, writes them from.
+A cloud's own interface is not asked; `--flags` takes what it answers, as JSON or YAML:
 
 | cloud | what it answers |
 |---|---|

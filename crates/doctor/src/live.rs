@@ -2,6 +2,7 @@
 
 mod access;
 mod call;
+mod control_plane;
 mod echo;
 mod look;
 mod metrics;
@@ -69,11 +70,12 @@ pub async fn ask_cluster(
     let credentials = Credentials { identity: None, token: person };
     let as_whom = if cluster.reader.is_empty() { &credentials } else { &cluster.reader };
     let reader = Caller::new(&cluster.server, &cluster.link, as_whom)?;
-    let (endpoints, mut found, bindings, rules) = tokio::join!(
+    let (endpoints, mut found, bindings, rules, control_plane) = tokio::join!(
         endpoints(&reader, cluster),
         settings::discover(&reader, &cluster.server, evidence.settings.is_some()),
         bindings(&reader, evidence.rbac.is_some()),
         rules(cluster, &credentials),
+        control_plane::control_plane(&reader),
     );
     let mut looks = JoinSet::new();
     let addresses: Vec<_> = std::iter::once((cluster.server.clone(), HopKind::Kubeconfig))
@@ -108,6 +110,7 @@ pub async fn ask_cluster(
         hops,
         route: Some(cluster.link.route.to_string()).filter(|route| !route.is_empty()),
         trusted_subjects: cluster.ca_pem.as_deref().map(subjects).unwrap_or_default(),
+        control_plane,
         looked: found.looked,
         rules: if lacks_bindings { rules } else { Vec::new() },
         caller: None,

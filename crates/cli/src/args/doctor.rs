@@ -95,6 +95,10 @@ pub(crate) struct Given {
     /// With --echo: be silent for so long in between, to find what closes quiet connections.
     #[arg(long, value_name = "SECONDS", requires = "echo", value_parser = clap::value_parser!(u64).range(1..=7200))]
     pub echo_idle: Option<u64>,
+    /// The root of a machine of the control plane, whose files are looked at: / for this one [default: /, where the API server that
+    /// is asked is this machine's].
+    #[arg(long, value_name = "DIR", conflicts_with = "data_dir")]
+    pub root: Option<PathBuf>,
     /// Roles and bindings (YAML); may be given several times.
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub rbac: Vec<PathBuf>,
@@ -125,7 +129,8 @@ pub(crate) struct Given {
 impl Given {
     /// Whether there is anything to look at but this installation.
     pub(crate) fn is_something(&self) -> bool {
-        let files = [&self.ca, &self.flags, &self.authentication_config, &self.kubeconfig, &self.bundle];
+        let files =
+            [&self.ca, &self.flags, &self.authentication_config, &self.kubeconfig, &self.bundle, &self.root];
         let texts = [&self.token, &self.issuer, &self.audience, &self.context, &self.admin_context];
         files.iter().any(|it| it.is_some())
             || texts.iter().any(|it| it.is_some())

@@ -91,6 +91,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
     let by_description = there.is_none();
     report.expected = there.or(wanted.flatten());
     if let Some(server) = server {
+        report.problems.extend(live::problems(&server).await);
         let servers = live::servers(server, &command.server.endpoint).await?;
         report.servers = live::ask_all(&servers, report.expected.as_deref()).await;
     } else if found.is_none() {

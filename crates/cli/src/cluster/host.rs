@@ -13,7 +13,7 @@ pub(super) use container::{Container, find};
 
 /// A machine that an API server runs on.
 #[derive(Clone, Debug)]
-pub(super) enum Machine {
+pub(crate) enum Machine {
     /// Its files are below this folder.
     Below(PathBuf),
     /// It is a container.
@@ -29,7 +29,7 @@ pub(super) struct Rights {
 }
 
 impl Machine {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self::Below(root.to_owned())
     }
 

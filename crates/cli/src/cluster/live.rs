@@ -1,11 +1,14 @@
 //! A live cluster: which API servers it has, what they were started with, and what they say that they have loaded.
 
-use kubesso_clusters::{Arguments, Found, Loaded, Verdict, config_map_of_pod};
+use kubesso_clusters::{
+    Found, KubeadmKept, Loaded, Verdict, arguments_of_node, config_map_of_pod, drift, running_servers, unlike,
+};
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
+use super::kubeadm;
 use crate::api_server::ApiServer;
 use crate::error::CommandError;
 
@@ -116,16 +119,47 @@ async fn of_pods(server: &ApiServer) -> Option<Found> {
 
 /// k3s and RKE2 write what they were started with beside each server's node.
 fn of_node(node: &Value) -> Option<Found> {
-    let annotations = &node["metadata"]["annotations"];
-    let (key, text) = ["k3s.io/node-args", "rke2.io/node-args"]
-        .into_iter()
-        .find_map(|key| Some((key, annotations[key].as_str()?)))?;
-    let words: Vec<String> = serde_json::from_str(text).ok()?;
-    if words.first().is_none_or(|word| word != "server") {
-        return None;
-    }
-    let given = Arguments::of_words(&words);
-    let assignments = given.values("kube-apiserver-arg").map(str::to_owned).collect::<Vec<_>>();
+    let (key, arguments) = arguments_of_node(node)?;
     let name = node["metadata"]["name"].as_str().unwrap_or_default();
-    Some(Found::of_running(Arguments::of_assignments(assignments), &format!("{key} of node {name}")))
+    Some(Found::of_running(arguments, &format!("{key} of node {name}")))
+}
+
+/// What of the cluster's own word would not last, or is not the same everywhere: each pod's arguments beside the others', and
+/// beside what kubeadm keeps.
+pub(super) async fn problems(server: &ApiServer) -> Vec<String> {
+    let path = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
+    let Ok(pods) = server.get_json(path).await else { return Vec::new() };
+    let servers = running_servers(&pods);
+    let mut problems: Vec<_> = unlike(&servers)
+        .into_iter()
+        .map(|one| {
+            let (value, nodes) = one.common;
+            let others: Vec<_> =
+                one.others.iter().map(|(node, value)| format!("{value} on {node}")).collect();
+            format!(
+                "the API servers have different arguments (KS045): --{} is {value} on {}, and {}",
+                one.flag,
+                nodes.join(", "),
+                others.join(", ")
+            )
+        })
+        .collect();
+    let kept = kubeadm::read(server).await.ok().flatten();
+    let Some(kept) = kept.and_then(|text| KubeadmKept::read(&text)) else { return problems };
+    for server in &servers {
+        for one in drift(&server.arguments, &kept.arguments) {
+            let words = |values: &[String]| {
+                if values.is_empty() { "not set".to_owned() } else { values.join(", ") }
+            };
+            problems.push(format!(
+                "--{} is {} on {}, and {} in what kubeadm writes manifests from (KS046): the next upgrade has the latter; {}",
+                one.flag,
+                words(&one.running),
+                server.node,
+                words(&one.kept),
+                kubeadm::NAME
+            ));
+        }
+    }
+    problems
 }

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::cluster::cluster;
 use super::explain::paint;
+use super::here::look_here;
 use super::refresh::refresh;
 use crate::args::{Doctor, Given, doctor_target};
 use crate::environment;
@@ -33,10 +34,13 @@ pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
     let given = &command.given;
     let kubeconfig = kubeconfig(given)?;
     let mut evidence = gather(given, kubeconfig.as_ref())?;
+    if !given.offline
+        && let Some(kubeconfig) = &kubeconfig
+    {
+        ask(given, kubeconfig, &mut evidence).await?;
+    }
+    look_here(given, &mut evidence).await?;
     if !given.offline {
-        if let Some(kubeconfig) = &kubeconfig {
-            ask(given, kubeconfig, &mut evidence).await?;
-        }
         let unusable = |e| CommandError::because("the issuer cannot be asked", &e).mend("correct --ca");
         probe(&mut evidence, Arc::new(SystemClock)).await.map_err(unusable)?;
     }

@@ -86,11 +86,11 @@ pub(super) const ROWS: &[Row] = &[
         cause: "The manifest is generated (RKE2, kubeadm at an upgrade, kOps), or a copy of it lies beside it: the kubelet \
                 runs every file of the directory.",
         why: "The next upgrade locks everybody out.",
-        compares: None,
+        compares: Some(compared("what the manifest is written from", "what the API server runs with")),
         mends: &[
             at(
                 Place::ApiServerHost,
-                "RKE2: /etc/rancher/rke2/config.yaml, never pod-manifests; kubeadm: ClusterConfiguration, and kubeadm init phase upload-config",
+                "RKE2: /etc/rancher/rke2/config.yaml, never pod-manifests; kubeadm: kubectl -n kube-system edit configmap kubeadm-config",
             ),
             at(Place::ApiServerHost, "keep copies outside of /etc/kubernetes/manifests"),
         ],

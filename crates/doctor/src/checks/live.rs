@@ -2,7 +2,7 @@
 
 use kubesso_clusters::Target;
 
-use super::{CLUSTER, Check, echo};
+use super::{CLUSTER, Check, control_plane, echo};
 use crate::evidence::{Evidence, Hop, HopKind, LiveEvidence, LoadedConfig, Said, Upgrade};
 use crate::facts::FilledMend;
 use crate::verdict::{Verdict, error, missing, pass};
@@ -88,6 +88,9 @@ fn unfinished(evidence: &Evidence, is_final: bool) -> Option<Verdict> {
 }
 
 fn file_is_in_force(evidence: &Evidence) -> Verdict {
+    if let Some(found) = control_plane::not_restarted(evidence) {
+        return found.into();
+    }
     if let Some(found) = unfinished(evidence, false) {
         return found;
     }
@@ -137,12 +140,19 @@ fn api_servers_agree(evidence: &Evidence) -> Verdict {
                 .pair(first.as_str(), second.as_str())
                 .into();
         }
+        if let Some(found) = control_plane::nodes_differ(evidence) {
+            return found.into();
+        }
         let direct: Vec<_> = live.hops.iter().filter(|hop| hop.kind == HopKind::Endpoint).collect();
         let said: Vec<_> = direct.iter().filter_map(|hop| hop.person.first()).collect();
         if let Some((one, other)) = different(&said) {
             return error("the API servers answer differently").pair(one.shown(), other.shown()).into();
         }
         match (live.hops.iter().any(|hop| !hop.person.is_empty()), hashes.len()) {
+            (false, 0 | 1) if control_plane::compared(evidence) > 1 => pass(format!(
+                "the {} API servers' pods have the same arguments",
+                control_plane::compared(evidence)
+            )),
             (false, 0 | 1) => missing(PERSON),
             _ => pass("the API servers answer the same"),
         }

@@ -254,3 +254,31 @@ fn a_plugin_needs_one_free_port() {
         assert_eq!(said(&Evidence { kubeconfig: Some(kubeconfig), ..evidence() }, 50), expected, "{taken}");
     }
 }
+
+#[test]
+fn gke_speaks_for_nobody_who_is_kubernetes_own() {
+    let at = |version: &str, groups: &[&str]| {
+        let token = TokenEvidence::read("not.a.token");
+        let user = UserInfo {
+            username: "jo".to_owned(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+            ..UserInfo::default()
+        };
+        let cluster = cluster(|hops| hops[0].version = Some(version.to_owned()));
+        Evidence { token: Some(token), decision: Some(Ok(user)), ..cluster }
+    };
+    let gke = "v1.34.1-gke.1829001";
+    for (version, groups, expected) in [
+        (gke, &["system:masters", "devs"][..], "error"),
+        (gke, &["devs", "system:nodes"], "error"),
+        (gke, &["devs", "system:authenticated"], "pass"),
+        (gke, &[], "pass"),
+        ("v1.36.3", &["system:masters"], "pass"),
+        ("v1.34.2-eks-1a2b3c4", &["system:masters"], "pass"),
+    ] {
+        assert_eq!(said(&at(version, groups), 54), expected, "{version} {groups:?}");
+    }
+    // Who it is, nobody knows.
+    assert_eq!(said(&cluster(|hops| hops[0].version = Some(gke.to_owned())), 54), "-");
+    assert_eq!(said(&evidence(), 54), "-");
+}

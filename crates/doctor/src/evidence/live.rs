@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kubesso_https::Shown;
 use kubesso_k8s_types::UserInfo;
 
-use super::EchoEvidence;
+use super::{ControlPlane, EchoEvidence};
 
 /// What was asked of a cluster, and what came.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct LiveEvidence {
     pub route: Option<String>,
     /// The subjects of the authorities that the kubeconfig trusts.
     pub trusted_subjects: Vec<String>,
+    /// The API servers' pods, where they may be read.
+    pub control_plane: Option<ControlPlane>,
     /// Where the API server's settings were looked for, in order.
     pub looked: Vec<Looked>,
     /// What the person may do, as the API server says it; where bindings could not be read.

@@ -20,8 +20,8 @@ impl Found {
 }
 
 const MAPS: &str = "/api/v1/namespaces/kube-system/configmaps?limit=500";
-const PODS: &str = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
-const NODES: &str = "/api/v1/nodes?limit=500";
+pub(super) const PODS: &str = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver";
+pub(super) const NODES: &str = "/api/v1/nodes?limit=500";
 const OPENSHIFT: &str = "/apis/config.openshift.io/v1/authentications/cluster";
 const OPENSHIFT_AUTHORITIES: &str = "/api/v1/namespaces/openshift-config/configmaps/";
 

@@ -14,6 +14,7 @@ mod doctor_access;
 mod doctor_clouds;
 mod doctor_echo;
 mod doctor_live;
+mod doctor_machines;
 mod forged_tokens;
 mod grants;
 mod kubeconfig;
