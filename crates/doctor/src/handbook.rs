@@ -45,7 +45,7 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--echo NAMESPACE/POD` | run `cat` in that container, through each hop, by WebSocket and by SPDY/3.1, and have it say again what it is told |
 | `--echo-idle SECONDS` | be silent so long in between, and see whether the connection is still there |
 | `--root DIR` | the files of a machine of the control plane (`/` for this one): what its distribution keeps there, and the kubelet's manifests |
-| `--refresh` | have the plugin refresh its token once, and compare the claims |
+| `--refresh` | have the plugin refresh its token once, and compare the claims; without a session nobody is asked to sign in (kubesso's plugin says so at once, another is waited for 10 s) |
 | `--rbac FILE` | roles and bindings (`kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml`) |
 | `--can-i QUESTION` | whether the person may do that, by what, or what nearly allows it: `'delete pods/web -n shop'`, as for `kubectl auth can-i`; or the text of a refusal; or `-` |
 | `--as USER`, `--as-group GROUP` | ask that of somebody whose token is not at hand |

@@ -21,7 +21,7 @@ use crate::launcher::Launch;
 /// The world around one run of the plugin. The binary builds it from the operating system, a test from doubles.
 #[derive(Clone)]
 pub struct Environment {
-    /// Environment variables and the home directory. Looked up are `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`,
+    /// Environment variables and the home directory. Looked up are `KUBERNETES_EXEC_INFO`, `KUBECACHEDIR`, `BROWSER`, `KUBESSO_NEVER_ASK`,
     /// `DISPLAY` and `WAYLAND_DISPLAY`.
     pub surroundings: Surroundings,
     /// The file that this program was started by, if it is known: what kubectl can start again.

@@ -1,5 +1,7 @@
 //! A call that the cache did not answer: one refresh or one sign-in for all who ask, and its result kept.
 
+use std::sync::OnceLock;
+
 use kubesso_token_cache::attempt::{BackOff, Outcome, Prompt, Record};
 use kubesso_token_cache::exec_credential::ApiVersion;
 use kubesso_token_cache::legacy::KubeloginKey;
@@ -16,6 +18,9 @@ use crate::relying_party::RelyingParty;
 use crate::remedy;
 use crate::store::{self, Unkept};
 
+/// Set to anything, this variable has a call fail at once where it would ask somebody to sign in.
+pub(crate) const NEVER_ASK: &str = "KUBESSO_NEVER_ASK";
+
 /// What is to be fetched, and how much the person wants it.
 pub(crate) struct Errand<'e> {
     pub(crate) version: ApiVersion,
@@ -27,6 +32,8 @@ pub(crate) struct Errand<'e> {
     role: Role,
     /// Whether a token that is still valid will not do.
     pub(crate) is_forced: bool,
+    /// What the provider said of the refresh token, if it refused it.
+    refused: OnceLock<String>,
     arguments: &'e GetTokenArguments,
     environment: &'e Environment,
 }
@@ -61,6 +68,7 @@ impl<'e> Errand<'e> {
             kubelogin: KubeloginKey::new(arguments, &environment.surroundings),
             role: Role::Caller,
             is_forced: arguments.force_refresh,
+            refused: OnceLock::new(),
             environment,
         })
     }
@@ -176,7 +184,10 @@ impl<'e> Errand<'e> {
     async fn obtain_alone(&self, known: Option<&Entry>) -> Result<Entry, Error> {
         let party = self.discover().await?;
         let result = match self.refresh(&party, known).await {
-            Ok(None) => self.sign_in(&party).await,
+            Ok(None) => match self.must_not_ask() {
+                Some(error) => Err(error),
+                None => self.sign_in(&party).await,
+            },
             Ok(Some(entry)) => Ok(entry),
             Err(error) => Err(error),
         };
@@ -197,7 +208,7 @@ impl<'e> Errand<'e> {
             return Ok(entry.clone());
         }
         if !can_refresh(known.as_ref())
-            && let Some(error) = self.back_off(turn.record())
+            && let Some(error) = self.must_not_ask().or_else(|| self.back_off(turn.record()))
         {
             return Err(error);
         }
@@ -245,7 +256,7 @@ impl<'e> Errand<'e> {
         party: &RelyingParty<'_>,
         running: &mut Running<'_>,
     ) -> Result<Renewal<'_>, Error> {
-        if let Some(error) = self.back_off(running.record()) {
+        if let Some(error) = self.must_not_ask().or_else(|| self.back_off(running.record())) {
             return Err(error);
         }
         if let Some(helper) = self.helper().await {
@@ -261,6 +272,20 @@ impl<'e> Errand<'e> {
     async fn helper(&self) -> Option<Supervised<'_>> {
         prompt_of(&self.options.grant, self.environment).filter(|_| self.role == Role::Caller)?;
         Supervised::start(self.environment).await
+    }
+
+    /// Whoever called wants to know whether there is a session, and nobody to be asked.
+    fn must_not_ask(&self) -> Option<Error> {
+        let is_wanted =
+            self.environment.surroundings.variable(NEVER_ASK).is_some_and(|value| !value.is_empty());
+        if !is_wanted || !self.options.grant.is_interactive() || self.role != Role::Caller {
+            return None;
+        }
+        let command = remedy::login_command(self.arguments, &self.options, self.environment);
+        Some(match self.refused.get() {
+            Some(reason) => Error::SessionEnded { reason: reason.clone(), command },
+            None => Error::NoSession { command },
+        })
     }
 
     /// Why the person is not asked, if that is so.
@@ -280,6 +305,7 @@ impl<'e> Errand<'e> {
             Ok(renewed) => Ok(Some(renewed.entry)),
             Err(error) if error.is_invalid_grant() => {
                 self.environment.explain(1, || format!("{error}; signing in anew"));
+                let _ = self.refused.set(error.to_string());
                 self.forget_refresh_token(known).await;
                 Ok(None)
             }

@@ -34,6 +34,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Nobody is signed in, and nobody is to be asked.
+    #[error("nobody is signed in, and KUBESSO_NEVER_ASK is set; sign in with: {command}")]
+    NoSession {
+        /// What signs in.
+        command: String,
+    },
+    /// The refresh token was refused, and nobody is to be asked.
+    #[error("the session has ended ({reason}), and KUBESSO_NEVER_ASK is set; sign in again with: {command}")]
+    SessionEnded {
+        /// What the provider said.
+        reason: String,
+        /// What signs in.
+        command: String,
+    },
     /// The HTTPS client refuses its configuration.
     #[error("{0}; check --certificate-authority and --certificate-authority-data")]
     HttpClient(#[from] kubesso_https::ClientError),

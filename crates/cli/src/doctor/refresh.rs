@@ -11,8 +11,11 @@ use tokio::process::Command;
 
 use crate::error::CommandError;
 
-/// A provider answers faster; somebody who has to type a password is not waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A provider answers faster; somebody who has to type a password is not waited for. Our own plugin says at once that there is no
+/// session ([`NEVER_ASK`]); another may open a browser and wait.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Has our plugin ask nobody to sign in (`signin/src/errand.rs`).
+const NEVER_ASK: &str = "KUBESSO_NEVER_ASK";
 
 /// Asks the plugin of a context, twice.
 pub(super) async fn refresh(
@@ -26,8 +29,9 @@ pub(super) async fn refresh(
     let user = kubeconfig.select_user(Selection { context, user: None }).map_err(|_| no_plugin())?;
     let exec = user.value.exec.as_ref().ok_or_else(no_plugin)?;
     let before = ask(user, exec, None).await.map_err(|why| {
-        CommandError::new(format!("the plugin gives no token: {why}"))
-            .mend("sign in first: kubectl auth whoami")
+        let context = context.map(|name| format!(" --context={name}")).unwrap_or_default();
+        CommandError::new(format!("the plugin gives no token to begin with: {why}"))
+            .mend(format!("sign in first: kubectl auth whoami{context}"))
     })?;
     Ok(RefreshEvidence { before, after: ask(user, exec, Some("--force-refresh")).await })
 }
@@ -37,16 +41,24 @@ async fn ask(user: &Entry<User>, exec: &ExecConfig, more: Option<&str>) -> Resul
     let info = serde_json::json!({
         "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": {"interactive": false},
     });
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command
         .args(&exec.args)
         .args(more)
         .envs(exec.env.iter().map(|variable| (&variable.name, &variable.value)))
         .env("KUBERNETES_EXEC_INFO", info.to_string())
+        .env(NEVER_ASK, "1")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let ended = tokio::time::timeout(PATIENCE, command.output()).await;
-    let ended = ended.map_err(|_| format!("no answer in {} s", PATIENCE.as_secs()))?;
+    let waited = || {
+        format!(
+            "{} printed nothing in {} s: it is likely to wait for somebody who signs in, at a page that it opened",
+            program.display(),
+            PATIENCE.as_secs()
+        )
+    };
+    let ended = ended.map_err(|_| waited())?;
     let ended = ended.map_err(|error| error.to_string())?;
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();

@@ -15,6 +15,7 @@ mod doctor_clouds;
 mod doctor_echo;
 mod doctor_live;
 mod doctor_machines;
+mod doctor_session;
 mod forged_tokens;
 mod grants;
 mod kubeconfig;
