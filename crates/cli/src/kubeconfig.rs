@@ -28,7 +28,7 @@ pub(crate) async fn run(command: Kubeconfig) -> Result<ExitCode, CommandError> {
         Kubeconfig::Add(command) => add::run(&command).await,
         Kubeconfig::Set(command) => set::run(&command),
         Kubeconfig::Merge(command) => merge::run(&command),
-        Kubeconfig::Migrate(command) => migrate::run(&command),
+        Kubeconfig::Migrate(command) => migrate::run(&command).await,
         Kubeconfig::Export(command) => export::run(&command),
         Kubeconfig::Check(command) => check::run(&command),
     }

@@ -4,6 +4,7 @@
 //! parsed again: unless it says what it said before, but for the one thing that was asked for, the change is
 //! refused. So a form of YAML that nobody thought of costs an error message, never somebody's configuration.
 
+mod excerpt;
 mod flow;
 mod lines;
 mod patch;
@@ -19,6 +20,8 @@ use crate::decode::{self, Undecodable};
 use crate::mask;
 use crate::place::Place;
 use crate::yaml::{self, Parsed, Unreadable};
+
+pub use excerpt::Excerpt;
 
 /// The text of one kubeconfig.
 #[derive(Clone)]

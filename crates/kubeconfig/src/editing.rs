@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::difference::difference;
-use crate::document::{Document, EditError};
+use crate::document::{Document, EditError, Excerpt};
 use crate::kubeconfig::{Kubeconfig, LoadError};
 use crate::locations::{Locations, Source};
 use crate::locked_file::{FileError, LockedFile, Patience, Saved};
@@ -137,12 +137,22 @@ impl Editing {
     /// The file cannot be changed so, or not at all.
     pub fn set(&mut self, file: &Path, place: &Place, value: impl Serialize) -> Result<(), EditingError> {
         let cause = |cause| EditingError::Edit { file: file.to_owned(), cause };
-        let document = self.document(file)?;
-        if document.is_empty() {
-            document.set(&Place::top("apiVersion"), "v1").map_err(cause)?;
-            document.set(&Place::top("kind"), "Config").map_err(cause)?;
-        }
-        document.set(place, value).map_err(cause)
+        self.begun(file)?.set(place, value).map_err(cause)
+    }
+
+    /// Sets an entry that is not there yet, as it stands in another file ([`Document::set_as_written`]); whether it does.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_as_written(
+        &mut self,
+        file: &Path,
+        place: &Place,
+        value: impl Serialize,
+        excerpt: &Excerpt,
+    ) -> Result<bool, EditingError> {
+        let cause = |cause| EditingError::Edit { file: file.to_owned(), cause };
+        self.begun(file)?.set_as_written(place, value, excerpt).map_err(cause)
     }
 
     /// Removes a value from one of the files ([`Document::remove`]); whether there was one.
@@ -195,6 +205,17 @@ impl Editing {
             }
         }
         Ok(all)
+    }
+
+    /// The file, which says what it is.
+    fn begun(&mut self, file: &Path) -> Result<&mut Document, EditingError> {
+        let cause = |cause| EditingError::Edit { file: file.to_owned(), cause };
+        let document = self.document(file)?;
+        if document.is_empty() {
+            document.set(&Place::top("apiVersion"), "v1").map_err(cause)?;
+            document.set(&Place::top("kind"), "Config").map_err(cause)?;
+        }
+        Ok(document)
     }
 
     fn document(&mut self, file: &Path) -> Result<&mut Document, EditingError> {

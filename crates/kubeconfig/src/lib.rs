@@ -63,7 +63,7 @@ mod yaml;
 
 pub use decode::Undecodable;
 pub use difference::difference;
-pub use document::{Document, EditError};
+pub use document::{Document, EditError, Excerpt};
 pub use editing::{Editing, EditingError, Purpose};
 pub use hand_out::{NotForOthers, hand_out};
 pub use kubeconfig::{Entry, Kubeconfig, LoadError, SelectError, Selection};

@@ -4,6 +4,7 @@ mod flags;
 mod for_others;
 mod migration;
 mod program;
+mod tokens;
 
 use std::ffi::OsString;
 
@@ -20,6 +21,7 @@ pub use for_others::{NotPortable, for_others};
 pub use migration::{Migrated, Migration, migrate};
 pub(crate) use program::Invocation;
 pub use program::PluginProgram;
+pub use tokens::{KeepError, OldTokens, old_tokens};
 
 /// What kubectl prints where the plugin is missing.
 const HINT: &str = "This user signs in with kubesso's kubectl plugin, which is not there. Get it from \

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
+use kubesso_k8s_types::kubeconfig::ExecConfig;
 use kubesso_kubeconfig::{Kubeconfig, Locations, Selection};
 use kubesso_token_cache::{GetTokenArguments, Surroundings};
 
@@ -23,19 +24,25 @@ pub(crate) fn call(
     let user = kubeconfig.select_user(Selection { user, context })?;
     let wrong = |problem: String| Error::UserCall { user: user.name.clone(), problem };
     let exec = user.value.exec.as_ref().ok_or_else(|| wrong("has no credential plugin".to_owned()))?;
+    of_exec(exec, environment).map_err(wrong)
+}
+
+/// The call of an entry, and the environment that kubectl makes it in; what is wrong with it, as words behind the user.
+pub(crate) fn of_exec(
+    exec: &ExecConfig,
+    environment: &Environment,
+) -> Result<(GetTokenArguments, Surroundings), String> {
     // The plugin may be called by kubectl, by kubesso or by itself: the command is where the flags begin.
     let words: Vec<_> = exec.args.iter().skip_while(|word| *word != "get-token").map(Into::into).collect();
     if words.is_empty() {
-        return Err(wrong("has another credential plugin".to_owned()));
+        return Err("has another credential plugin".to_owned());
     }
     let added = exec.env.iter().map(|variable| (variable.name.clone(), variable.value.clone()));
     let surroundings = with_variables(&environment.surroundings, added.collect());
     let inner = Environment { surroundings: surroundings.clone(), ..environment.clone() };
-    match command_line::read(words, &inner)
-        .map_err(|problem| wrong(format!("calls it wrongly ({problem})")))?
-    {
+    match command_line::read(words, &inner).map_err(|problem| format!("calls it wrongly ({problem})"))? {
         Some(Command::GetToken(arguments)) => Ok((*arguments, surroundings)),
-        _ => Err(wrong("has another credential plugin".to_owned())),
+        _ => Err("has another credential plugin".to_owned()),
     }
 }
 

@@ -268,6 +268,9 @@ pub(crate) struct KubeconfigMigrate {
     /// The directory for files with client secrets [default: oidc-client-secrets beside the kubeconfig].
     #[arg(long, value_name = "DIR")]
     pub secret_dir: Option<PathBuf>,
+    /// Leave the old tokens behind (those of the file, and of kubelogin's cache): whoever it is signs in again.
+    #[arg(long)]
+    pub without_tokens: bool,
     #[command(flatten)]
     pub target: KubeconfigTarget,
 }

@@ -6,21 +6,26 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use kubesso_k8s_types::kubeconfig::{Config, Data};
-use kubesso_kubeconfig::{Clash, Document, EntryKind, Incoming, Place, Renames, make_paths_absolute};
+use kubesso_kubeconfig::{
+    Clash, Document, Editing, EntryKind, Excerpt, Incoming, Place, Renames, make_paths_absolute,
+};
 use kubesso_signin::shell_quote;
+use serde::Serialize;
 
 use super::{Said, edited, finish, open};
 use crate::args::KubeconfigMerge;
 use crate::error::CommandError;
 
 pub(super) fn run(command: &KubeconfigMerge) -> Result<ExitCode, CommandError> {
-    let mut other = read(&command.from)?;
+    let document = read(&command.from)?;
+    let mut other = config(&command.from, &document)?;
     let directory = command.from.parent().filter(|parent| !parent.as_os_str().is_empty());
     let moved = make_paths_absolute(&mut other, directory.unwrap_or(Path::new(".")));
     if command.embed_certs {
         embed(&mut other)?;
     }
     let renames = renames(command, &other)?;
+    let written = Written { document, renames: renames.clone(), names: Names::of(&other) };
     let mut editing = open(&command.target)?;
     let there = editing.kubeconfig().clone();
     let incoming =
@@ -31,15 +36,15 @@ pub(super) fn run(command: &KubeconfigMerge) -> Result<ExitCode, CommandError> {
         said.line(format!("{kind} {name:?} was so already"));
     }
     for entry in &incoming.clusters {
-        editing.set(&file, &Place::entry("clusters", &entry.name), entry).map_err(edited)?;
+        written.put(&mut editing, &file, EntryKind::Cluster, &entry.name, entry, &mut said)?;
         said.line(format!("cluster {:?} is new: {}", entry.name, entry.cluster.server));
     }
     for entry in &incoming.users {
-        editing.set(&file, &Place::entry("users", &entry.name), entry).map_err(edited)?;
+        written.put(&mut editing, &file, EntryKind::User, &entry.name, entry, &mut said)?;
         said.line(format!("user {:?} is new: {}", entry.name, kubesso_signin::entry::describe(&entry.user)));
     }
     for entry in &incoming.contexts {
-        editing.set(&file, &Place::entry("contexts", &entry.name), entry).map_err(edited)?;
+        written.put(&mut editing, &file, EntryKind::Context, &entry.name, entry, &mut said)?;
         let context = &entry.context;
         said.line(format!("context {:?} is new: {:?} as {:?}", entry.name, context.cluster, context.user));
         let (cluster, user) = (&context.cluster, &context.user);
@@ -68,7 +73,91 @@ fn shown(from: &Path) -> String {
     if from == Path::new("-") { "standard input".to_owned() } else { from.display().to_string() }
 }
 
-fn read(from: &Path) -> Result<Config, CommandError> {
+/// The other file as it is written, with what its entries are called here.
+struct Written {
+    document: Document,
+    renames: Renames,
+    names: Names,
+}
+
+/// By kind, as the other file has them.
+struct Names(Vec<(EntryKind, String)>);
+
+impl Names {
+    fn of(config: &Config) -> Self {
+        let clusters = config.clusters.iter().map(|one| (EntryKind::Cluster, one.name.clone()));
+        let users = config.users.iter().map(|one| (EntryKind::User, one.name.clone()));
+        let contexts = config.contexts.iter().map(|one| (EntryKind::Context, one.name.clone()));
+        Self(clusters.chain(users).chain(contexts).collect())
+    }
+}
+
+impl Written {
+    /// Adds an entry, with the comments that it has in the other file.
+    fn put(
+        &self,
+        editing: &mut Editing,
+        file: &Path,
+        kind: EntryKind,
+        name: &str,
+        entry: impl Serialize,
+        said: &mut Said,
+    ) -> Result<(), CommandError> {
+        let place = Place::entry(kind.list(), name);
+        let is_written = match self.excerpt(kind, name, &entry) {
+            Has::Comments(excerpt) => {
+                editing.set_as_written(file, &place, &entry, &excerpt).map_err(edited)?
+            }
+            Has::None => return editing.set(file, &place, &entry).map_err(edited),
+            Has::Others => {
+                editing.set(file, &place, &entry).map_err(edited)?;
+                false
+            }
+        };
+        if !is_written {
+            said.line(format!("note: the comments on the {kind} {name:?} stay behind"));
+        }
+        Ok(())
+    }
+
+    /// How the entry is written there, once it says what it is to say here.
+    fn excerpt(&self, kind: EntryKind, name: &str, entry: &impl Serialize) -> Has {
+        let list = kind.list();
+        let mut names =
+            self.names.0.iter().filter(|(of, old)| *of == kind && self.renames.of(kind, old) == name);
+        let Some((_, old)) = names.next() else { return Has::None };
+        if self.document.excerpt(list, old).is_none() {
+            return Has::None;
+        }
+        let mut draft = self.document.clone();
+        let renamed = draft.set(&Place::entry(list, old.as_str()).key("name"), name);
+        let changed = renamed.and_then(|()| draft.set(&Place::entry(list, name), entry));
+        match changed.ok().and_then(|()| draft.excerpt(list, name)) {
+            Some(excerpt) => Has::Comments(excerpt),
+            None => Has::Others,
+        }
+    }
+}
+
+/// What stands with an entry in the other file.
+enum Has {
+    Comments(Excerpt),
+    None,
+    /// Comments that cannot come along.
+    Others,
+}
+
+fn config(from: &Path, document: &Document) -> Result<Config, CommandError> {
+    let shown = shown(from);
+    let config =
+        document.config().map_err(|e| CommandError::because(format!("{shown} cannot be understood"), &e))?;
+    if config.clusters.is_empty() && config.users.is_empty() && config.contexts.is_empty() {
+        return Err(CommandError::new(format!("{shown} has no cluster, user or context")));
+    }
+    Ok(config)
+}
+
+fn read(from: &Path) -> Result<Document, CommandError> {
     let shown = shown(from);
     let text = if from == Path::new("-") {
         let mut text = String::new();
@@ -85,12 +174,7 @@ fn read(from: &Path) -> Result<Config, CommandError> {
         ))
         .mend("split it, and merge one after the other"));
     }
-    let config =
-        document.config().map_err(|e| CommandError::because(format!("{shown} cannot be understood"), &e))?;
-    if config.clusters.is_empty() && config.users.is_empty() && config.contexts.is_empty() {
-        return Err(CommandError::new(format!("{shown} has no cluster, user or context")));
-    }
-    Ok(config)
+    Ok(document)
 }
 
 /// The contents of the authorities' files in their paths' place.

@@ -5,16 +5,17 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kubesso_kubeconfig::{Editing, Place};
-use kubesso_signin::entry::{self, Migrated, Migration};
-use kubesso_signin::{Secret, shell_quote};
+use kubesso_k8s_types::kubeconfig::User;
+use kubesso_kubeconfig::{Editing, Entry, Place};
+use kubesso_signin::entry::{self, Migrated, Migration, OldTokens};
+use kubesso_signin::{Environment, Secret, shell_quote};
 
 use super::{Said, absolute, edited, finish, open};
 use crate::args::{ClientSecret, KubeconfigMigrate};
 use crate::environment;
 use crate::error::CommandError;
 
-pub(super) fn run(command: &KubeconfigMigrate) -> Result<ExitCode, CommandError> {
+pub(super) async fn run(command: &KubeconfigMigrate) -> Result<ExitCode, CommandError> {
     let world = environment::for_sign_in(&[]);
     let mut editing = open(&command.target)?;
     let users = editing.kubeconfig().users().to_vec();
@@ -24,6 +25,7 @@ pub(super) fn run(command: &KubeconfigMigrate) -> Result<ExitCode, CommandError>
     }
     let mut said = Said::default();
     let mut secrets = Vec::new();
+    let mut tokens = Vec::new();
     let mut impossible = false;
     for user in &users {
         if !command.users.is_empty() && !command.users.contains(&user.name) {
@@ -41,6 +43,9 @@ pub(super) fn run(command: &KubeconfigMigrate) -> Result<ExitCode, CommandError>
                 said.line(format!("user {name:?} was {}", entry::describe(&user.value)));
                 let kept = keep_secret(command, name, &user.file, &mut migration, &mut said)?;
                 secrets.extend(kept);
+                if let Some(old) = old_tokens(command, user, &world, &mut said) {
+                    tokens.push((name.clone(), old, migration.exec.clone()));
+                }
                 apply(&mut editing, name, &user.file, &migration)?;
                 tell(&mut said, &migration);
                 said.next(format!("kubectl {} auth whoami", shell_quote(&format!("--user={name}"))));
@@ -51,6 +56,19 @@ pub(super) fn run(command: &KubeconfigMigrate) -> Result<ExitCode, CommandError>
         // Before the kubeconfig: whatever happens between the two, no secret is lost.
         for (file, secret) in &secrets {
             write_secret(file, secret)?;
+        }
+        for (name, old, exec) in &tokens {
+            match old.keep(exec, &world).await {
+                Ok(true) => said.line(format!(
+                    "user {name:?} need not sign in again: {old} are in the cache of the plugin now"
+                )),
+                Ok(false) if old.are_ours() => {}
+                Ok(false) => said.line(format!(
+                    "user {name:?} need not sign in again: the plugin has newer tokens than {old}"
+                )),
+                // The entry is good without them.
+                Err(why) => said.line(format!("user {name:?} has to sign in again: {why}")),
+            }
         }
     }
     let ended = finish(editing, &command.target, &said)?;
@@ -79,6 +97,31 @@ fn tell(said: &mut Said, migration: &Migration) {
     }
     for note in &migration.notes {
         said.line(format!("  note: {note}"));
+    }
+}
+
+/// The tokens that go into the plugin's cache.
+fn old_tokens(
+    command: &KubeconfigMigrate,
+    user: &Entry<User>,
+    world: &Environment,
+    said: &mut Said,
+) -> Option<OldTokens> {
+    if command.without_tokens {
+        return None;
+    }
+    match entry::old_tokens(user, world) {
+        Ok(Some(old)) => {
+            if command.target.dry_run {
+                said.line(format!("  {old} would go into the plugin's cache"));
+            }
+            Some(old)
+        }
+        Ok(None) => None,
+        Err(why) => {
+            said.line(format!("  its tokens are not taken over, and the first call signs in: {why}"));
+            None
+        }
     }
 }
 

@@ -107,6 +107,32 @@ fn is_within(some: &str, all: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// An entry that comes from another file with its comments.
+    #[test]
+    fn an_entry_as_it_is_written_elsewhere_says_what_it_says_and_everything_else_stays(
+        from in written(),
+        into in written(),
+    ) {
+        let (other, document) = (Document::parse(from.text).unwrap(), Document::parse(into.text).unwrap());
+        for list in ["clusters", "contexts", "users"] {
+            for item in from.value[list].as_array().into_iter().flatten() {
+                let Some(name) = item["name"].as_str() else { continue };
+                let place = Place::entry(list, name);
+                let Some(excerpt) = other.excerpt(list, name) else { continue };
+                let mut plain = document.clone();
+                if document.has(&place) || plain.set(&place, item).is_err() {
+                    continue;
+                }
+                let mut as_written = document.clone();
+                as_written.set_as_written(&place, item, &excerpt).unwrap();
+                prop_assert_eq!(read(as_written.text()), read(plain.text()), "{}", as_written.text());
+                for comment in document.text().lines().filter(|line| line.trim_start().starts_with('#')) {
+                    prop_assert!(as_written.text().contains(comment), "{comment:?} in\n{}", as_written.text());
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_set_changes_the_value_there_and_nothing_else(
         Written { text, value: before, block } in written(), spot in spot(), new in value(),

@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use kubesso_ambient::{Clock as _, SystemClock};
 use kubesso_e2e::environment::{self, scratch};
+use kubesso_e2e::forge;
 use kubesso_e2e::form::{FormClient, Outcome};
 use kubesso_e2e::kubectl::Kubectl;
 use kubesso_e2e::kubesso::{Kubesso, email, run};
 use kubesso_e2e::process::tied;
+use serde_json::{Value, json};
 
 /// `kubesso kubeconfig <arguments>` on kubectl's file, which must succeed; what it says.
 async fn kubeconfig(kubectl: &Kubectl, arguments: &[&str]) -> Result<String> {
@@ -67,7 +70,7 @@ async fn the_file_keeps_its_comments_its_mode_and_its_link_and_kubectl_goes_on_e
         )
         .await?;
         let view = kubectl.run(&["config", "view", "--raw", "-o", "json"]).await?.succeeded()?;
-        let view: serde_json::Value = serde_json::from_str(&view)?;
+        let view: Value = serde_json::from_str(&view)?;
         assert_eq!(view["clusters"][0]["cluster"]["server"], "https://new:6443");
         assert_eq!(view["contexts"][0]["context"]["namespace"], "shop");
         let exec = view["users"].as_array().context("users")?.iter().find(|user| user["name"] == "prod");
@@ -202,6 +205,8 @@ async fn what_is_added_migrated_and_handed_out_signs_people_in() -> Result<()> {
     let legacy_file = old.home().join("legacy.yaml");
     fs::write(&legacy_file, &legacy)?;
     kubeconfig(&old, &["merge", &legacy_file.display().to_string()]).await?;
+    let merged = fs::read_to_string(old.kubeconfig())?;
+    assert!(merged.contains("- name: legacy # from the old wiki"), "comments come along: {merged}");
     let said = kubeconfig(&old, &["migrate", "--client-secret", "drop"]).await?;
     for told in [
         "its id-token and refresh-token",
@@ -220,6 +225,65 @@ async fn what_is_added_migrated_and_handed_out_signs_people_in() -> Result<()> {
     }
     let said = kubeconfig(&old, &["migrate"]).await?;
     assert!(said.starts_with("Nothing to change."), "{said}");
+    Ok(())
+}
+
+/// The tokens that a sign-in has left in the plugin's cache.
+fn tokens(kubectl: &Kubectl) -> Result<(String, String)> {
+    let files = fs::read_dir(kubectl.home().join(".kube/cache/oidc-login"))?;
+    let files = files.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    let file = files.iter().find(|file| file.to_string_lossy().ends_with(".kubesso.json"));
+    let entry: Value = serde_json::from_slice(&fs::read(file.context("an entry")?)?)?;
+    let text = |name: &str| entry[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+    Ok((text("token")?, text("refresh_token")?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_tokens_before_does_not_sign_in_again() -> Result<()> {
+    let kubesso = Kubesso::up().await?;
+    let ready = &kubesso.ready;
+    let (ca, data) = (ready.ca.display().to_string(), kubesso.data_dir.display().to_string());
+    let sandbox = ["add", "sandbox", "--server", &ready.cluster, "--certificate-authority", &ca];
+    let of_provider = ["--application", "k8s OIDC", "--data-dir", &data];
+    let kubectl = Kubectl::new()?;
+    kubeconfig(&kubectl, &[&sandbox[..], &of_provider[..]].concat()).await?;
+    sign_in(&kubesso, &kubectl, &["auth", "whoami"]).await?;
+    let (token, refresh_token) = tokens(&kubectl)?;
+    let ended = forge::with_claim(&token, "exp", json!(SystemClock.now().as_second() - 60))?;
+    let old = |file: &Path, token: &str| -> Result<()> {
+        let config = json!({
+            "idp-issuer-url": ready.issuer, "client-id": ready.client_id, "idp-certificate-authority": ca,
+            "extra-scopes": "email,profile,offline_access", "id-token": token, "refresh-token": refresh_token,
+        });
+        let user = json!({"name": "old", "user": {"auth-provider": {"name": "oidc", "config": config}}});
+        Ok(fs::write(file, json!({"users": [user]}).to_string())?)
+    };
+    let nobody = [("KUBELOGIN_BROWSER_COMMAND", "/bin/false")];
+    let whoami = ["auth", "whoami", "--user=old"];
+
+    for (token, flags) in [(&token, &["--dry-run"][..]), (&token, &["--without-tokens"]), (&ended, &[])] {
+        let other = Kubectl::new()?;
+        fs::copy(kubectl.kubeconfig(), other.kubeconfig())?;
+        let file = other.home().join("old.yaml");
+        old(&file, token)?;
+        kubeconfig(&other, &["merge", &file.display().to_string()]).await?;
+        let said = kubeconfig(&other, &[&["migrate", "--user", "old"], flags].concat()).await?;
+        let text = fs::read_to_string(other.kubeconfig())?;
+        for secret in [token, &refresh_token] {
+            assert!(!said.contains(secret) && (text.contains(secret) == (flags == ["--dry-run"])), "{said}");
+        }
+        if flags.is_empty() {
+            assert!(
+                said.contains("user \"old\" need not sign in again: dev@example.com's tokens of the file"),
+                "{said}"
+            );
+            let who = other.run_with(&whoami, "", &nobody).await?.succeeded()?;
+            assert!(who.contains("dev@example.com"), "{who}");
+            assert_ne!(tokens(&other)?.1, refresh_token, "it was renewed, and nobody was asked");
+        } else {
+            assert!(tokens(&other).is_err() && !said.contains("need not sign in"), "{flags:?}: {said}");
+        }
+    }
     Ok(())
 }
 
