@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use kubesso_k8s_types::authentication_configuration::{AuthenticationConfiguration, JwtAuthenticator};
+use kubesso_k8s_types::authentication_configuration::{
+    AuthenticationConfiguration, JwtAuthenticator, PrefixedClaimOrExpression,
+};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arguments::Arguments;
 use crate::authentication_configuration::authentication_configuration;
-use crate::found::{Found, Trusting, by_flags};
+use crate::found::{Configuration, Found, Trusting, by_flags};
 use crate::instructions::{Impossible, Restriction};
 use crate::oidc_flags::oidc_flags;
 use crate::request::Request;
@@ -41,17 +43,71 @@ pub fn differences(
     target: Target,
     found: &Found,
 ) -> Result<Vec<Difference>, Impossible> {
-    let wanted = wanted(request, target)?;
+    Ok(compared(&wanted(request, target)?, found.trusting()))
+}
+
+/// As [`differences`], with a configuration in the form of its target; one that has settings of its own is compared with what would be
+/// written for it.
+///
+/// # Errors
+/// The target cannot be told that.
+pub fn configuration_differences(
+    request: &Request<'_>,
+    configuration: &Configuration,
+) -> Result<Vec<Difference>, Impossible> {
+    let target = configuration.target.unwrap_or(Target::StaticPod);
+    let mut wanted = wanted(request, target);
+    let mut there = configuration.found.trusting();
+    match target {
+        Target::Eks | Target::Aks | Target::OpenShift => {
+            let made = target.instructions(request)?;
+            let files: Vec<_> =
+                made.files.iter().map(|file| (file.name.as_str(), file.content.as_str())).collect();
+            if let Ok(read) = Configuration::read(&files)
+                && let Ok(trusting) = read.found.trusting()
+            {
+                wanted = Ok(trusting);
+            }
+        }
+        Target::Gke => {
+            target.instructions(request)?;
+            wanted = wanted.map(|mut wanted| {
+                // Names are those of principals, which no name can be mistaken for.
+                wanted.configuration.jwt.iter_mut().for_each(|jwt| jwt.user_validation_rules.clear());
+                wanted
+            });
+            if let Ok(there) = &mut there {
+                for mappings in there.configuration.jwt.iter_mut().map(|jwt| &mut jwt.claim_mappings) {
+                    without_pool(&mut mappings.username, "/subject/");
+                    without_pool(&mut mappings.groups, "/group/");
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(compared(&wanted?, there))
+}
+
+/// The prefix without the pool that Google puts in front.
+fn without_pool(mapping: &mut PrefixedClaimOrExpression, end: &str) {
+    if let Some(prefix) = &mut mapping.prefix
+        && let Some(at) = prefix.find(end)
+    {
+        prefix.drain(..at + end.len());
+    }
+}
+
+fn compared(wanted: &Trusting, there: Result<Trusting, String>) -> Vec<Difference> {
     let mut all = Vec::new();
     let mut note = |setting: &str, wanted: Option<&str>, found: Option<String>| {
         let wanted = wanted.map(str::to_owned);
         all.push(Difference { issuer: None, setting: setting.to_owned(), wanted, found });
     };
-    let there = match found.trusting() {
+    let there = match there {
         Ok(there) => there,
         Err(what) => {
             note("configuration", Some("one that can be read"), Some(what));
-            return Ok(all);
+            return all;
         }
     };
     let by = |trusting: &Trusting| match (&trusting.signing_algorithms, trusting.configuration.jwt.is_empty())
@@ -60,7 +116,7 @@ pub fn differences(
         (None, false) => Some("a configuration file"),
         (None, true) => None,
     };
-    let (wanted_by, found_by) = (by(&wanted), by(&there));
+    let (wanted_by, found_by) = (by(wanted), by(&there));
     if wanted_by != found_by && found_by.is_some() {
         note("by", wanted_by, found_by.map(str::to_owned));
     }
@@ -69,14 +125,14 @@ pub fn differences(
     {
         let said =
             |trusting: &Trusting| trusting.configuration.anonymous.as_ref().map(|said| text_of(&json(said)));
-        note("anonymous", said(&wanted).as_deref(), said(&there));
+        note("anonymous", said(wanted).as_deref(), said(&there));
     }
-    let (wanted, there) = (by_address(&wanted), by_address(&there));
+    let (wanted, there) = (by_address(wanted), by_address(&there));
     let addresses: BTreeSet<_> = wanted.keys().chain(there.keys()).collect();
     for address in addresses {
         compare(address, wanted.get(address), there.get(address), &mut all);
     }
-    Ok(all)
+    all
 }
 
 /// What it would be told, read as the API server reads it.

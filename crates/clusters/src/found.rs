@@ -1,5 +1,6 @@
 //! What an API server is told about whose tokens it takes, as far as that can be read.
 
+mod configuration;
 mod manifest;
 mod places;
 
@@ -12,6 +13,7 @@ use crate::arguments::Arguments;
 use crate::kubernetes_version::KubernetesVersion;
 use crate::lint::{Lint, Subject};
 use crate::target::Target;
+pub use configuration::{Configuration, Unfinished, UnknownConfiguration};
 pub(crate) use manifest::{Manifest, OnHost};
 pub use places::{MANIFEST, detect, look};
 pub(crate) use places::{rancher_arguments, rancher_files};

@@ -58,9 +58,12 @@ pub use access::{
 };
 pub use arguments::Arguments;
 pub use authentication_configuration::{as_file, authentication_configuration, loaded_hash};
-pub use difference::{Difference, differences};
+pub use difference::{Difference, configuration_differences, differences};
 pub use flag_line::flag_line;
-pub use found::{Found, FoundFile, LookError, MANIFEST, Unread, config_map_of_pod, detect, look};
+pub use found::{
+    Configuration, Found, FoundFile, LookError, MANIFEST, Unfinished, UnknownConfiguration, Unread,
+    config_map_of_pod, detect, look,
+};
 pub use grant::{Grant, GrantError, GrantedRole};
 pub use host::Host;
 pub use instructions::{ConfigFile, Form, Impossible, Instructions, Restriction, Step};

@@ -1,7 +1,6 @@
 //! What is known, for the checks to judge. Whatever is missing is `None`; a check that needs it says so.
 
 mod access;
-mod cloud_answer;
 mod control_plane;
 mod echo;
 mod flags_file;
@@ -29,7 +28,7 @@ pub use live::{Hop, HopKind, LiveEvidence, LoadedConfig, Looked, Said, Upgrade};
 pub use question::{NoQuestion, Question};
 pub use rbac::{RbacEvidence, RbacFileError};
 pub use refresh::RefreshEvidence;
-pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted, Unfinished};
+pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted};
 pub use token::{Shape, TokenEvidence};
 
 pub(crate) use token::{kind, texts};

@@ -36,7 +36,7 @@ Any of these, in any combination; each check says what it compared, what is wron
 | `--token -` | a token on standard input (or a file): bare, as a plugin prints it, or a token endpoint's answer |
 | `--issuer URL`, `--ca FILE` | ask this issuer, and trust exactly these authorities, as `--oidc-ca-file` does |
 | `--audience TEXT` | the audience that the API server accepts, where its settings are not given |
-| `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, k0s.yaml, Talos' patch, or a list; or what a cloud answers (below) |
+| `--flags FILE` | kube-apiserver's flags: a static pod's manifest, kubeadm's ClusterConfiguration, config.yaml of k3s or RKE2, MicroK8s' args, or a list; the specification of another kind of cluster, or what a cloud answers (below, and [clusters.md](clusters.md) for `--configuration`) |
 | `--authentication-config FILE` | the AuthenticationConfiguration |
 | `--kubeconfig FILE` | what kubectl sends, and how the plugin is called |
 | `--context NAME` | the cluster itself too, each hop: its certificate, its version, who the token is there, and, with the rights to read them, its settings, metrics and bindings |

@@ -221,6 +221,11 @@ pub(crate) struct ClusterCheck {
     /// Read this static pod's manifest; files that it mounts are below --root.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Read what the target's own tool keeps or prints: kOps' cluster, Talos' machine configuration, group variables of Kubespray, a
+    /// KubeadmControlPlane, TenantControlPlane or Shoot, vCluster's values, OpenShift's Authentication, what EKS, AKS or GKE answers
+    /// … (- reads standard input); given again for what it names: a ConfigMap, the AuthenticationConfiguration, authorities.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "manifest"])]
+    pub configuration: Vec<PathBuf>,
     #[command(flatten)]
     pub which: WhichCluster,
     #[command(flatten)]

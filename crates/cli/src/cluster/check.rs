@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use kubesso_clusters::lint::{Effect, Finding, Lint};
 use kubesso_clusters::{
-    Difference, Found, KubernetesVersion, Request, Target, Verdict, detect, differences, loaded_hash, look,
+    Configuration, Difference, Found, Impossible, KubernetesVersion, Request, Target, Verdict,
+    configuration_differences, detect, differences, loaded_hash, look,
 };
 use serde::Serialize;
 
@@ -42,13 +43,21 @@ struct Report {
 
 /// Runs it.
 pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError> {
-    if let Some(target) = command.target.as_deref().map(target_of).transpose()?
-        && cloud::is_cloud(target)
+    let named = command.target.as_deref().map(target_of).transpose()?;
+    if let Some(target) = named.filter(|target| cloud::is_cloud(*target) && command.configuration.is_empty())
     {
         return cloud::check(command, target).await;
     }
-    let (target, mut found) = files(command)?;
-    let server = server(command, target).await?;
+    let given = configuration(command, named)?;
+    let (target, mut found) = match &given {
+        Some(given) => (named.or(given.target), Some(given.found.clone())),
+        None => files(command)?,
+    };
+    let server = match &given {
+        // Whose cluster it is, nobody said.
+        Some(_) if !is_named(&command.server) => None,
+        _ => server(command, target).await?,
+    };
     if found.is_none()
         && let Some(server) = &server
     {
@@ -62,13 +71,18 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
         source: found.as_ref().map(|found| found.source.clone()),
         target,
         differences: Vec::new(),
-        lint: found.as_ref().map(|found| found.lint(target, version)),
+        lint: found.as_ref().map(|found| lint(found, target, version, given.as_ref())),
         problems: found.as_ref().map(|found| found.notes.clone()).unwrap_or_default(),
         expected: None,
         servers: Vec::new(),
         well: false,
     };
-    let there = found.as_ref().and_then(Found::configuration).map(|text| loaded_hash(text.as_bytes()));
+    let is_file = given.as_ref().is_none_or(|given| !given.is_made);
+    let there = found
+        .as_ref()
+        .filter(|_| is_file)
+        .and_then(Found::configuration)
+        .map(|text| loaded_hash(text.as_bytes()));
     let mut wanted = None;
     if command.whom.is_given() {
         let access = whom::access(&command.whom).await?;
@@ -76,15 +90,17 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
         let target = target.unwrap_or(Target::StaticPod);
         match &found {
             // On a live cluster the file itself is out of reach; its hash is not.
-            Some(found) if !found.is_out_of_reach() => match differences(&request, target, found) {
-                Ok(all) => report.differences = all,
-                Err(impossible) => {
-                    output::print(command.output.format, &impossible.restrictions, || {
-                        config::refusal(&impossible)
-                    })?;
-                    return Ok(ExitCode::FAILURE);
+            Some(found) if !found.is_out_of_reach() => {
+                match compared(&request, target, found, given.as_ref()) {
+                    Ok(all) => report.differences = all,
+                    Err(impossible) => {
+                        output::print(command.output.format, &impossible.restrictions, || {
+                            config::refusal(&impossible)
+                        })?;
+                        return Ok(ExitCode::FAILURE);
+                    }
                 }
-            },
+            }
             _ => wanted = Some(request.file_hash()),
         }
     }
@@ -95,10 +111,14 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
         let servers = live::servers(server, &command.server.endpoint).await?;
         report.servers = live::ask_all(&servers, report.expected.as_deref()).await;
     } else if found.is_none() {
-        return Err(CommandError::usage("there is nothing to check")
-            .mend("name files (--for, --root, --manifest) or a cluster (--kubeconfig, --context)"));
+        return Err(CommandError::usage("there is nothing to check").mend(
+            "name files (--for, --root, --manifest, --configuration) or a cluster (--kubeconfig, --context)",
+        ));
     }
     report.problems.extend(told_otherwise(&report.servers, by_description));
+    if let Some(given) = &given {
+        report.problems.extend(incomplete(given, report.servers.is_empty()));
+    }
     report.well = report.differences.is_empty()
         && report.lint.as_ref().is_none_or(|lint| lint.findings.is_empty())
         && report.problems.is_empty()
@@ -107,6 +127,95 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
         });
     output::print(command.output.format, &report, || screen(&report))?;
     Ok(if report.well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What would be refused of what is there. Of a file that nobody has there are no lines, and Google's cloud, which has no such file, says
+/// in its own form what it trusts.
+fn lint(
+    found: &Found,
+    target: Option<Target>,
+    version: KubernetesVersion,
+    given: Option<&Configuration>,
+) -> Lint {
+    if !given.is_some_and(|given| given.is_made) {
+        return found.lint(target, version);
+    }
+    let mut lint = found.lint(target.filter(|target| *target != Target::Gke), version);
+    lint.findings.iter_mut().for_each(|finding| finding.line = None);
+    lint
+}
+
+/// By the form in which it was found.
+fn compared(
+    request: &Request<'_>,
+    target: Target,
+    found: &Found,
+    given: Option<&Configuration>,
+) -> Result<Vec<Difference>, Impossible> {
+    match given {
+        Some(given) => {
+            configuration_differences(request, &Configuration { target: Some(target), ..given.clone() })
+        }
+        None => differences(request, target, found),
+    }
+}
+
+/// What a configuration that was given says.
+fn configuration(
+    command: &ClusterCheck,
+    named: Option<Target>,
+) -> Result<Option<Configuration>, CommandError> {
+    let mut files = Vec::new();
+    for path in &command.configuration {
+        let unreadable =
+            |e: std::io::Error| CommandError::because(format!("{} cannot be read", path.display()), &e);
+        let text = if path.as_os_str() == "-" {
+            std::io::read_to_string(std::io::stdin()).map_err(unreadable)?
+        } else {
+            std::fs::read_to_string(path).map_err(unreadable)?
+        };
+        let name =
+            if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
+        files.push((name, text));
+    }
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let names = files.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let read = Configuration::read(&files).map_err(|unknown| {
+        CommandError::because(format!("{names} cannot be read"), &unknown)
+            .mend("a static pod's manifest is read by --manifest, the files of a machine by --for or --root")
+    })?;
+    // Their lists of arguments are the same.
+    let is_either = matches!((named, read.target), (Some(Target::Rke2), Some(Target::K3s)));
+    match (named, read.target) {
+        (Some(named), Some(read)) if named != read && !is_either => {
+            Err(CommandError::usage(format!("{names} is of {read}, and --for says {named}")))
+        }
+        _ => Ok(Some(read)),
+    }
+}
+
+/// What keeps a configuration from being judged, or from being in force.
+fn incomplete(given: &Configuration, is_alone: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    let missing = given.found.file.as_ref().filter(|file| file.content.is_err());
+    if let Some(file) = missing.filter(|_| is_alone) {
+        problems.push(format!(
+            "{} is named there and was not given: give it as another --configuration",
+            file.path
+        ));
+    } else if given.lacks_authorities {
+        problems.push(
+            "authorities are named there and were not given: give them as another --configuration".to_owned(),
+        );
+    }
+    if let Some(unfinished) = &given.unfinished {
+        let what = if unfinished.is_final { "was given up (KS043)" } else { "is not in force yet (KS044)" };
+        problems.push(format!("it {what}: {}", unfinished.state));
+    }
+    problems
 }
 
 /// What the machine's files say, if they are asked for.
@@ -163,7 +272,7 @@ impl kubesso_clusters::Host for Given<'_> {
 /// The API server, if one is named, or the target's own is at hand, or there are no files to read.
 async fn server(command: &ClusterCheck, target: Option<Target>) -> Result<Option<ApiServer>, CommandError> {
     let given = &command.server;
-    let is_named = given.kubeconfig.is_some() || given.context.is_some() || !given.endpoint.is_empty();
+    let is_named = is_named(given);
     let at_hand =
         target.and_then(|target| kubeconfig_of(target, command.root.as_deref().unwrap_or(Path::new("/"))));
     if !is_named
@@ -176,6 +285,10 @@ async fn server(command: &ClusterCheck, target: Option<Target>) -> Result<Option
         return Ok(None);
     }
     connect(given, at_hand.as_deref()).await.map(Some)
+}
+
+fn is_named(given: &ApiServerArgs) -> bool {
+    given.kubeconfig.is_some() || given.context.is_some() || !given.endpoint.is_empty()
 }
 
 /// By the kubeconfig that is named, else by the one at hand, else by kubectl's.

@@ -477,3 +477,55 @@ fn what_an_api_server_would_refuse_is_told_with_its_line_and_remedy() {
         assert!(said.contains(line), "{line}: {said}");
     }
 }
+
+/// What `config` writes for a target that is no machine, given back as its tool keeps it.
+#[test]
+fn the_configuration_of_a_targets_own_tool_is_compared() {
+    let set = Set::new();
+    let folder = set.folder.path();
+    for (target, main, more) in [
+        ("kops", "kops-part.yaml", None),
+        ("talos", "talos-patch.yaml", None),
+        ("kubespray", "oidc.yml", None),
+        ("cluster-api", "kubeadm-control-plane-part.yaml", None),
+        ("kamaji", "tenant-control-plane-part.yaml", Some("config-map.yaml")),
+        ("vcluster", "vcluster-values.yaml", Some("config-map.yaml")),
+        ("gardener", "shoot-part.yaml", Some("config-map.yaml")),
+        ("k0rdent", "cluster-authentication.yaml", None),
+        ("openshift", "authentication.yaml", None),
+        ("eks", "eks-oidc.json", None),
+        ("aks", "aks-oidc.json", None),
+    ] {
+        let out = folder.join(target).display().to_string();
+        let written = set.run(&[&["config", "--for", target, "--out", &out], &ACCESS[..]].concat());
+        assert!(written.status.success(), "{target}: {}", text(&written.stderr));
+        let path = |name: &str| folder.join(target).join(name).display().to_string();
+        let check = |files: &[&str]| {
+            let files = files.iter().flat_map(|file| ["--configuration", file]);
+            let words: Vec<_> = ["check", "--for", target, "-o", "json"].into_iter().chain(files).collect();
+            set.run(&[&words[..], &ACCESS[..]].concat())
+        };
+        let main = path(main);
+        let files: Vec<_> = std::iter::once(main.clone()).chain(more.map(path)).collect();
+        let files: Vec<_> = files.iter().map(String::as_str).collect();
+        let said = json(0, &check(&files));
+        assert_eq!((&said["well"], &said["target"]), (&true.into(), &target.into()), "{said}");
+        // What it names and nobody gave is asked for.
+        if more.is_some() {
+            let said = json(1, &check(&files[..1]));
+            assert!(said["problems"][0].as_str().unwrap().contains("another --configuration"), "{said}");
+        }
+        for file in &files {
+            fs::write(file, fs::read_to_string(file).unwrap().replace("//sso.", "//other.")).unwrap();
+        }
+        let said = json(1, &check(&files));
+        assert_ne!(said["differences"], serde_json::json!([]), "{target}: {said}");
+    }
+    let strange = folder.join("strange.yaml").display().to_string();
+    fs::write(&strange, "a: b\n").unwrap();
+    let said = set.run(&["check", "--configuration", &strange]);
+    assert!(text(&said.stderr).contains("no configuration of a kind of cluster"), "{}", text(&said.stderr));
+    let kops = folder.join("kops/kops-part.yaml").display().to_string();
+    let said = set.run(&["check", "--for", "eks", "--configuration", &kops]);
+    assert!(text(&said.stderr).contains("is of kOps, and --for says Amazon EKS"), "{}", text(&said.stderr));
+}

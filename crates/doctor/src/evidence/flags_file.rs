@@ -1,11 +1,10 @@
-//! Where people keep kube-apiserver's flags: a static pod, a configuration file of k3s or RKE2, MicroK8s' file of
-//! arguments, kubeadm's ClusterConfiguration, or a list; and what clouds answer in place of them.
+//! Where people keep kube-apiserver's flags: a static pod, a list, and every configuration that room `clusters` reads.
 
 use kubesso_clusters::lint::Mount;
 use serde_json::Value;
 
-use super::settings::{AuthenticationFile, Pod, Settings, Unfinished};
-use kubesso_clusters::Target;
+use super::settings::{AuthenticationFile, Pod, Settings};
+use kubesso_clusters::{Configuration, Target};
 
 /// Why a file gives no flags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +14,8 @@ pub enum FlagsError {
     IsAuthenticationConfiguration,
     /// Nothing in it looks like a flag.
     #[error(
-        "it has no flag of kube-apiserver in it; a static pod's manifest, k3s' or RKE2's config.yaml, MicroK8s' args or a \
-         list of --flag=value is wanted"
+        "it has no flag of kube-apiserver in it; a static pod's manifest, k3s' or RKE2's config.yaml, MicroK8s' args, the \
+         specification of another kind of cluster, a cloud's answer or a list of --flag=value is wanted"
     )]
     Nothing,
 }
@@ -29,14 +28,15 @@ impl Settings {
     pub fn from_flags(text: &str) -> Result<Self, FlagsError> {
         // A list of flags may be YAML by accident: `--oidc-groups-prefix=oidc:` ends like a key.
         let documents = documents(text);
-        if let Some(settings) = documents.iter().find_map(Self::from_cloud) {
-            return Ok(settings);
+        let kind = |kind: &str| documents.iter().find(|document| document["kind"] == kind);
+        if let Some(pod) = kind("Pod") {
+            return Ok(from_pod(pod));
         }
-        if let Some(document) = documents.into_iter().find(Value::is_object) {
-            match from_yaml(&document) {
-                Err(FlagsError::Nothing) => {}
-                found => return found,
+        if let Ok(read) = Configuration::read(&[("the file", text)]) {
+            if read.target.is_none() {
+                return Err(FlagsError::IsAuthenticationConfiguration);
             }
+            return Ok(read.into());
         }
         let flags: Vec<_> = text.lines().flat_map(words).filter_map(|word| flag(&word)).collect();
         if flags.is_empty() {
@@ -60,119 +60,23 @@ fn documents(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple::<Value>(text).unwrap_or_default()
 }
 
-fn from_yaml(document: &Value) -> Result<Settings, FlagsError> {
-    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
-    let found = |target, flags: Vec<_>| Settings { target, flags, has_flags: true, ..Settings::default() };
-    match text(document, "/kind").as_deref() {
-        Some("AuthenticationConfiguration") => return Err(FlagsError::IsAuthenticationConfiguration),
-        Some("Pod") => return Ok(from_pod(document)),
-        Some("ClusterConfiguration") => {
-            let arguments = document.pointer("/apiServer/extraArgs").map(pairs).unwrap_or_default();
-            return Ok(found(Some(Target::Kubeadm), arguments));
+impl From<Configuration> for Settings {
+    fn from(read: Configuration) -> Self {
+        let authentication = read.found.configuration().map(str::to_owned);
+        let authentication = authentication.map(|text| AuthenticationFile { text, is_answer: read.is_made });
+        let file = read.found.file.and_then(|file| file.content.ok()).filter(|_| authentication.is_none());
+        // A file that is nobody's has no flag that names it.
+        let flags = read.found.arguments.iter().filter(|_| !read.is_made);
+        Self {
+            target: read.target,
+            flags: flags.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            has_flags: !read.is_made,
+            authentication,
+            ca_pem: file,
+            lacks_authorities: read.lacks_authorities,
+            unfinished: read.unfinished,
+            ..Self::default()
         }
-        _ => {}
-    }
-    // kOps, k0s and Talos nest them; k3s and RKE2 list them.
-    for (path, target) in
-        [("/spec/api/extraArgs", Target::K0s), ("/cluster/apiServer/extraArgs", Target::Talos)]
-    {
-        if let Some(arguments) = document.pointer(path) {
-            return Ok(found(Some(target), pairs(arguments)));
-        }
-    }
-    for (path, target, fields) in [
-        ("/identityProviderConfig/oidc", Target::Eks, EKS),
-        ("/spec/kubernetes/kubeAPIServer/oidcConfig", Target::Gardener, GARDENER),
-        ("/spec/kubeAPIServer", Target::Kops, KOPS),
-    ] {
-        if let Some(settings) = document.pointer(path) {
-            let state = settings.get("status").and_then(Value::as_str);
-            let unfinished = state
-                .filter(|_| target == Target::Eks)
-                .and_then(|state| Unfinished::of(state, &["ACTIVE"], &["CREATE_FAILED"]));
-            return Ok(Settings { unfinished, ..found(Some(target), named_fields(settings, fields)) });
-        }
-    }
-    let listed =
-        ["kube-apiserver-arg", "kube-apiserver-arg+"].into_iter().filter_map(|name| document.get(name));
-    let flags: Vec<_> =
-        listed.flat_map(super::token::texts).filter_map(|word| flag(&format!("--{word}"))).collect();
-    if flags.is_empty() {
-        return Err(FlagsError::Nothing);
-    }
-    let is_rke2 =
-        ["cni", "kube-apiserver-extra-mount", "profile"].into_iter().any(|name| document.get(name).is_some());
-    Ok(found(Some(if is_rke2 { Target::Rke2 } else { Target::K3s }), flags))
-}
-
-/// Fields of a distribution's or a cloud's own, with the flags that they become.
-type Fields = &'static [(&'static str, &'static str)];
-
-/// What `aws eks describe-identity-provider-config` answers.
-const EKS: Fields = &[
-    ("issuerUrl", "oidc-issuer-url"),
-    ("clientId", "oidc-client-id"),
-    ("usernameClaim", "oidc-username-claim"),
-    ("usernamePrefix", "oidc-username-prefix"),
-    ("groupsClaim", "oidc-groups-claim"),
-    ("groupsPrefix", "oidc-groups-prefix"),
-    ("requiredClaims", "oidc-required-claim"),
-];
-
-/// A Shoot.
-const GARDENER: Fields = &[
-    ("issuerURL", "oidc-issuer-url"),
-    ("clientID", "oidc-client-id"),
-    ("usernameClaim", "oidc-username-claim"),
-    ("usernamePrefix", "oidc-username-prefix"),
-    ("groupsClaim", "oidc-groups-claim"),
-    ("groupsPrefix", "oidc-groups-prefix"),
-    ("requiredClaims", "oidc-required-claim"),
-    ("signingAlgs", "oidc-signing-algs"),
-];
-
-/// A kOps cluster.
-const KOPS: Fields = &[
-    ("oidcIssuerURL", "oidc-issuer-url"),
-    ("oidcClientID", "oidc-client-id"),
-    ("oidcUsernameClaim", "oidc-username-claim"),
-    ("oidcUsernamePrefix", "oidc-username-prefix"),
-    ("oidcGroupsClaim", "oidc-groups-claim"),
-    ("oidcGroupsPrefix", "oidc-groups-prefix"),
-    ("oidcCAFile", "oidc-ca-file"),
-    ("oidcRequiredClaim", "oidc-required-claim"),
-    ("authenticationConfigFile", "authentication-config"),
-    ("authorizationMode", "authorization-mode"),
-];
-
-/// Fields with their flags; a mapping and a list are one flag several times.
-fn named_fields(settings: &Value, fields: Fields) -> Vec<(String, String)> {
-    let mut flags = Vec::new();
-    for (field, flag) in fields {
-        let values: Vec<String> = match settings.get(field) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Object(map)) => map
-                .iter()
-                .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-                .collect(),
-            // kOps lists the required claims.
-            Some(value) => super::token::texts(value),
-        };
-        flags.extend(values.into_iter().map(|value| ((*flag).to_owned(), value)));
-    }
-    flags
-}
-
-/// A mapping, or a list of `{name, value}`.
-fn pairs(arguments: &Value) -> Vec<(String, String)> {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match arguments {
-        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
-        Value::Array(list) => list
-            .iter()
-            .filter_map(|entry| Some((entry.get("name")?.as_str()?.to_owned(), plain(entry.get("value")?))))
-            .collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use kubesso_k8s_types::authentication_configuration::{
 };
 use serde_json::Value;
 
-use kubesso_clusters::{KubernetesVersion, Target};
+use kubesso_clusters::{KubernetesVersion, Target, Unfinished};
 
 /// The settings of an API server, as far as they are known.
 #[derive(Clone, Debug, Default)]
@@ -29,23 +29,6 @@ pub struct Settings {
     pub lacks_authorities: bool,
     /// What a cloud says of settings that are not in force.
     pub unfinished: Option<Unfinished>,
-}
-
-/// Settings that a cloud was given, and that are not in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfinished {
-    /// In the cloud's word.
-    pub state: String,
-    /// Whether they will not come into force by themselves.
-    pub is_final: bool,
-}
-
-impl Unfinished {
-    /// None where they are in force.
-    pub(super) fn of(state: &str, in_force: &[&str], given_up: &[&str]) -> Option<Self> {
-        let is_final = given_up.contains(&state);
-        (!in_force.contains(&state)).then(|| Self { state: state.to_owned(), is_final })
-    }
 }
 
 /// What of a static pod decides whether a file is there.

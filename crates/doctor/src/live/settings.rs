@@ -129,13 +129,13 @@ fn settings_of_pods(pods: &Value) -> Option<Settings> {
 
 /// The resource, with the authorities that it names.
 async fn openshift_settings(reader: &Caller, resource: &Value) -> Option<Settings> {
-    let mut settings = Settings::from_flags(&resource.to_string()).ok()?;
     let name = resource.pointer("/spec/oidcProviders/0/issuer/issuerCertificateAuthority/name");
-    if let Some(name) = name.and_then(Value::as_str).filter(|_| settings.lacks_authorities) {
-        let map = reader.json(&format!("{OPENSHIFT_AUTHORITIES}{name}")).await.ok();
-        settings.ca_pem = map.and_then(|map| map["data"]["ca-bundle.crt"].as_str().map(str::to_owned));
-    }
-    Some(settings)
+    let map = match name.and_then(Value::as_str).filter(|name| !name.is_empty()) {
+        Some(name) => reader.json(&format!("{OPENSHIFT_AUTHORITIES}{name}")).await.ok(),
+        None => None,
+    };
+    let both = serde_json::json!({"kind": "List", "items": [resource, map]});
+    Settings::from_flags(&both.to_string()).ok()
 }
 
 /// k3s and RKE2 write the words of their command line there, as a list in JSON.
