@@ -21,6 +21,9 @@ const ORDER: [u8; 45] = [
     5, 6, 7, 8, 14, 16, 15, 13, 9, 11, 12, 23, 17, 18, 19, 22, 20, 21,
 ];
 
+const NO_ECHO: &str =
+    "not tried: whether exec gets through each hop needs a pod to run `cat` in (--echo NAMESPACE/POD)";
+
 /// What all checks said.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -43,6 +46,9 @@ pub struct Report {
     /// What became of an echo, hop by hop and protocol by protocol.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub echo: Vec<ShownHop>,
+    /// What an echo would show, where none was wished for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_echo: Option<&'static str>,
     /// Where the API server's settings were looked for, and what came of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked: Vec<String>,
@@ -204,6 +210,7 @@ pub fn examine(evidence: &Evidence) -> Report {
         next_sign_in: checks::next_sign_in(evidence).map(|sentence| redacted(&sentence)),
         hops: hops(evidence),
         echo: echoes(evidence),
+        no_echo: evidence.live.as_ref().filter(|live| live.echo.is_none()).map(|_| NO_ECHO),
         looked: looked(evidence),
         may: evidence.live.iter().flat_map(|live| live.rules.iter()).map(|rule| redacted(rule)).collect(),
         access: access(evidence),

@@ -82,7 +82,7 @@ one that `kubectl exec` takes. It runs as the person whose token is given, or el
 `get` and to `create` pods/exec there. A hundred thousand bytes go there and back, stdin is closed, and the command's end is
 awaited, twice through each hop. What breaks is told by hop, protocol and step (TCP, TLS, the request, 101, the first bytes, silence, the
 end), with what the answer says of who gave it; the lines to change are those of that proxy, if it names itself. The connection
-itself is as kubectl's, TCP keepalive and all, but silence is silence: kubectl's exec says something every 5 seconds, so that it
+itself is as kubectl's, TCP keepalive and all, but silence is silence: kubectl's exec pings every 5 seconds, so that it
 outlives what cuts `kubectl logs -f`, watches and other clients.
 
 ## Where the settings are looked for

@@ -224,3 +224,147 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Spdy<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+
+    use super::*;
+    use crate::spdy::{Frame, HeaderCompressor, HeaderDecompressor};
+
+    const SUCCESS: &[u8] = br#"{"metadata":{},"status":"Success"}"#;
+
+    async fn websocket(agreed: Subprotocol) -> (Exec<DuplexStream>, WebSocketStream<DuplexStream>) {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let exec = Exec::open(ours, Protocol::WebSocket, agreed).await.unwrap();
+        (exec, WebSocketStream::from_raw_socket(theirs, Role::Server, None).await)
+    }
+
+    fn message(channel: u8, bytes: &[u8]) -> Message {
+        Message::binary([&[channel], bytes].concat())
+    }
+
+    #[tokio::test]
+    async fn channels_are_told_apart_and_stdin_is_closed_by_a_message() {
+        let (mut exec, mut server) = websocket(Subprotocol::V5).await;
+        let long = vec![7; 40_000];
+        exec.send(&long).await.unwrap();
+        exec.close_stdin().await.unwrap();
+        for expected in [message(0, &long[..32 << 10]), message(0, &long[32 << 10..]), message(255, &[0])] {
+            assert_eq!(server.next().await.unwrap().unwrap(), expected);
+        }
+        let (half, rest) = SUCCESS.split_at(9);
+        for sent in [
+            message(1, b""),
+            message(9, b"nobody's"),
+            Message::Ping(Vec::new().into()),
+            message(2, b"oh"),
+            message(1, b"hello"),
+            message(3, half),
+            message(3, rest),
+        ] {
+            server.send(sent).await.unwrap();
+        }
+        assert_eq!(exec.next().await.unwrap(), Event::Stderr(b"oh".to_vec()));
+        assert_eq!(exec.next().await.unwrap(), Event::Stdout(b"hello".to_vec()));
+        assert_eq!(exec.next().await.unwrap(), Event::Status(ExecStatus::Success));
+    }
+
+    #[tokio::test]
+    async fn an_older_websocket_cannot_close_stdin() {
+        let (mut exec, _server) = websocket(Subprotocol::V4).await;
+        assert!(matches!(exec.close_stdin().await, Err(StreamError::CannotClose)));
+    }
+
+    #[tokio::test]
+    async fn an_end_without_a_status_says_how_it_came() {
+        let (mut exec, mut server) = websocket(Subprotocol::V5).await;
+        let frame = CloseFrame { code: 1011.into(), reason: "gone".into() };
+        server.close(Some(frame)).await.unwrap();
+        let error = exec.next().await.unwrap_err().to_string();
+        assert_eq!(error, "the WebSocket was closed with the code 1011: gone");
+
+        let (mut exec, server) = websocket(Subprotocol::V5).await;
+        drop(server);
+        assert!(matches!(exec.next().await, Err(StreamError::Ended)));
+
+        let (mut exec, mut server) = websocket(Subprotocol::V5).await;
+        server.send(message(3, b"{\"status\":")).await.unwrap();
+        server.close(None).await.unwrap();
+        assert!(matches!(exec.next().await, Err(StreamError::Status)));
+
+        let (mut exec, mut server) = websocket(Subprotocol::V5).await;
+        // `T` says that 84 bytes follow.
+        let page = format!("HTTP/1.1 400 Bad Request\r\n\r\n{}", " ".repeat(100));
+        server.get_mut().write_all(page.as_bytes()).await.unwrap();
+        assert!(matches!(exec.next().await, Err(StreamError::WebSocket(_))));
+    }
+
+    /// The next frame that the client sent.
+    async fn sent(server: &mut DuplexStream) -> Frame {
+        let mut bytes = vec![0; 8];
+        server.read_exact(&mut bytes).await.unwrap();
+        let length = u32::from_be_bytes([0, bytes[5], bytes[6], bytes[7]]) as usize;
+        bytes.resize(8 + length, 0);
+        server.read_exact(&mut bytes[8..]).await.unwrap();
+        Frame::parse(&bytes).unwrap().unwrap().0
+    }
+
+    async fn answer(server: &mut DuplexStream, frame: Frame) {
+        server.write_all(&frame.encode().unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn streams_are_opened_as_client_go_opens_them_and_stdin_is_closed_by_a_flag() {
+        let (ours, mut server) = tokio::io::duplex(1 << 20);
+        let client = tokio::spawn(async move {
+            let mut exec = Exec::open(ours, Protocol::Spdy, Subprotocol::V4).await?;
+            exec.send(b"hello").await?;
+            exec.close_stdin().await?;
+            Ok::<_, StreamError>([exec.next().await?, exec.next().await?])
+        });
+        let (mut unpacking, mut packing) = (HeaderDecompressor::default(), HeaderCompressor::new().unwrap());
+        let mut streams = Vec::new();
+        for name in ["error", "stdin", "stdout", "stderr"] {
+            let Frame::SynStream { stream, block, fin: false, .. } = sent(&mut server).await else {
+                panic!("a stream is opened")
+            };
+            assert_eq!(unpacking.decompress(&block).unwrap(), [("streamtype".to_owned(), name.to_owned())]);
+            streams.push(stream);
+        }
+        let numbers: Vec<_> = streams.iter().map(|stream| stream.get()).collect();
+        assert_eq!(numbers, [1, 3, 5, 7]);
+        for stream in streams.iter().rev() {
+            let block = packing.compress(&[]).unwrap();
+            answer(&mut server, Frame::SynReply { stream: *stream, fin: false, block }).await;
+        }
+        let [error, stdin, stdout, _] = streams[..] else { panic!("four streams") };
+        let data = |stream, fin, bytes: &[u8]| Frame::Data { stream, fin, bytes: bytes.to_vec() };
+        assert_eq!(sent(&mut server).await, data(stdin, false, b"hello"));
+        assert_eq!(sent(&mut server).await, data(stdin, true, b""));
+        answer(&mut server, data(stdout, false, b"hello")).await;
+        answer(&mut server, data(error, false, SUCCESS)).await;
+        let events = client.await.unwrap().unwrap();
+        assert_eq!(events, [Event::Stdout(b"hello".to_vec()), Event::Status(ExecStatus::Success)]);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_does_not_begin_says_why() {
+        for (frame, expected) in [
+            (
+                Frame::RstStream { stream: StreamId::new(5).unwrap(), status: 3 },
+                "the stream stdout was refused (RST_STREAM 3)",
+            ),
+            (Frame::GoAway { last: 0, status: 1 }, "the connection was given up before it began (GOAWAY 1)"),
+        ] {
+            let (ours, mut server) = tokio::io::duplex(1 << 16);
+            answer(&mut server, frame).await;
+            let error = Exec::open(ours, Protocol::Spdy, Subprotocol::V4).await.unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

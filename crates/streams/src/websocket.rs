@@ -76,8 +76,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Channels<S> {
                         reason: frame.reason.as_str().chars().take(200).collect(),
                     });
                 }
+                // Nothing comes after it, whenever the connection ends.
+                Message::Close(_) => return Ok(None),
                 // Pings are answered by the library.
-                Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::deadline::eventually;
 use crate::environment;
 use crate::process::{Running, free_port, tied};
 
-/// A running one, with a pod on its node. In each of the pod's containers are `cat` and `sh`.
+/// A running one, with a pod on its node. In the pod's containers are `cat` and `sh`.
 #[derive(Debug)]
 pub struct Kubelet {
     server: Running,
@@ -31,8 +31,8 @@ impl Kubelet {
     pub const NAMESPACE: &str = "default";
     /// The pod.
     pub const POD: &str = "web-0";
-    /// Its containers. kubectl takes the second: an annotation says so.
-    pub const CONTAINERS: [&str; 2] = ["sidecar", "web"];
+    /// Its containers. kubectl takes the second: an annotation says so. In the third is no program, the fourth does not run.
+    pub const CONTAINERS: [&str; 4] = ["sidecar", "web", "distroless", "stopped"];
 
     /// Starts it. It has an authority of its own, by which the API server knows it, and it the API server.
     ///

@@ -170,7 +170,7 @@ pub(super) const ROWS: &[Row] = &[
                 "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (or false) tells which of the two is dropped",
             ),
         ],
-        retest: "kubesso doctor --context CONTEXT --echo NAMESPACE/POD --echo-idle 90",
+        retest: "kubesso doctor --context CONTEXT --echo {pod} --echo-idle 90",
         signs: &[
             likely("lost connection to pod", r"lost connection to pod"),
             likely("unable to upgrade", r#"unable to upgrade(?: connection)?:? ?(?<problem>[^"\n]{0,120})"#),

@@ -24,7 +24,8 @@ const ONE_WAY: [(Protocol, &str); 2] = [
     ),
 ];
 
-const SILENCE: &str = "kubectl says something every 5 s in an exec and is not cut; quiet watches, `logs -f` and other clients are";
+const SILENCE: &str =
+    "kubectl's exec pings every 5 s and is not cut; `kubectl logs -f`, quiet watches and other clients are";
 
 /// A kind of proxy: how its answers are known, and what lets an upgrade through and bears silence.
 struct Proxy {
@@ -177,17 +178,30 @@ fn of_hop(hop: &HopEcho, echo: &EchoEvidence) -> Found {
         _ => None,
     };
     let sentences = [Some(where_it_broke(hop, &of_both, echo)), what_it_means.map(str::to_owned)];
-    let got: Vec<_> = of_both.iter().map(|(protocol, broken)| format!("{protocol}: {broken}")).collect();
+    let got = each_once(&of_both, ToString::to_string, ": ").join("; ");
     let said = sentences.into_iter().flatten().collect::<Vec<_>>().join(". ");
     let mut found = Found::new(severity, said)
-        .pair("HTTP 101, the bytes that were sent, and the command's end", got.join("; "));
+        .pair("HTTP 101, the bytes that were sent, and the command's end", got)
+        .fact("pod", echo.target.to_string());
     found.mends = mends(of_both.iter().find_map(|(_, broken)| broken.answer.as_ref()), is_idle);
     found
 }
 
+/// What is said of each protocol; of both together where it is the same.
+fn each_once(
+    of_both: &[(Protocol, &Broken)],
+    words: impl Fn(&Broken) -> String,
+    between: &str,
+) -> Vec<String> {
+    let said: Vec<_> = of_both.iter().map(|(protocol, broken)| (protocol, words(broken))).collect();
+    match said.as_slice() {
+        [(one, words), (other, same)] if words == same => vec![format!("{one} and {other}{between}{words}")],
+        all => all.iter().map(|(protocol, words)| format!("{protocol}{between}{words}")).collect(),
+    }
+}
+
 fn where_it_broke(hop: &HopEcho, of_both: &[(Protocol, &Broken)], echo: &EchoEvidence) -> String {
-    let how = of_both.iter().map(|(protocol, broken)| format!("{protocol} broke {}", broken.step));
-    let how = how.collect::<Vec<_>>().join(", and ");
+    let how = each_once(of_both, |broken| format!("broke {}", broken.step), " ").join(", and ");
     let is_well = |echo: &Echo| matches!(echo, Echo::Answered(_));
     let passes = hop.both().into_iter().find(|(_, echo)| is_well(echo));
     let passes = passes.map(|(protocol, _)| format!(", {protocol} passes")).unwrap_or_default();
@@ -285,7 +299,7 @@ mod tests {
                 through([upgrade(), upgrade()], Some(both())),
                 Severity::Error,
                 &[
-                    "through https://front WebSocket broke",
+                    "through https://front WebSocket and SPDY/3.1 broke",
                     "through https://a all passes: it is what stands between",
                 ][..],
             ),

@@ -278,16 +278,19 @@ async fn not_upgraded(mut response: Response, head: AnswerHead) -> Echo {
     let status: Option<Value> = serde_json::from_slice(&body).ok();
     let of_kubernetes = status.filter(|it| it.get("kind").and_then(Value::as_str) == Some("Status"));
     let Some(status) = of_kubernetes else {
-        // An API server passes on what a kubelet answers, in plain text: the next to it, not the way to it.
         let said = shown_text(&String::from_utf8_lossy(&body));
-        return broken(
-            Step::Upgrade,
-            if said.is_empty() { "an empty answer".to_owned() } else { said },
-            head,
-        );
+        let said = if said.is_empty() { "an empty answer".to_owned() } else { said };
+        return if is_of_kubelet(&said, &head) {
+            ended(&said, head)
+        } else {
+            broken(Step::Upgrade, said, head)
+        };
     };
     let message = status.get("message").and_then(Value::as_str).unwrap_or("(no message)").to_owned();
     match head.status {
+        403 if message.contains("system:anonymous") => Echo::Unusable(format!(
+            "{message} (a client certificate ends where TLS ends: a token passes, --token -)"
+        )),
         403 => Echo::Forbidden(message),
         // k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go; the other two are a WebSocket's.
         400 if ["Upgrade request required", "unable to upgrade", "websocket"]
@@ -302,12 +305,19 @@ async fn not_upgraded(mut response: Response, head: AnswerHead) -> Echo {
     }
 }
 
+/// The API server hands on what a kubelet answers, as it is: then the request has come all the way. It is plain text, by the
+/// container runtime (k8s.io/cri-streaming/pkg/streaming/errors.go) or the kubelet itself.
+fn is_of_kubelet(said: &str, head: &AnswerHead) -> bool {
+    let is_text = head.content_type.as_ref().is_none_or(|it| it.starts_with("text/plain"));
+    is_text && ["rpc error:", "pod does not exist", "container"].iter().any(|word| said.contains(word))
+}
+
 /// What is said instead of an echo by the API server, or through it: of the node, or of the container.
 fn ended(message: &str, head: AnswerHead) -> Echo {
     let lower = message.to_lowercase();
-    let of_container = ["in container", "executable file", "not found", "oci runtime", "terminated with"];
-    let of_node =
-        ["dial", "connection refused", "timeout", "no such host", "x509", "tunnel", "backend", "upgrade"];
+    let of_container =
+        ["in container", "executable file", "not found", "not running", "oci runtime", "terminated with"];
+    let of_node = ["dial", "connection refused", "timeout", "no such host", "x509", "tunnel", "backend"];
     if !of_container.iter().any(|word| lower.contains(word))
         && of_node.iter().any(|word| lower.contains(word))
     {
@@ -343,6 +353,23 @@ mod tests {
     }
 
     #[test]
+    fn a_kubelet_s_answer_is_told_from_a_proxy_s() {
+        for (said, content_type, expected) in [
+            (
+                "rpc error: code = NotFound desc = an error occurred when try to find container",
+                "text/plain",
+                true,
+            ),
+            ("pod does not exist", "text/plain; charset=utf-8", true),
+            ("container web is gone", "text/html", false),
+            ("upstream connect error or disconnect/reset before headers", "text/plain", false),
+        ] {
+            let head = AnswerHead { content_type: Some(content_type.to_owned()), ..AnswerHead::default() };
+            assert_eq!(is_of_kubelet(said, &head), expected, "{said}");
+        }
+    }
+
+    #[test]
     fn what_is_said_of_the_node_is_told_from_what_is_said_of_the_container() {
         for (message, is_of_node) in [
             ("error dialing backend: dial tcp 10.0.0.9:10250: connect: connection refused", true),
@@ -353,6 +380,11 @@ mod tests {
                 false,
             ),
             ("container not found (\"web\")", false),
+            ("Internal error occurred: unable to upgrade connection: container is not running", false),
+            (
+                "Internal error occurred: error sending request: Post \"https://10.0.0.9:10250/exec/…\": dial tcp: i/o timeout",
+                true,
+            ),
             ("command terminated with non-zero exit code: 126", false),
         ] {
             let echo = ended(message, AnswerHead::default());

@@ -31,6 +31,9 @@ pub fn report(report: &Report, all: bool, paint: Paint) -> String {
         for hop in &report.echo {
             field(&mut page, "echo", &format!("{}  {}", hop.url, hop.said), paint);
         }
+        if let Some(sentence) = report.no_echo {
+            field(&mut page, "echo", sentence, paint);
+        }
     }
     for (name, lines) in [("settings", &report.looked), ("may", &report.may)] {
         for line in lines {

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::doctor::Provider;
 use crate::doctor_live::{Listening, Said, allow_everything, configuration, doctor};
+use crate::other_ways::Proxy;
 use crate::rotation::until;
 
 const POD: &str = "default/web-0";
@@ -45,18 +46,23 @@ struct Installation {
 
 impl Installation {
     async fn start(release: Release) -> Result<Self> {
-        let it = Self::without_pod(release).await?;
+        Self::start_with(release, &[]).await
+    }
+
+    async fn start_with(release: Release, flags: &[&str]) -> Result<Self> {
+        let it = Self::without_pod(release, flags).await?;
         it.kubelet.register(&it.real).await?;
         Ok(it)
     }
 
-    async fn without_pod(release: Release) -> Result<Self> {
+    async fn without_pod(release: Release, more: &[&str]) -> Result<Self> {
         let (provider, kubelet) = (Provider::start().await?, Kubelet::start().await?);
         let folder = scratch("doctor-echo")?;
         let file = folder.path().join("authentication.yaml");
         fs::write(&file, configuration(&provider, ""))?;
         let mut flags = kubelet.flags();
         flags.push(format!("--authentication-config={}", file.display()));
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let real = ApiServer::start_release(release, &flags).await?;
         allow_everything(&real, "root").await?;
         let proxy = CertificateAuthority::generate("a load balancer", SystemClock.now())?;
@@ -137,6 +143,38 @@ async fn an_echo_comes_back_by_both_protocols_from_each_version_as_kubectl_s_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_echo_goes_the_kubeconfig_s_way() -> Result<()> {
+    let it = Installation::start(Release::V1_36).await?;
+    let port = it.real.url.rsplit(':').next().context("a port")?.parse()?;
+    let proxy = Proxy::start(Some(port)).await?;
+    // A name that only the proxy knows.
+    let token = it.token("root")?;
+    let path = it.kubeconfig("https://api.shop.invalid:6443", &token)?;
+    let mut file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
+    file["clusters"][0]["cluster"]["proxy-url"] = proxy.url.clone().into();
+    file["clusters"][0]["cluster"]["tls-server-name"] = "localhost".into();
+    fs::write(&path, file.to_string())?;
+    let said = doctor(&path, &["--echo", POD], Some(&token)).await?;
+    let lines = lines(&said);
+    assert!(lines.starts_with("WebSocket: 102012 bytes echoed"), "{lines}");
+    assert!(lines.contains("SPDY/3.1: 102012 bytes echoed"), "{lines}");
+    Ok(())
+}
+
+/// As API servers did it until 1.29: the WebSocket is the kubelet's own, and knows no closing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_does_not_translate_echoes_by_the_older_version() -> Result<()> {
+    let gate = "--feature-gates=TranslateStreamCloseWebsocketRequests=false";
+    let it = Installation::start_with(Release::V1_34, &[gate]).await?;
+    let said = it.echo(&it.real.url, &it.token("root")?, &["--echo", POD]).await?;
+    assert_eq!(row(&said, "KS057")["result"], "pass", "{:#}", said.report);
+    let lines = lines(&said);
+    assert_eq!(lines.matches("WebSocket: 102012 bytes echoed").count(), 1, "{lines}");
+    assert_eq!(lines.matches("(v4.channel.k8s.io, which cannot close stdin)").count(), 1, "{lines}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hop_that_breaks_it_is_named_first_with_step_and_line_to_change() -> Result<()> {
     let it = Installation::start(Release::V1_36).await?;
     let root = it.token("root")?;
@@ -147,7 +185,7 @@ async fn a_hop_that_breaks_it_is_named_first_with_step_and_line_to_change() -> R
             &[][..],
             "error",
             &[
-                "WebSocket broke at the answer to the upgrade, and SPDY/3.1 broke",
+                "WebSocket and SPDY/3.1 broke at the answer to the upgrade",
                 "Upgrade request required",
                 "Server: nginx/1.27.5",
             ][..],
@@ -175,7 +213,7 @@ async fn a_hop_that_breaks_it_is_named_first_with_step_and_line_to_change() -> R
             Way::CutIdle(Duration::from_millis(700)),
             &["--echo-idle", "3"],
             "warning",
-            &["s of silence", "kubectl says something every 5 s"],
+            &["s of silence", "pings every 5 s"],
             "timeout tunnel 1h",
         ),
         (
@@ -230,10 +268,18 @@ async fn what_is_not_the_hop_s_fault_is_not_told_as_such() -> Result<()> {
         let by_one =
             found["said"].as_str().is_some_and(|text| text.contains("by one protocol and not by SPDY"));
         assert_eq!(by_one, release == Release::V1_34, "{found:#}");
-        // No such pod, and no such container.
-        for target in ["default/web-1", "default/web-0/nobody"] {
+        // The pod and the container, not the way to them.
+        for (target, words) in [
+            ("default/web-1", "not found"),
+            ("default/web-0/nobody", "container nobody is not valid"),
+            ("default/web-0/distroless", "executable file not found"),
+            ("default/web-0/stopped", "container is not running"),
+        ] {
             let said = it.echo(&it.real.url, &it.token("root")?, &["--echo", target]).await?;
             assert_eq!(row(&said, "KS057")["result"], "not-looked-at", "{:#}", said.report);
+            let lines = lines(&said);
+            assert_eq!(lines.matches("not tried: ").count(), 2, "{target}: {lines}");
+            assert_eq!(lines.matches(words).count(), 2, "{target}: {lines}");
         }
         // Somebody whom the API server does not know.
         let strange = it.provider.token("a", &json!({"sub": "root", "aud": "another"}))?;
@@ -245,7 +291,7 @@ async fn what_is_not_the_hop_s_fault_is_not_told_as_such() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_the_api_server_cannot_reach_is_told_from_a_hop() -> Result<()> {
-    let it = Installation::without_pod(Release::V1_36).await?;
+    let it = Installation::without_pod(Release::V1_36, &[]).await?;
     it.kubelet.register_at(&it.real, free_port()?).await?;
     let balancer = hop(&it, Way::Tunnel).await?;
     let said = it.echo(&balancer.url, &it.token("root")?, &["--echo", POD]).await?;

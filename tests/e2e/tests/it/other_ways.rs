@@ -20,13 +20,13 @@ use crate::doctor_live::{Installation, doctor};
 const ADDRESS: &str = "https://api.shop.invalid:6443";
 
 /// A proxy that takes whatever it is asked for to one port of this machine, or refuses.
-struct Proxy {
-    url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    async fn start(to: Option<u16>) -> Result<Self> {
+    pub(crate) async fn start(to: Option<u16>) -> Result<Self> {
         let port = free_port()?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let asked = Arc::new(Mutex::new(Vec::new()));
