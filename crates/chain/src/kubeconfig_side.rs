@@ -1,7 +1,7 @@
 //! The kubeconfig: the user that signs in, and a context for each cluster.
 
 use kubesso_k8s_types::kubeconfig::{Cluster, Context, ExecConfig, User};
-use kubesso_kubeconfig::{Document, EditError, Kubeconfig, Place};
+use kubesso_kubeconfig::{Document, EditError, Kubeconfig, Place, PluginFlags, plugin_entry};
 use serde_json::{Value, json};
 
 use crate::file::KubeconfigSection;
@@ -156,38 +156,23 @@ pub fn found_kubeconfig(
 fn user_fields(user: &User) -> Option<Vec<Field>> {
     let exec = user.exec.as_ref()?;
     let at = exec.args.iter().position(|word| word == GET_TOKEN)?;
-    let flags = flags(exec.args.get(at + 1..)?);
+    let flags = PluginFlags::of(&exec.args);
     let known = |name, value: Value| Field { name, value: FieldValue::Known(value) };
-    let value = |flag: &str| flags.iter().find(|(name, _)| name == flag).map(|(_, value)| value.clone());
-    let scopes = flags.iter().filter(|(name, _)| name == SCOPE).filter_map(|(_, value)| value.as_deref());
-    let scopes = scopes.flat_map(|value| value.split([',', ' '])).filter(|scope| !scope.is_empty());
+    let value = |flag: &str| flags.values(flag).into_iter().next();
+    let scopes = flags.values(SCOPE);
+    let scopes = scopes.iter().flat_map(|value| value.split([',', ' '])).filter(|scope| !scope.is_empty());
     let mut words = vec![exec.command.clone()];
     words.extend(exec.args.iter().take(at + 1).cloned());
     let mut fields = vec![
-        known("issuer", value(ISSUER).flatten().into()),
-        known("clientId", value(CLIENT).flatten().into()),
+        known("issuer", value(ISSUER).into()),
+        known("clientId", value(CLIENT).into()),
         known("scopes", set(scopes.filter(|scope| *scope != "openid").map(str::to_owned))),
         known("command", words.join(" ").into()),
     ];
-    if let Some(Some(authority)) = value(AUTHORITY) {
+    if let Some(authority) = value(AUTHORITY) {
         fields.push(known("certificateAuthority", authority.into()));
     }
     Some(fields)
-}
-
-/// `--a=b`, `--a b` and `--a`, in order.
-fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
-    let mut flags: Vec<(String, Option<String>)> = Vec::new();
-    for word in words {
-        match (word.split_once('='), flags.last_mut()) {
-            (Some((name, value)), _) if name.starts_with("--") => {
-                flags.push((name.to_owned(), Some(value.to_owned())));
-            }
-            (_, Some((_, value @ None))) if !word.starts_with("--") => *value = Some(word.clone()),
-            _ => flags.push((word.clone(), None)),
-        }
-    }
-    flags
 }
 
 /// Changes the kubeconfig's text.
@@ -249,31 +234,28 @@ fn exec(before: Option<ExecConfig>, wanted: &Wanted, call: &Call) -> Value {
         (SCOPE, text("scopes")),
         (AUTHORITY, text("certificateAuthority")),
     ];
-    let is_ours = |flag: &str| ours.iter().any(|(name, value)| *name == flag && value.is_some());
     let mut words: Vec<String> = call.words.clone();
-    let mut kept = Vec::new();
+    let mut others = PluginFlags::default();
     if let Some(exec) = &before {
-        let at = exec.args.iter().position(|word| word == GET_TOKEN).map_or(0, |at| at + 1);
         if wanted.field("command").is_none() {
+            let at = exec.args.iter().position(|word| word == GET_TOKEN).map_or(0, |at| at + 1);
             words = std::iter::once(&exec.command).chain(exec.args.iter().take(at)).cloned().collect();
         }
-        kept = flags(exec.args.get(at..).unwrap_or_default());
+        others = PluginFlags::of(&exec.args);
     }
-    let flag = |name: &str, value: Option<&String>| match value {
-        Some(value) => format!("{name}={value}"),
-        None => name.to_owned(),
-    };
     let mut words = words.into_iter();
     let command = words.next().unwrap_or_default();
     let mut arguments: Vec<String> = words.collect();
-    arguments.extend(
-        ours.iter().filter(|(_, value)| value.is_some()).map(|(name, value)| flag(name, value.as_ref())),
-    );
-    let others = kept.iter().filter(|(name, _)| !is_ours(name));
-    arguments.extend(others.map(|(name, value)| flag(name, value.as_ref())));
+    for (name, value) in ours {
+        if let Some(value) = value {
+            others.take(name);
+            arguments.push(format!("{name}={value}"));
+        }
+    }
+    arguments.extend(others.into_words());
     let exec = match before {
         Some(before) => ExecConfig { command, args: arguments, ..before },
-        None => ExecConfig::new(command, arguments),
+        None => plugin_entry(command, arguments),
     };
     json!(exec)
 }

@@ -58,6 +58,7 @@ mod mask;
 mod merge;
 mod permissions;
 mod place;
+mod plugin_flags;
 mod reading;
 mod yaml;
 
@@ -73,5 +74,6 @@ pub use mask::is_secret_flag;
 pub use merge::{Clash, EntryKind, Incoming, Renames, make_paths_absolute};
 pub use permissions::is_readable_by_others;
 pub use place::Place;
+pub use plugin_flags::{INSTALL_HINT, PluginFlags, plugin_entry};
 pub use reading::{Reading, Twice};
 pub use yaml::Unreadable;

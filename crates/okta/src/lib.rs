@@ -82,6 +82,7 @@ mod paging;
 mod parameters;
 mod ports;
 mod rate_limit;
+pub mod testkit;
 mod time;
 mod view;
 

@@ -1,6 +1,5 @@
 //! A user of a kubeconfig whose credential plugin this is: how it is written, told apart from others, and shown.
 
-mod flags;
 mod for_others;
 mod migration;
 mod program;
@@ -9,23 +8,19 @@ mod tokens;
 use std::ffi::OsString;
 
 use kubesso_k8s_types::kubeconfig::{ExecConfig, User};
-use kubesso_kubeconfig::is_secret_flag;
+use kubesso_kubeconfig::{is_secret_flag, plugin_entry};
 use kubesso_token_cache::shell;
 
 use crate::arguments::Command;
 use crate::command_line;
 use crate::environment::Environment;
 
-pub use flags::PluginFlags;
 pub use for_others::{NotPortable, for_others};
+pub use kubesso_kubeconfig::PluginFlags;
 pub use migration::{Migrated, Migration, migrate};
 pub(crate) use program::Invocation;
 pub use program::PluginProgram;
 pub use tokens::{KeepError, OldTokens, old_tokens};
-
-/// What kubectl prints where the plugin is missing.
-const HINT: &str = "This user signs in with kubesso's kubectl plugin, which is not there. Get it from \
-                    https://github.com/kubesso/kubesso, or set the path in the kubeconfig.";
 
 /// The scopes that are asked for unless somebody says others: who somebody is, and not having to sign in each hour.
 pub const USUAL_SCOPES: [&str; 3] = ["email", "profile", "offline_access"];
@@ -36,9 +31,7 @@ pub fn exec(program: &PluginProgram, flags: Vec<String>, environment: &Environme
     let invocation = program.invocation(environment);
     let mut words = invocation.arguments;
     words.extend(flags);
-    let mut exec = ExecConfig::new(invocation.command, words);
-    HINT.clone_into(&mut exec.install_hint);
-    exec
+    plugin_entry(invocation.command, words)
 }
 
 /// Reads the call as the plugin will.

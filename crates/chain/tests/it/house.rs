@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, header};
@@ -13,12 +12,12 @@ use kubesso_chain::{
     AccessFile, Answer, ApiError, ApplyError, ChainName, Plan, ProviderState, RestApi, Wanted,
 };
 use kubesso_directory::{
-    AdminRole, ApiToken, ApiTokenId, ApiTokenValue, AuthorizationServerId, Batch, Change, Email, KeyState,
-    Kid, Label, SealingKey, SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
+    AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Batch, Change, Email, Label, Store, User, UserId,
+    UserProfile, everyone,
 };
-use kubesso_okta::{ManagementApi as Okta, ManagementConfig, ProviderPort, ProviderPortError};
+use kubesso_okta::testkit::KeyMaker;
+use kubesso_okta::{ManagementApi as Okta, ManagementConfig};
 use kubesso_store_sqlite::SqliteStore;
-use kubesso_token::{Algorithm, SigningKey};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -68,8 +67,7 @@ impl Org {
         let (store, sealing_key) = SqliteStore::open(directory.path(), &*entropy).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         everyone(&*store, &*clock, &*entropy).await.unwrap();
-        let provider =
-            KeyMaker { sealing_key: sealing_key.clone(), entropy: entropy.clone(), clock: clock.clone() };
+        let provider = KeyMaker::new(sealing_key.clone(), entropy.clone(), clock.clone());
         let value = ApiTokenValue::generate(&*entropy);
         let token = ApiToken {
             id: ApiTokenId::generate(&*entropy),
@@ -221,44 +219,4 @@ pub(crate) async fn destroy(org: &Org, text: &str) -> Result<Plan, ApplyError> {
 /// A plan in short: `+ group "k8s-admins"`.
 pub(crate) fn short(plan: &Plan) -> Vec<String> {
     plan.changes.iter().map(|change| format!("{} {}", change.action.sign(), change.address)).collect()
-}
-
-#[derive(Debug)]
-struct KeyMaker {
-    sealing_key: SealingKey,
-    entropy: Arc<SeededEntropy>,
-    clock: Arc<ManualClock>,
-}
-
-#[async_trait]
-impl ProviderPort for KeyMaker {
-    async fn first_key(
-        &self,
-        server: &AuthorizationServerId,
-        _algorithm: &str,
-    ) -> Result<SigningKeyRecord, ProviderPortError> {
-        let key =
-            SigningKey::generate(Algorithm::Es256).map_err(|error| ProviderPortError(error.to_string()))?;
-        let kid = Kid::parse(key.kid().as_str()).map_err(|error| ProviderPortError(error.to_string()))?;
-        let purpose = SigningKeyRecord::purpose(server, &kid);
-        Ok(SigningKeyRecord {
-            server: server.clone(),
-            algorithm: "ES256".to_owned(),
-            public_jwk: serde_json::to_value(key.public_jwk()).unwrap(),
-            sealed_pkcs8: self.sealing_key.seal(&purpose, &key.to_pkcs8().unwrap(), &*self.entropy),
-            state: KeyState::Active { since: self.clock.now() },
-            created: self.clock.now(),
-            kid,
-        })
-    }
-
-    async fn rotate_key(&self, _: &AuthorizationServerId) -> Result<(), ProviderPortError> {
-        Ok(())
-    }
-
-    async fn person(&self, _: &str) -> Result<Option<UserId>, ProviderPortError> {
-        Ok(None)
-    }
-
-    async fn configuration_changed(&self) {}
 }

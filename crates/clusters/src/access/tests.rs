@@ -1,17 +1,6 @@
 use super::*;
 
-const PEM: &str = "\
-    -----BEGIN CERTIFICATE-----\n\
-    MIIBgTCCASegAwIBAgIUTwkW3Na5QdiKwezZBMy65+RUXyowCgYIKoZIzj0EAwIw\n\
-    FTETMBEGA1UEAwwKRXhhbXBsZSBDQTAgFw0yNjExMjkwMzE1MjdaGA8yMTI2MTEw\n\
-    NTAzMTUyN1owFTETMBEGA1UEAwwKRXhhbXBsZSBDQTBZMBMGByqGSM49AgEGCCqG\n\
-    SM49AwEHA0IABOZ4HLJhzzFNTaOzPkBdENaLDfg+rdBPRi+EJfdOH+6wLBJvumYS\n\
-    wpzdwp20G/i4QG5Uz4mdsD3DRdiBOXwqQRujUzBRMB0GA1UdDgQWBBSpZ00hvg2u\n\
-    TM91od2/4BS21XXDsDAfBgNVHSMEGDAWgBSpZ00hvg2uTM91od2/4BS21XXDsDAP\n\
-    BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQCQypzkjAsHmJx5TIcs\n\
-    jWKcob+lpbwsrpjuADy0GOVafwIgaJHqfjebBH6u4RfDJBVOBRoM7J3elQqZhEio\n\
-    z+inE0I=\n\
-    -----END CERTIFICATE-----\n";
+const PEM: &str = include_str!("../../tests/authority.pem");
 
 fn read(text: &str) -> Result<Access, AccessError> {
     Access::from_yaml(text, |path| match path {

@@ -5,18 +5,7 @@ use std::fmt::Write as _;
 use kubesso_clusters::{Access, Impossible, Instructions, Step};
 
 /// One line of base64 stands for a certificate: what is in it is not looked at.
-pub(crate) const AUTHORITY: &str = "\
-    -----BEGIN CERTIFICATE-----\n\
-    MIIBgTCCASegAwIBAgIUTwkW3Na5QdiKwezZBMy65+RUXyowCgYIKoZIzj0EAwIw\n\
-    FTETMBEGA1UEAwwKRXhhbXBsZSBDQTAgFw0yNjExMjkwMzE1MjdaGA8yMTI2MTEw\n\
-    NTAzMTUyN1owFTETMBEGA1UEAwwKRXhhbXBsZSBDQTBZMBMGByqGSM49AgEGCCqG\n\
-    SM49AwEHA0IABOZ4HLJhzzFNTaOzPkBdENaLDfg+rdBPRi+EJfdOH+6wLBJvumYS\n\
-    wpzdwp20G/i4QG5Uz4mdsD3DRdiBOXwqQRujUzBRMB0GA1UdDgQWBBSpZ00hvg2u\n\
-    TM91od2/4BS21XXDsDAfBgNVHSMEGDAWgBSpZ00hvg2uTM91od2/4BS21XXDsDAP\n\
-    BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQCQypzkjAsHmJx5TIcs\n\
-    jWKcob+lpbwsrpjuADy0GOVafwIgaJHqfjebBH6u4RfDJBVOBRoM7J3elQqZhEio\n\
-    z+inE0I=\n\
-    -----END CERTIFICATE-----\n";
+pub(crate) const AUTHORITY: &str = include_str!("../authority.pem");
 
 /// The tutorial's access: e-mail as the name, groups without a prefix.
 pub(crate) const TUTORIAL: &str = "

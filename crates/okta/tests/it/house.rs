@@ -1,9 +1,7 @@
 //! A management API over a real SQLite store in a directory of its own. Time stands still until a test moves it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -11,13 +9,12 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use kubesso_ambient::{Clock as _, ManualClock, SeededEntropy};
 use kubesso_directory::{
-    AdminRole, ApiToken, ApiTokenId, ApiTokenValue, AuthorizationServerId, Batch, Change, Email, Group,
-    GroupId, GroupName, KeyState, Kid, Label, RoleAssignment, RoleAssignmentId, RoleHolder, SealingKey,
-    SigningKeyRecord, Store, User, UserId, UserProfile, everyone,
+    AdminRole, ApiToken, ApiTokenId, ApiTokenValue, Batch, Change, Email, Group, GroupId, GroupName, Label,
+    RoleAssignment, RoleAssignmentId, RoleHolder, Store, User, UserId, UserProfile, everyone,
 };
-use kubesso_okta::{ManagementApi, ManagementConfig, ProviderPort, ProviderPortError};
+use kubesso_okta::testkit::KeyMaker;
+use kubesso_okta::{ManagementApi, ManagementConfig};
 use kubesso_store_sqlite::SqliteStore;
-use kubesso_token::{Algorithm, SigningKey};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -76,13 +73,7 @@ impl Org {
         let (store, sealing_key) = SqliteStore::open(directory.path(), &*entropy).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         everyone(&*store, &*clock, &*entropy).await.unwrap();
-        let provider = Arc::new(KeyMaker {
-            sealing_key: sealing_key.clone(),
-            entropy: entropy.clone(),
-            clock: clock.clone(),
-            changes: AtomicU32::new(0),
-            ended: AtomicU32::new(0),
-        });
+        let provider = Arc::new(KeyMaker::new(sealing_key.clone(), entropy.clone(), clock.clone()));
         let api = ManagementApi::new(ManagementConfig {
             base_url: ORIGIN.parse().unwrap(),
             other_origins: Vec::new(),
@@ -246,69 +237,5 @@ pub(crate) fn merged(mut into: Value, changes: Value) -> Value {
             into
         }
         (_, other) => other,
-    }
-}
-
-/// A provider that makes keys (of an elliptic curve, because RSA takes longer than most of these tests) and counts what
-/// it is told.
-#[derive(Debug)]
-pub(crate) struct KeyMaker {
-    sealing_key: SealingKey,
-    entropy: Arc<SeededEntropy>,
-    clock: Arc<ManualClock>,
-    changes: AtomicU32,
-    ended: AtomicU32,
-}
-
-impl KeyMaker {
-    /// How often sessions were said to have ended.
-    pub(crate) fn ended(&self) -> u32 {
-        self.ended.swap(0, Ordering::SeqCst)
-    }
-
-    /// How often it was told that the configuration changed.
-    pub(crate) fn changes(&self) -> u32 {
-        self.changes.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl ProviderPort for KeyMaker {
-    async fn first_key(
-        &self,
-        server: &AuthorizationServerId,
-        _algorithm: &str,
-    ) -> Result<SigningKeyRecord, ProviderPortError> {
-        let key =
-            SigningKey::generate(Algorithm::Es256).map_err(|error| ProviderPortError(error.to_string()))?;
-        let kid = Kid::parse(key.kid().as_str()).map_err(|error| ProviderPortError(error.to_string()))?;
-        let purpose = SigningKeyRecord::purpose(server, &kid);
-        Ok(SigningKeyRecord {
-            server: server.clone(),
-            algorithm: "ES256".to_owned(),
-            public_jwk: serde_json::to_value(key.public_jwk()).unwrap(),
-            sealed_pkcs8: self.sealing_key.seal(&purpose, &key.to_pkcs8().unwrap(), &*self.entropy),
-            state: KeyState::Active { since: self.clock.now() },
-            created: self.clock.now(),
-            kid,
-        })
-    }
-
-    async fn rotate_key(&self, _: &AuthorizationServerId) -> Result<(), ProviderPortError> {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    async fn person(&self, access_token: &str) -> Result<Option<UserId>, ProviderPortError> {
-        // A test's access token of a person is the person's id.
-        Ok(access_token.strip_prefix("person.").and_then(|id| UserId::parse(id).ok()))
-    }
-
-    fn sessions_ended(&self) {
-        self.ended.fetch_add(1, Ordering::SeqCst);
-    }
-
-    async fn configuration_changed(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -2,11 +2,11 @@
 
 use kubesso_k8s_types::exec_credential::ExecApiVersion;
 use kubesso_k8s_types::kubeconfig::{AuthProvider, ExecConfig, User};
-use kubesso_kubeconfig::Entry;
+use kubesso_kubeconfig::{Entry, INSTALL_HINT};
 use kubesso_token_cache::Secret;
 use kubesso_token_cache::values::csv_cell;
 
-use super::{HINT, PluginFlags, PluginProgram, USUAL_SCOPES, check, exec};
+use super::{PluginFlags, PluginProgram, USUAL_SCOPES, check, exec};
 use crate::environment::Environment;
 
 /// What becomes of a user.
@@ -143,7 +143,11 @@ fn of_plugin(
         api_version: ExecApiVersion::V1.to_string(),
         args: fresh.args,
         command: fresh.command,
-        install_hint: if old.install_hint.is_empty() { HINT.to_owned() } else { old.install_hint.clone() },
+        install_hint: if old.install_hint.is_empty() {
+            INSTALL_HINT.to_owned()
+        } else {
+            old.install_hint.clone()
+        },
         interactive_mode: mode,
         ..old.clone()
     };

@@ -1,4 +1,17 @@
-//! The flags of a plugin call, as a kubeconfig has them.
+//! How a kubeconfig calls the plugin: the entry, and its flags.
+
+use kubesso_k8s_types::kubeconfig::ExecConfig;
+
+/// What kubectl prints where the plugin is missing.
+pub const INSTALL_HINT: &str = "This user signs in with kubesso's kubectl plugin, which is not there. Get it from \
+                                https://github.com/kubesso/kubesso, or set the path in the kubeconfig.";
+
+/// A call of the plugin for `client.authentication.k8s.io/v1`, that may talk to a person if there is one.
+pub fn plugin_entry(command: impl Into<String>, words: Vec<String>) -> ExecConfig {
+    let mut exec = ExecConfig::new(command, words);
+    INSTALL_HINT.clone_into(&mut exec.install_hint);
+    exec
+}
 
 /// The words behind `get-token`. A flag with a value stands as `--flag=value` or as two words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
