@@ -24,6 +24,10 @@ const ORDER: [u8; 45] = [
 const NO_ECHO: &str =
     "not tried: whether exec gets through each hop needs a pod to run `cat` in (--echo NAMESPACE/POD)";
 
+/// The verdict where nothing is wrong, and what was asked is not known.
+const UNANSWERED: &str =
+    "What was asked is not known: neither roles and bindings nor the API server's answer are there.";
+
 /// What all checks said.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -194,9 +198,13 @@ pub fn examine(evidence: &Evidence) -> Report {
     verdicts.sort_by_key(|(id, verdict)| (rank(verdict), place(*id), *id));
     let checks: Vec<_> =
         verdicts.into_iter().filter_map(|(id, verdict)| Checked::new(id, verdict, target)).collect();
+    let access = access(evidence);
+    let is_answered = access.iter().all(|access| access.allowed.is_some());
+    let is_well = !checks.iter().any(|checked| checked.severity().is_some_and(|it| it > Severity::Note));
     Report {
-        verdict: verdict(&checks),
-        well: !checks.iter().any(|checked| checked.severity().is_some_and(|it| it > Severity::Note)),
+        verdict: if is_well && !is_answered { UNANSWERED.to_owned() } else { verdict(&checks) },
+        // Whoever asks whether somebody may do something must not take silence for a yes.
+        well: is_well && is_answered,
         identity: evidence.identity().map(|user| Identity {
             username: redacted(&user.username),
             groups: user.groups.iter().map(|group| redacted(group)).collect(),
@@ -213,7 +221,7 @@ pub fn examine(evidence: &Evidence) -> Report {
         no_echo: evidence.live.as_ref().filter(|live| live.echo.is_none()).map(|_| NO_ECHO),
         looked: looked(evidence),
         may: evidence.live.iter().flat_map(|live| live.rules.iter()).map(|rule| redacted(rule)).collect(),
-        access: access(evidence),
+        access,
         expressions: evidence
             .settings
             .as_ref()

@@ -71,7 +71,7 @@ differs in one thing only from what would allow it (the namespace, the verb, a n
 the letters of a group, a role that is not there), each with the line that changes it, and who may. `create pods/exec` is about the
 subresource, `pods/web/exec` about that of one pod. A cluster is asked for its own word too (`SelfSubjectAccessReview`, or
 `SubjectAccessReview` of somebody else, which needs the right to create those); where it says another thing, another authorizer than
-RBAC decides, and the report says so. The exit code is 1 if the answer is no.
+RBAC decides, and the report says so. The exit code is 1 if the answer is no, or not known.
 
 ## Does a connection get through?
 

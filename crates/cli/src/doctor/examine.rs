@@ -44,6 +44,14 @@ pub(super) async fn run(command: Doctor) -> Result<ExitCode, CommandError> {
         let unusable = |e| CommandError::because("the issuer cannot be asked", &e).mend("correct --ca");
         probe(&mut evidence, Arc::new(SystemClock)).await.map_err(unusable)?;
     }
+    if !given.can_i.is_empty() && evidence.token().is_none() && evidence.person().is_none() {
+        let unknown =
+            CommandError::usage("--can-i: it is not known who asks, because a plugin is not started for it");
+        return Err(unknown.mend(
+            "give the token (kubectl oidc-login get-token … | kubesso doctor --token - …), or have the plugin asked (--refresh), \
+             or name the person (--as USER --as-group GROUP)",
+        ));
+    }
     let report = examine(&evidence);
     if let Some(file) = &given.bundle {
         write_bundle(file, &bundle(&evidence, &report))?;

@@ -217,3 +217,16 @@ fn a_refusal_of_another_user_is_another_credential() {
     let report = examine(&alone);
     assert_eq!((report.access[0].user.as_str(), report.access[0].allowed), ("kubernetes-admin", Some(false)));
 }
+
+#[test]
+fn what_is_not_known_is_no_yes() {
+    let rbac = one("shop", "dev", &rule(&["get"], &["pods"]), &group("k8s-devs"));
+    let mut nothing = evidence(&rbac, "get pods -n shop", None);
+    assert!(examine(&nothing).well);
+    nothing.rbac = None;
+    let report = examine(&nothing);
+    assert_eq!((report.well, report.access[0].allowed), (false, None));
+    assert!(report.verdict.starts_with("What was asked is not known"), "{}", report.verdict);
+    nothing.access[0].server = Some(Err("SubjectAccessReview: 403 Forbidden".to_owned()));
+    assert!(!examine(&nothing).well);
+}

@@ -83,7 +83,7 @@ fn write_access(page: &mut String, access: &Access, paint: Paint) {
         Some(true) => "yes",
         Some(false) => "no",
         None => {
-            "not known: neither roles and bindings nor the API server's answer are there (--rbac, --context)"
+            "not known; give roles and bindings (--rbac), or a context that may read them (--admin-context)"
         }
     };
     field(page, "answer", answer, paint);

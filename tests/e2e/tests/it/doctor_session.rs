@@ -24,7 +24,7 @@ async fn desk(kubesso: &Kubesso) -> Result<Desk> {
 async fn refresh(desk: &Desk) -> Result<Done> {
     let (program, kubeconfig) = (environment::kubesso()?, desk.kubectl.kubeconfig());
     let line = format!(
-        "'{}' doctor --kubeconfig '{}' --context doctor --refresh -o json",
+        "'{}' doctor --kubeconfig '{}' --context doctor --refresh --can-i 'list pods -n default' -o json",
         program.display(),
         kubeconfig.display()
     );
@@ -51,6 +51,14 @@ async fn without_a_session_the_doctor_says_so_and_how_to_begin_one() -> Result<(
     let command = format!("kubectl oidc-login login --user={OIDC_USER}");
     assert!(done.stderr.contains("nobody is signed in") && done.stderr.contains(&command), "{}", done.stderr);
     assert!(done.stderr.contains("kubectl auth whoami --context=doctor"), "{}", done.stderr);
+    // A question about rights is about somebody, and no plugin is started to learn about whom.
+    let line = format!(
+        "'{}' doctor --kubeconfig '{}' --context doctor --can-i 'list pods'",
+        environment::kubesso()?.display(),
+        desk.kubectl.kubeconfig().display()
+    );
+    let asked = desk.kubectl.paste(&line).await?;
+    assert!(asked.code == 2 && asked.stderr.contains("it is not known who asks"), "{}", asked.stderr);
     Ok(())
 }
 
@@ -63,6 +71,8 @@ async fn groups_that_the_provider_takes_out_and_a_session_that_it_ends_are_told_
     for id in ["KS026", "KS064"] {
         assert_eq!(row(&well, id)?["result"], "pass", "{well:#}");
     }
+    let access = &well["access"][0];
+    assert_eq!((&access["user"], &access["allowed"]), (&email("dev").into(), &true.into()), "{access:#}");
 
     let administrator = Administrator::new(&kubesso).await?;
     let path = format!("{}/claims", administrator.server());
