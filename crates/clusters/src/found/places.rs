@@ -202,8 +202,8 @@ fn of_k0s(host: &dyn Host) -> Result<Found, LookError> {
 fn of_microk8s(host: &dyn Host) -> Result<Found, LookError> {
     let path = microk8s::ARGUMENTS;
     let text = read(host, path)?;
-    let data = "/var/snap/microk8s/current";
     let words = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let words = words.flat_map(str::split_whitespace).map(|word| word.replace("${SNAP_DATA}", data));
+    let words =
+        words.flat_map(str::split_whitespace).map(|word| word.replace("${SNAP_DATA}", microk8s::SNAP_DATA));
     Ok(on_host(host, path.to_owned(), Arguments::of_words(words)))
 }

@@ -6,6 +6,8 @@ use crate::target::Target;
 
 /// Kept over updates of the snap.
 pub(crate) const FOLDER: &str = "/var/snap/microk8s/common/authn";
+/// What `${SNAP_DATA}` stands for in the file of arguments.
+pub(crate) const SNAP_DATA: &str = "/var/snap/microk8s/current";
 pub(crate) const ARGUMENTS: &str = "/var/snap/microk8s/current/args/kube-apiserver";
 
 pub(crate) fn instructions(request: &Request<'_>) -> Result<Instructions, Impossible> {

@@ -73,7 +73,7 @@ fn two_manifests(host: &HostEvidence) -> Option<Found> {
     ))
     .pair(kept.0.clone(), copy.clone());
     let mends = host.manifests.iter().filter(|(path, _)| path != kept.0);
-    found.mends = mends.map(|(path, _)| at_host(format!("mv {path} /root/"))).collect();
+    found.mends = mends.map(|(path, _)| at_host(format!("mv {path} /var/backups/"))).collect();
     Some(found)
 }
 

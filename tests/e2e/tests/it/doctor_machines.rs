@@ -239,6 +239,6 @@ async fn a_copy_among_the_manifests_is_found_and_moved_out() -> Result<()> {
             && check["said"].as_str().is_some_and(|it| it.contains("--oidc-client-id")),
         "{check:#}"
     );
-    assert_eq!(mends(check), ["mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /root/"]);
+    assert_eq!(mends(check), ["mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /var/backups/"]);
     Ok(())
 }

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{Configuration, Texts, plain, words};
 use crate::arguments::Arguments;
-use crate::found::rancher_arguments;
+use crate::found::{Manifest, rancher_arguments};
 use crate::target::Target;
+use crate::targets::microk8s::SNAP_DATA;
 
 /// How arguments are written.
 #[derive(Clone, Copy)]
@@ -75,7 +76,13 @@ const PLACES: &[Place] = &[
 ];
 
 pub(super) fn read(texts: &Texts<'_>) -> Option<Configuration> {
-    let listed = || by_lists(texts).or_else(|| kind(texts)).or_else(|| k3d(texts));
+    let listed = || {
+        by_lists(texts)
+            .or_else(|| kind(texts))
+            .or_else(|| k3d(texts))
+            .or_else(|| pod(texts))
+            .or_else(|| microk8s(texts))
+    };
     PLACES.iter().find_map(|place| at(place, texts)).or_else(listed)
 }
 
@@ -135,6 +142,24 @@ fn kind(texts: &Texts<'_>) -> Option<Configuration> {
     let mut arguments = read.filter_map(|patch| patch.pointer("/apiServer/extraArgs").map(by_name));
     let arguments = arguments.next_back().unwrap_or_default();
     Some(Configuration::of_arguments(Target::Kind, arguments, texts, &[]))
+}
+
+/// The static pod's manifest, or the pod as the API server shows it.
+fn pod(texts: &Texts<'_>) -> Option<Configuration> {
+    let manifest = Manifest::of_pod(texts.kind("Pod")?.clone()).ok()?;
+    Some(Configuration::of_arguments(Target::StaticPod, manifest.arguments(), texts, &[]))
+}
+
+/// One flag a line, as MicroK8s keeps them; a list that names nothing of a snap may be anybody's.
+fn microk8s(texts: &Texts<'_>) -> Option<Configuration> {
+    let is_snap = |text: &&&str| {
+        text.lines().any(|line| line.starts_with("--"))
+            && (text.contains("SNAP_DATA") || text.contains("/snap/"))
+    };
+    let text = texts.files.iter().map(|(_, text)| text).find(is_snap)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let words = lines.flat_map(str::split_whitespace).map(|word| word.replace("${SNAP_DATA}", SNAP_DATA));
+    Some(Configuration::of_arguments(Target::MicroK8s, Arguments::of_words(words), texts, &[]))
 }
 
 fn k3d(texts: &Texts<'_>) -> Option<Configuration> {

@@ -47,8 +47,12 @@ fn what_is_written_for_a_target_is_read_back_as_it_was_meant() {
                     let files: Vec<_> =
                         made.files.iter().map(|file| (file.name.as_str(), file.content.as_str())).collect();
                     let Ok(read) = Configuration::read(&files) else { continue };
-                    // A file alone does not say whose it is, and a list of arguments is k3s' and RKE2's.
-                    let is_listed = (read.target, *target) == (Some(Target::K3s), Target::Rke2);
+                    // A file alone does not say whose it is, and lists of arguments are those of more than one.
+                    let is_listed = matches!(
+                        (read.target, target),
+                        (Some(Target::K3s), Target::Rke2)
+                            | (Some(Target::StaticPod), Target::MicroK8s | Target::Minikube)
+                    );
                     assert!(
                         is_listed || read.target.is_none_or(|of| of == *target),
                         "{target}: {:?}",
