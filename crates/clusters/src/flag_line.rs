@@ -1,5 +1,6 @@
 //! How a flag of kube-apiserver is set in each kind of cluster, and how it takes effect.
 
+use crate::field_names::{EKS, GARDENER, KOPS, KUBEONE, KUBESPRAY, field_of};
 use crate::target::Target;
 
 /// The line that sets `--name=value`, and what has to be done then.
@@ -43,13 +44,13 @@ pub fn flag_line(target: Target, name: &str, value: &str) -> String {
         ),
         Target::Kops => format!(
             "kops edit cluster: spec.kubeAPIServer.{}: {}; then: kops update cluster --yes; kops rolling-update cluster --yes",
-            kops_field(name),
+            field_of(KOPS, name).unwrap_or(name),
             quoted()
         ),
         Target::Kubespray => {
             format!("{}: {}; then run the playbook for the control plane", kubespray_variable(name), quoted())
         }
-        Target::KubeOne => match kubeone_field(name) {
+        Target::KubeOne => match field_of(KUBEONE, name) {
             Some(field) => format!(
                 "KubeOneCluster: features.openidConnect.config.{field}: {}; then: kubeone apply --manifest kubeone.yaml",
                 quoted()
@@ -83,7 +84,7 @@ pub fn flag_line(target: Target, name: &str, value: &str) -> String {
                 "an AuthenticationConfiguration (structuredAuthentication.configMapName)",
             ),
         },
-        Target::Eks => match eks_field(name) {
+        Target::Eks => match field_of(EKS, name) {
             Some(field) => format!(
                 "aws eks disassociate-identity-provider-config …; then aws eks associate-identity-provider-config --oidc \
                  {field}={value},… (it has no update)"
@@ -104,81 +105,15 @@ fn no_setting(target: Target, name: &str, instead: &str) -> String {
     format!("{} has no setting for --{name}: {instead}", target.title())
 }
 
-/// The field of kOps' `kubeAPIServer`.
-fn kops_field(flag: &str) -> &str {
-    match flag {
-        "oidc-issuer-url" => "oidcIssuerURL",
-        "oidc-client-id" => "oidcClientID",
-        "oidc-username-claim" => "oidcUsernameClaim",
-        "oidc-username-prefix" => "oidcUsernamePrefix",
-        "oidc-groups-claim" => "oidcGroupsClaim",
-        "oidc-groups-prefix" => "oidcGroupsPrefix",
-        "oidc-ca-file" => "oidcCAFile",
-        "oidc-required-claim" => "oidcRequiredClaim",
-        "authentication-config" => "authenticationConfigFile",
-        "authorization-mode" => "authorizationMode",
-        other => other,
-    }
-}
-
-/// Kubespray's variable.
+/// Kubespray's variable: one of its own, or one for any flag.
 fn kubespray_variable(flag: &str) -> String {
-    match flag {
-        "oidc-issuer-url" => "kube_oidc_url".to_owned(),
-        "oidc-client-id" => "kube_oidc_client_id".to_owned(),
-        "oidc-ca-file" => "kube_oidc_ca_file".to_owned(),
-        "oidc-username-claim" => "kube_oidc_username_claim".to_owned(),
-        "oidc-username-prefix" => "kube_oidc_username_prefix".to_owned(),
-        "oidc-groups-claim" => "kube_oidc_groups_claim".to_owned(),
-        "oidc-groups-prefix" => "kube_oidc_groups_prefix".to_owned(),
-        other => format!("kube_kubeadm_apiserver_extra_args.{other}"),
-    }
+    field_of(KUBESPRAY, flag)
+        .map_or_else(|| format!("kube_kubeadm_apiserver_extra_args.{flag}"), str::to_owned)
 }
 
-/// The field of a Shoot's `oidcConfig`.
+/// The field of a Shoot's `oidcConfig`, in which authorities stand themselves.
 fn gardener_field(flag: &str) -> Option<&'static str> {
-    Some(match flag {
-        "oidc-issuer-url" => "issuerURL",
-        "oidc-client-id" => "clientID",
-        "oidc-username-claim" => "usernameClaim",
-        "oidc-username-prefix" => "usernamePrefix",
-        "oidc-groups-claim" => "groupsClaim",
-        "oidc-groups-prefix" => "groupsPrefix",
-        "oidc-ca-file" => "caBundle",
-        "oidc-required-claim" => "requiredClaims",
-        "oidc-signing-algs" => "signingAlgs",
-        _ => return None,
-    })
-}
-
-/// The field of KubeOne's `openidConnect`.
-fn kubeone_field(flag: &str) -> Option<&'static str> {
-    Some(match flag {
-        "oidc-issuer-url" => "issuerUrl",
-        "oidc-client-id" => "clientId",
-        "oidc-username-claim" => "usernameClaim",
-        "oidc-username-prefix" => "usernamePrefix",
-        "oidc-groups-claim" => "groupsClaim",
-        "oidc-groups-prefix" => "groupsPrefix",
-        "oidc-ca-file" => "caFile",
-        "oidc-required-claim" => "requiredClaim",
-        "oidc-signing-algs" => "signingAlgs",
-        _ => return None,
-    })
-}
-
-/// The field of EKS' `--oidc`.
-fn eks_field(flag: &str) -> Option<&'static str> {
-    Some(match flag {
-        "oidc-issuer-url" => "issuerUrl",
-        "oidc-client-id" => "clientId",
-        "oidc-username-claim" => "usernameClaim",
-        "oidc-username-prefix" => "usernamePrefix",
-        "oidc-groups-claim" => "groupsClaim",
-        "oidc-groups-prefix" => "groupsPrefix",
-        "oidc-required-claim" => "requiredClaims",
-        _ => return None,
-    })
+    if flag == "oidc-ca-file" { Some("caBundle") } else { field_of(GARDENER, flag) }
 }
 
 #[cfg(test)]

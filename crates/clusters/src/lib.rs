@@ -33,6 +33,7 @@ mod access;
 mod arguments;
 mod authentication_configuration;
 mod difference;
+mod field_names;
 mod flag_line;
 mod found;
 mod grant;

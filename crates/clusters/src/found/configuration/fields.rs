@@ -4,72 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Configuration, Texts, Unfinished, decoded, plain, words};
 use crate::arguments::Arguments;
+use crate::field_names::{EKS, Fields, GARDENER, KOPS, KUBEONE, KUBESPRAY};
 use crate::found::FoundFile;
 use crate::target::Target;
-
-/// Fields with the arguments that they become.
-type Fields = &'static [(&'static str, &'static str)];
-
-/// What `aws eks describe-identity-provider-config` answers, and `associate-identity-provider-config` takes.
-const EKS: Fields = &[
-    ("issuerUrl", "oidc-issuer-url"),
-    ("clientId", "oidc-client-id"),
-    ("usernameClaim", "oidc-username-claim"),
-    ("usernamePrefix", "oidc-username-prefix"),
-    ("groupsClaim", "oidc-groups-claim"),
-    ("groupsPrefix", "oidc-groups-prefix"),
-    ("requiredClaims", "oidc-required-claim"),
-];
-
-/// A Shoot's `oidcConfig`.
-const GARDENER: Fields = &[
-    ("issuerURL", "oidc-issuer-url"),
-    ("clientID", "oidc-client-id"),
-    ("usernameClaim", "oidc-username-claim"),
-    ("usernamePrefix", "oidc-username-prefix"),
-    ("groupsClaim", "oidc-groups-claim"),
-    ("groupsPrefix", "oidc-groups-prefix"),
-    ("requiredClaims", "oidc-required-claim"),
-    ("signingAlgs", "oidc-signing-algs"),
-];
-
-/// kOps' `kubeAPIServer`.
-const KOPS: Fields = &[
-    ("oidcIssuerURL", "oidc-issuer-url"),
-    ("oidcClientID", "oidc-client-id"),
-    ("oidcUsernameClaim", "oidc-username-claim"),
-    ("oidcUsernamePrefix", "oidc-username-prefix"),
-    ("oidcGroupsClaim", "oidc-groups-claim"),
-    ("oidcGroupsPrefix", "oidc-groups-prefix"),
-    ("oidcCAFile", "oidc-ca-file"),
-    ("oidcRequiredClaim", "oidc-required-claim"),
-    ("authenticationConfigFile", "authentication-config"),
-    ("authorizationMode", "authorization-mode"),
-];
-
-/// KubeOne's `openidConnect`, after its defaults.
-const KUBEONE: Fields = &[
-    ("issuerUrl", "oidc-issuer-url"),
-    ("clientId", "oidc-client-id"),
-    ("usernameClaim", "oidc-username-claim"),
-    ("usernamePrefix", "oidc-username-prefix"),
-    ("groupsClaim", "oidc-groups-claim"),
-    ("groupsPrefix", "oidc-groups-prefix"),
-    ("requiredClaim", "oidc-required-claim"),
-    ("signingAlgs", "oidc-signing-algs"),
-    ("caFile", "oidc-ca-file"),
-];
-
-/// Kubespray's variables.
-const KUBESPRAY: Fields = &[
-    ("kube_oidc_url", "oidc-issuer-url"),
-    ("kube_oidc_client_id", "oidc-client-id"),
-    ("kube_oidc_username_claim", "oidc-username-claim"),
-    ("kube_oidc_username_prefix", "oidc-username-prefix"),
-    ("kube_oidc_groups_claim", "oidc-groups-claim"),
-    ("kube_oidc_groups_prefix", "oidc-groups-prefix"),
-    ("kube_oidc_ca_file", "oidc-ca-file"),
-];
 
 pub(super) fn read(texts: &Texts<'_>) -> Option<Configuration> {
     eks(texts)
