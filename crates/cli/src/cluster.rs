@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 mod check;
 mod cloud;
+mod command;
 mod config;
 mod grant;
 mod here;

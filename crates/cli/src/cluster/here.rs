@@ -12,6 +12,7 @@ use url::Url;
 
 use super::apply::Say;
 use super::check::{connect, kubeconfig_of};
+use super::command;
 use super::host::{Container, Machine, find};
 use super::journal::{Entry, Journal, Saved, State};
 use super::kubeadm;
@@ -286,21 +287,7 @@ async fn run_all(commands: &[(String, Vec<String>)], limit: Duration, say: &Say)
     for (what, words) in commands {
         say.progress(what);
         let Some((program, arguments)) = words.split_first() else { continue };
-        let shown = words.join(" ");
-        let ended = tokio::process::Command::new(program)
-            .args(arguments)
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let ended = tokio::time::timeout(limit, ended)
-            .await
-            .map_err(|_| format!("`{shown}` did not end in {} seconds", limit.as_secs()))?
-            .map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
-        if !ended.status.success() {
-            let said = String::from_utf8_lossy(&ended.stderr);
-            let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            return Err(format!("`{shown}` ended with {}: {}", ended.status, said.trim()));
-        }
+        command::run(program, arguments, &words.join(" "), limit).await?;
     }
     Ok(())
 }

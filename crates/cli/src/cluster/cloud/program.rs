@@ -1,7 +1,6 @@
 //! The clouds' own programs: what a cluster is told by them, and how it is changed.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use kubesso_ambient::{Clock as _, SystemClock};
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::args::WhichCluster;
 use crate::cluster::apply::Say;
+use crate::cluster::command;
 use crate::error::CommandError;
 
 /// How often a cloud is asked whether it has come to an end.
@@ -301,21 +301,11 @@ fn plain(value: Value) -> Value {
 /// Runs a cloud's program, and reads the JSON that it prints, if it prints any.
 async fn call(program: &str, words: &[&str], limit: Duration) -> Result<Value, String> {
     let shown = format!("{program} {}", words.iter().take(3).copied().collect::<Vec<_>>().join(" "));
-    let ended =
-        tokio::process::Command::new(program).args(words).stdin(Stdio::null()).kill_on_drop(true).output();
-    let ended = tokio::time::timeout(limit, ended)
-        .await
-        .map_err(|_| format!("`{shown}` did not end in {} seconds", limit.as_secs()))?
-        .map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Err(format!("`{shown}` ended with {}: {}", ended.status, said.trim()));
-    }
-    if ended.stdout.trim_ascii().is_empty() {
+    let printed = command::run(program, words, &shown, limit).await?;
+    if printed.trim_ascii().is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&ended.stdout).map_err(|error| format!("`{shown}` printed no JSON: {error}"))
+    serde_json::from_slice(&printed).map_err(|error| format!("`{shown}` printed no JSON: {error}"))
 }
 
 /// A file that only its owner may read, removed with the value.
