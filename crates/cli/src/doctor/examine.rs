@@ -65,7 +65,7 @@ async fn ask(given: &Given, kubeconfig: &Kubeconfig, evidence: &mut Evidence) ->
     if given.refresh {
         let refreshed = refresh(kubeconfig, given.context.as_deref()).await?;
         if evidence.token.is_none() {
-            evidence.token = Some(refreshed.after.clone().unwrap_or_else(|_| refreshed.before.clone()));
+            evidence.token = refreshed.after.clone().ok().or_else(|| refreshed.before.clone());
         }
         evidence.refresh = Some(refreshed);
     }

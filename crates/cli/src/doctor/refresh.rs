@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Has our plugin ask nobody to sign in (`signin/src/errand.rs`).
 const NEVER_ASK: &str = "KUBESSO_NEVER_ASK";
 
+/// What providers call a refresh token that is no longer good (RFC 6749 section 5.2), as plugins hand it on.
+const REFUSED: &str = "invalid_grant";
+
 /// Asks the plugin of a context, twice.
 pub(super) async fn refresh(
     kubeconfig: &Kubeconfig,
@@ -28,12 +31,19 @@ pub(super) async fn refresh(
     };
     let user = kubeconfig.select_user(Selection { context, user: None }).map_err(|_| no_plugin())?;
     let exec = user.value.exec.as_ref().ok_or_else(no_plugin)?;
-    let before = ask(user, exec, None).await.map_err(|why| {
-        let context = context.map(|name| format!(" --context={name}")).unwrap_or_default();
-        CommandError::new(format!("the plugin gives no token to begin with: {why}"))
-            .mend(format!("sign in first: kubectl auth whoami{context}"))
-    })?;
-    Ok(RefreshEvidence { before, after: ask(user, exec, Some("--force-refresh")).await })
+    match ask(user, exec, None).await {
+        Ok(before) => Ok(RefreshEvidence {
+            before: Some(before),
+            after: ask(user, exec, Some("--force-refresh")).await,
+        }),
+        // Its token had run out, so that this was the refresh.
+        Err(why) if why.contains(REFUSED) => Ok(RefreshEvidence { before: None, after: Err(why) }),
+        Err(why) => {
+            let context = context.map(|name| format!(" --context={name}")).unwrap_or_default();
+            Err(CommandError::new(format!("the plugin gives no token to begin with: {why}"))
+                .mend(format!("sign in first: kubectl auth whoami{context}")))
+        }
+    }
 }
 
 async fn ask(user: &Entry<User>, exec: &ExecConfig, more: Option<&str>) -> Result<TokenEvidence, String> {

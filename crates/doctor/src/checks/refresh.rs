@@ -25,14 +25,16 @@ fn refresh_token_is_good(evidence: &Evidence) -> Verdict {
 
 fn groups_stay(evidence: &Evidence) -> Verdict {
     with_refresh(evidence, |refresh| {
-        let Ok(after) = &refresh.after else { return missing("a refresh that succeeds (see KS064)") };
+        let (Some(before), Ok(after)) = (&refresh.before, &refresh.after) else {
+            return missing("a refresh that succeeds (see KS064)");
+        };
         let claim = match evidence.trusted_for_token().map(|trusted| trusted.groups) {
             Some(Mapping::Claim { claim, .. }) => claim,
             _ => "groups".to_owned(),
         };
         let groups =
             |token: &crate::evidence::TokenEvidence| token.claim(&claim).map(texts).unwrap_or_default();
-        let (had, has) = (groups(&refresh.before), groups(after));
+        let (had, has) = (groups(before), groups(after));
         let gone: Vec<_> = had.iter().filter(|group| !has.contains(group)).cloned().collect();
         if !gone.is_empty() {
             let got = if has.is_empty() { "no groups".to_owned() } else { has.join(", ") };

@@ -172,7 +172,7 @@ fn a_refresh_must_keep_the_groups() {
         (Ok(token(r#"{"groups":["a","b"]}"#)), ["note", "pass"]),
         (Err("invalid_grant".to_owned()), ["-", "error"]),
     ] {
-        let refresh = Some(RefreshEvidence { before: before(), after });
+        let refresh = Some(RefreshEvidence { before: Some(before()), after });
         let evidence = Evidence { refresh, ..evidence() };
         assert_eq!([26, 64].map(|row| said(&evidence, row)), expected);
     }

@@ -249,6 +249,9 @@ async fn a_refresh_that_loses_the_groups_or_fails_is_named() -> Result<()> {
     write("echo 'error: invalid_grant' >&2; exit 1")?;
     let said = doctor(&kubeconfig, &["--refresh"], None).await?;
     said.expect("KS064");
+    // The token had run out, so that the plugin refreshes when it is asked for one.
+    fs::write(&plugin, "#!/bin/sh\necho 'error: invalid_grant' >&2; exit 1\n")?;
+    doctor(&kubeconfig, &["--refresh"], None).await?.expect("KS064");
     Ok(())
 }
 
