@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use kubesso_clusters::Host;
 
 pub(super) use container::{Container, find};
@@ -39,6 +40,13 @@ impl Machine {
             Self::Below(root) => below(root, path),
             Self::Container(_) => PathBuf::from(path),
         }
+    }
+
+    /// When a file was last written; of a container it is not known.
+    pub(crate) fn written(&self, path: &str) -> Option<Timestamp> {
+        let Self::Below(root) = self else { return None };
+        let changed = fs::metadata(below(root, path)).ok()?.modified().ok()?;
+        Timestamp::try_from(changed).ok()
     }
 
     /// Who may do what with a file that is there.

@@ -65,7 +65,8 @@ async fn read(machine: &Machine, is_this: bool, evidence: &Evidence) -> Option<H
         return None;
     }
     let running = if is_this && target == Target::K3s { of_journal().await } else { None };
-    Some(HostEvidence { target: Some(target), found, running, manifests })
+    let written = found.as_ref().and_then(|found| machine.written(&found.source));
+    Some(HostEvidence { target: Some(target), found, running, written, manifests })
 }
 
 /// Whether one of the API servers that were asked is that of this machine: an address of it, at the port that its files say.

@@ -1,6 +1,7 @@
 //! What the machines of the control plane run with, and what writes that: row 46, and what rows 44 and 45 have of it.
 
-use kubesso_clusters::{Drift, RunningServer, Target, drift, flag_line, unlike, writer_of};
+use jiff::Timestamp;
+use kubesso_clusters::{Arguments, Drift, RunningServer, Target, drift, flag_line, unlike, writer_of};
 
 use super::Check;
 use crate::evidence::{ControlPlane, Evidence, HostEvidence};
@@ -228,7 +229,29 @@ pub(super) fn compared(evidence: &Evidence) -> usize {
 /// Row 44: what is written on the machine, and is not what its API server was started with.
 pub(super) fn not_restarted(evidence: &Evidence) -> Option<Found> {
     let host = evidence.host.as_ref()?;
-    let (found, running) = (host.found.as_ref()?, host.running.as_ref()?);
+    let found = host.found.as_ref()?;
+    let mut told = match &host.running {
+        Some(running) => started_with_others(running, found)?,
+        None => written_since(evidence, host, found)?,
+    };
+    let restart = restart(host.target).unwrap_or("restart the API server");
+    told.mends = vec![at_host(restart.to_owned())];
+    Some(told)
+}
+
+/// How arguments come into force where nobody restarts the API server for them.
+fn restart(target: Option<Target>) -> Option<&'static str> {
+    Some(match target? {
+        Target::K3s => "systemctl restart k3s",
+        Target::MicroK8s => "snap restart microk8s.daemon-kubelite",
+        Target::K0s => "systemctl restart k0scontroller",
+        Target::Rke2 => "systemctl restart rke2-server",
+        _ => return None,
+    })
+}
+
+/// By what its log says that it was started with.
+fn started_with_others(running: &Arguments, found: &kubesso_clusters::Found) -> Option<Found> {
     let drifts: Vec<_> = drift(running, &found.arguments)
         .into_iter()
         .filter(|one| one.flag.starts_with("oidc-") || one.flag == "authentication-config")
@@ -236,19 +259,24 @@ pub(super) fn not_restarted(evidence: &Evidence) -> Option<Found> {
     let first = drifts.first()?;
     let flags: Vec<_> = drifts.iter().map(|one| format!("--{}", one.flag)).collect();
     let shown = |values: &[String]| format!("--{}: {}", first.flag, words(values));
-    let mut told = error(format!(
+    let said = format!(
         "{} says other things than the API server was started with: {}",
         found.source,
         flags.join(", ")
-    ))
-    .pair(shown(&first.kept), shown(&first.running));
-    let restart = match host.target {
-        Some(Target::K3s) => "systemctl restart k3s",
-        Some(Target::MicroK8s) => "snap restart microk8s.daemon-kubelite",
-        Some(Target::K0s) => "systemctl restart k0scontroller",
-        Some(Target::Rke2) => "systemctl restart rke2-server",
-        _ => "restart the API server",
-    };
-    told.mends = vec![at_host(restart.to_owned())];
-    Some(told)
+    );
+    Some(error(said).pair(shown(&first.kept), shown(&first.running)))
+}
+
+/// By the times of the file and of the process: every API server that was asked began before the file was written.
+fn written_since(evidence: &Evidence, host: &HostEvidence, found: &kubesso_clusters::Found) -> Option<Found> {
+    restart(host.target)?;
+    let written = host.written?;
+    let hops = evidence.live.iter().flat_map(|live| &live.hops);
+    let last = hops.filter_map(|hop| hop.began).max().filter(|began| *began < written)?;
+    let said = format!(
+        "{} was written after the API server had begun: what it says may not be in force",
+        found.source
+    );
+    let shown = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Some(warning(said).pair(format!("begun after {}", shown(written)), format!("begun {}", shown(last))))
 }

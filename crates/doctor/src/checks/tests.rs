@@ -1,9 +1,10 @@
+use kubesso_clusters::{Configuration, Target};
 use kubesso_https::Shown;
 use kubesso_k8s_types::UserInfo;
 
 use crate::evidence::{
-    Authorization, Evidence, Hop, HopKind, KubeconfigEvidence, LiveEvidence, LoadedConfig, RbacEvidence,
-    RefreshEvidence, Said, Settings, TokenEvidence, Upgrade,
+    Authorization, Evidence, Hop, HopKind, HostEvidence, KubeconfigEvidence, LiveEvidence, LoadedConfig,
+    RbacEvidence, RefreshEvidence, Said, Settings, TokenEvidence, Upgrade,
 };
 use crate::verdict::Verdict;
 
@@ -25,6 +26,7 @@ fn hop(url: &str, kind: HopKind) -> Hop {
         clock: None,
         person: vec![user("jo")],
         config: Some(LoadedConfig { hash: Some("sha256:aa".to_owned()), ..LoadedConfig::default() }),
+        began: Some("2026-11-22T07:00:00Z".parse().unwrap()),
         websocket: Some(Upgrade::Upgraded),
     }
 }
@@ -281,4 +283,27 @@ fn gke_speaks_for_nobody_who_is_kubernetes_own() {
     // Who it is, nobody knows.
     assert_eq!(said(&cluster(|hops| hops[0].version = Some(gke.to_owned())), 54), "-");
     assert_eq!(said(&evidence(), 54), "-");
+}
+
+/// Where a service has to be restarted for its arguments, the time of the file tells that it was not.
+#[test]
+fn arguments_that_were_written_after_the_api_server_began_may_not_be_in_force() {
+    let of = |target, written: &str| {
+        let found = Configuration::read(&[(
+            "args",
+            "--oidc-issuer-url=https://sso\n--oidc-client-id=k8s\n--cert-dir=${SNAP_DATA}/certs\n",
+        )]);
+        let host = HostEvidence {
+            target: Some(target),
+            found: Some(found.unwrap().found),
+            written: Some(written.parse().unwrap()),
+            ..HostEvidence::default()
+        };
+        said(&Evidence { host: Some(host), ..cluster(|_| {}) }, 44)
+    };
+    assert_eq!(of(Target::MicroK8s, "2026-11-22T07:30:00Z"), "warning");
+    assert_eq!(of(Target::K0s, "2026-11-22T07:30:00Z"), "warning");
+    assert_eq!(of(Target::MicroK8s, "2026-11-22T06:30:00Z"), "-");
+    // The kubelet begins it anew by itself.
+    assert_eq!(of(Target::Kubeadm, "2026-11-22T07:30:00Z"), "-");
 }

@@ -1,5 +1,6 @@
 //! The machines of the control plane: what their API servers run with, and what that is written from.
 
+use jiff::Timestamp;
 use kubesso_clusters::{Arguments, Found, KubeadmKept, RunningServer, Target};
 
 use super::{Settings, settings::AuthenticationFile};
@@ -24,6 +25,8 @@ pub struct HostEvidence {
     pub found: Option<Found>,
     /// What its API server was started with, by its log.
     pub running: Option<Arguments>,
+    /// When the file that says them was last written.
+    pub written: Option<Timestamp>,
     /// The files that the kubelet takes for the API server's pod.
     pub manifests: Vec<(String, Arguments)>,
 }

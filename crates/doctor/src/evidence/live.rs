@@ -57,6 +57,8 @@ pub struct Hop {
     pub person: Vec<Said>,
     /// What it says of its configuration file.
     pub config: Option<LoadedConfig>,
+    /// When its process began, by itself.
+    pub began: Option<Timestamp>,
     /// What became of a connection that was to be upgraded.
     pub websocket: Option<Upgrade>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Credentials;
 use super::call::{Caller, Failure, date};
-use super::metrics::loaded_config;
+use super::metrics::{began, loaded_config};
 use crate::evidence::{Hop, HopKind, Said, Upgrade};
 
 /// How often the kubeconfig's server is asked who somebody is: behind one address there may be several API servers.
@@ -43,6 +43,7 @@ pub(super) async fn look(
         clock: None,
         person,
         config: metrics.as_deref().and_then(loaded_config),
+        began: metrics.as_deref().and_then(began),
         websocket,
     };
     match version {

@@ -1,5 +1,6 @@
 //! What an API server's metrics say of its configuration file.
 
+use jiff::{SignedDuration, Timestamp};
 use kubesso_clusters::Loaded;
 
 use crate::evidence::LoadedConfig;
@@ -24,6 +25,13 @@ pub(super) fn loaded_config(metrics: &str) -> Option<LoadedConfig> {
     })
 }
 
+/// When the process began: a metric of every process that Prometheus' libraries measure.
+pub(super) fn began(metrics: &str) -> Option<Timestamp> {
+    let value = metrics.lines().find_map(|line| line.strip_prefix("process_start_time_seconds "))?;
+    let seconds: f64 = value.trim().parse().ok()?;
+    Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +49,15 @@ mod tests {
         assert_eq!(config.api_server.as_deref(), Some("sha256:aa"));
         assert!(config.is_refusing());
         assert_eq!(loaded_config("apiserver_request_total{code=\"200\"} 7\n"), None);
+    }
+
+    #[test]
+    fn the_beginning_of_the_process_is_read() {
+        let text = "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds 1.7e+09\n";
+        assert_eq!(began(text), Some("2023-11-14T22:13:20Z".parse().unwrap()));
+        for text in ["", "process_start_time_seconds NaN\n", "process_start_time_seconds 1e300\n"] {
+            assert_eq!(began(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -242,3 +242,28 @@ async fn a_copy_among_the_manifests_is_found_and_moved_out() -> Result<()> {
     assert_eq!(mends(check), ["mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /var/backups/"]);
     Ok(())
 }
+
+/// Nothing starts MicroK8s' or k0s' API server anew for its arguments, and neither says what it was started with.
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_were_written_after_the_api_server_began_are_told() -> Result<()> {
+    let it = Installation::start().await?;
+    let kubeconfig = it.kubeconfig(&it.real.url, &it.real.ca_pem)?;
+    let machine = scratch("machine")?;
+    let arguments =
+        "--cert-dir=${SNAP_DATA}/certs\n--oidc-issuer-url=https://sso.example.com\n--oidc-client-id=k8s\n";
+    write(machine.path(), "var/snap/microk8s/current/args/kube-apiserver", arguments)?;
+    let root = machine.path().display().to_string();
+    let given = ["--admin-context", "admin", "--root", &root, "--offline"];
+    let without_cluster = doctor(&kubeconfig, &given[2..], Some(&it.token)).await?;
+    assert_eq!(row(&without_cluster, "KS044")?["result"], "not-looked-at");
+    let said = doctor(&kubeconfig, &given[..4], Some(&it.token)).await?;
+    let found = row(&said, "KS044")?;
+    assert_eq!(
+        (&found["result"], &found["severity"]),
+        (&json!("finding"), &json!("warning")),
+        "{:#}",
+        said.report
+    );
+    assert_eq!(mends(found), ["snap restart microk8s.daemon-kubelite"]);
+    Ok(())
+}
