@@ -56,10 +56,7 @@ pub(super) async fn run(command: &ClusterApply) -> Result<ExitCode, CommandError
     };
     let of = match OnMachine::prepare(place, request).await {
         Ok(of) => of,
-        Err(Unprepared::Impossible(impossible)) => {
-            output::print(spot.output.format, &impossible.restrictions, || config::refusal(&impossible))?;
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(Unprepared::Impossible(impossible)) => return config::refused(spot.output.format, &impossible),
         Err(Unprepared::Error(error)) => return Err(error),
     };
     let say = Say { format: spot.output.format };

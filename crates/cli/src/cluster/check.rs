@@ -93,12 +93,7 @@ pub(super) async fn run(command: &ClusterCheck) -> Result<ExitCode, CommandError
             Some(found) if !found.is_out_of_reach() => {
                 match compared(&request, target, found, given.as_ref()) {
                     Ok(all) => report.differences = all,
-                    Err(impossible) => {
-                        output::print(command.output.format, &impossible.restrictions, || {
-                            config::refusal(&impossible)
-                        })?;
-                        return Ok(ExitCode::FAILURE);
-                    }
+                    Err(impossible) => return config::refused(command.output.format, &impossible),
                 }
             }
             _ => wanted = Some(request.file_hash()),

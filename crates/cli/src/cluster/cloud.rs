@@ -198,10 +198,7 @@ pub(super) async fn run(
     let request = |assumed| request(access, command.told, &which, assumed);
     let of = match InCloud::prepare(place, request).await {
         Ok(of) => of,
-        Err(Unprepared::Impossible(impossible)) => {
-            output::print(spot.output.format, &impossible.restrictions, || config::refusal(&impossible))?;
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(Unprepared::Impossible(impossible)) => return config::refused(spot.output.format, &impossible),
         Err(Unprepared::Error(error)) => return Err(error),
     };
     let say = Say { format: spot.output.format };
@@ -296,10 +293,7 @@ pub(super) async fn check(command: &ClusterCheck, target: Target) -> Result<Exit
     let request = request(&access, command.told, &command.which, KubernetesVersion::ASSUMED);
     let made = match target.instructions(&request) {
         Ok(made) => made,
-        Err(impossible) => {
-            output::print(command.output.format, &impossible.restrictions, || config::refusal(&impossible))?;
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(impossible) => return config::refused(command.output.format, &impossible),
     };
     let there = cloud.there(Duration::from_mins(1)).await.map_err(CommandError::new)?;
     let changes = cloud.changes(&cloud.wanted(&made), &there);

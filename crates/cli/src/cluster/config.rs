@@ -8,7 +8,7 @@ use std::{fs, io};
 use kubesso_clusters::{ConfigFile, Impossible, Instructions, Request, Step};
 
 use super::{target_of, whom};
-use crate::args::ClusterConfig;
+use crate::args::{ClusterConfig, OutputFormat};
 use crate::error::CommandError;
 use crate::output;
 
@@ -25,10 +25,7 @@ pub(super) async fn run(command: &ClusterConfig) -> Result<ExitCode, CommandErro
     };
     let made = match target.instructions(&request) {
         Ok(made) => made,
-        Err(impossible) => {
-            output::print(command.output.format, &impossible.restrictions, || refusal(&impossible))?;
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(impossible) => return refused(command.output.format, &impossible),
     };
     if let Some(directory) = &command.out {
         write_files(directory, &made.files)?;
@@ -94,6 +91,12 @@ fn screen(made: &Instructions, out: Option<&Path>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Shows why it cannot be done; how the command ends.
+pub(super) fn refused(format: OutputFormat, impossible: &Impossible) -> Result<ExitCode, CommandError> {
+    output::print(format, &impossible.restrictions, || refusal(impossible))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// Why it cannot be done, with all reasons.
