@@ -31,7 +31,7 @@ pub use refresh::RefreshEvidence;
 pub use settings::{AuthenticationFile, Mapping, Pod, Settings, Trusted};
 pub use token::{Shape, TokenEvidence};
 
-pub(crate) use token::{kind, texts};
+pub(crate) use token::texts;
 
 /// All that somebody gave, and what was asked of the issuer with it.
 #[derive(Clone, Debug)]

@@ -5,6 +5,23 @@ pub mod url;
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::Value;
+
+/// What Go's `encoding/json` calls the kind of a value in its errors.
+///
+/// ```
+/// assert_eq!(kubesso_k8s_types::go::json_kind(&serde_json::json!([1])), "array");
+/// ```
+pub fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
 
 /// Quotes as `fmt`'s `%q` (`strconv.Quote`) does: printable characters stay, the rest is escaped.
 ///

@@ -2,7 +2,7 @@
 //! another shape are errors (`runtime/serializer/json` with `EnableStrict`).
 
 use kubesso_k8s_types::authentication_configuration::{AuthenticationConfiguration, KIND};
-use kubesso_k8s_types::go::quote;
+use kubesso_k8s_types::go::{json_kind, quote};
 use kubesso_kubeconfig::Reading;
 use serde_json::{Map, Value};
 
@@ -292,7 +292,7 @@ impl Decoder {
             _ => {
                 self.mismatch.get_or_insert_with(|| Mismatch {
                     place: place.clone(),
-                    got: kind(value),
+                    got: json_kind(value),
                     wanted: go_type(shape),
                     shape: match shape {
                         Text(_) => "a text (in quotes, if it looks like a number or like yes and no)",
@@ -385,19 +385,6 @@ impl Mismatch {
         }
     }
 }
-
-/// As Go's JSON package calls it.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn go_type(shape: &Shape) -> String {
     match shape {
         Text(name) => (*name).to_owned(),

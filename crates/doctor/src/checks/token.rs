@@ -1,10 +1,11 @@
 //! The token and what the API server wants of it: rows 9 to 11, 15 to 24, 52, 63, 65.
 
 use jiff::{SignedDuration, Timestamp};
+use kubesso_k8s_types::go::json_kind;
 use serde_json::Value;
 
 use super::{Check, SETTINGS, TOKEN};
-use crate::evidence::{Credential, Evidence, Mapping, Shape, kind};
+use crate::evidence::{Credential, Evidence, Mapping, Shape};
 use crate::verdict::{Verdict, error, missing, note, pass, warning};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -189,7 +190,7 @@ fn username_claim(evidence: &Evidence) -> Verdict {
             .into(),
         Some(Value::String(_) | Value::Null) => pass(format!("the token has `{claim}`")),
         Some(other) => error(format!("`{claim}` is no text"))
-            .pair("string", kind(other))
+            .pair("string", json_kind(other))
             .fact("claim", claim.clone())
             .into(),
     }
@@ -230,7 +231,7 @@ fn email_verified_is_a_boolean(evidence: &Evidence) -> Verdict {
     match email_verified(evidence) {
         Err(verdict) => verdict,
         Ok(None | Some(Value::Bool(_) | Value::Null)) => pass("email_verified is a boolean, or not there"),
-        Ok(Some(other)) => error("email_verified is no boolean").pair("bool", kind(other)).into(),
+        Ok(Some(other)) => error("email_verified is no boolean").pair("bool", json_kind(other)).into(),
     }
 }
 
@@ -250,7 +251,7 @@ fn required_claims(evidence: &Evidence) -> Verdict {
             Some(Value::String(got)) => {
                 error(format!("the claim `{claim}` has another value")).pair(want, got)
             }
-            Some(other) => error(format!("the claim `{claim}` is no text")).pair(want, kind(other)),
+            Some(other) => error(format!("the claim `{claim}` is no text")).pair(want, json_kind(other)),
         };
         return found.fact("claim", claim.clone()).into();
     }
@@ -286,8 +287,8 @@ fn groups_are_texts(evidence: &Evidence) -> Verdict {
         Some(Value::Array(list)) => list
             .iter()
             .find(|value| !value.is_string() && !value.is_null())
-            .map(|it| format!("array of {}", kind(it))),
-        Some(other) => Some(kind(other).to_owned()),
+            .map(|it| format!("array of {}", json_kind(it))),
+        Some(other) => Some(json_kind(other).to_owned()),
     };
     match wrong {
         None => pass(format!("`{claim}` is a text or a list of texts")),

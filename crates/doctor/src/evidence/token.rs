@@ -130,19 +130,6 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
-
-/// What a value of JSON is called in the API server's messages.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn oddities(raw: &str) -> Vec<&'static str> {
     let tests: [(&'static str, bool); 5] = [
         ("a line end", raw.contains(['\n', '\r'])),

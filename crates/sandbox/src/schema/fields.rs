@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kubesso_k8s_types::go::json_kind;
 use serde_json::Value;
 
 use super::{SchemaNode, Shape, quantity, time};
@@ -239,7 +240,7 @@ impl Reader {
                 let is_number = matches!(shape, Shape::Int32 | Shape::Int64 | Shape::IntOrString);
                 let what = match value {
                     Value::Number(number) if is_number => format!("number {number}"),
-                    other => json_type(other).to_owned(),
+                    other => json_kind(other).to_owned(),
                 };
                 let field = self.fields.last().cloned().unwrap_or_default();
                 let go_type = named_type(owner, &field, shape).map_or_else(|| go_type(node), str::to_owned);
@@ -259,17 +260,6 @@ impl Reader {
         if self.mismatch.is_none() {
             self.mismatch = Some(message(&self.fields.join(".")));
         }
-    }
-}
-
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 
